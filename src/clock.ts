@@ -1,0 +1,31 @@
+/** Time, timers and randomness, passed in so that tests decide what time it is. */
+
+export interface Clock {
+  /** Wall clock, milliseconds since the epoch; may step. */
+  now(): number;
+  /** Milliseconds from an arbitrary start; never goes back, but stands still while the host is suspended. */
+  monotonic(): number;
+  /** Runs `action` after `delayMs`, without keeping the process alive; the result cancels it. */
+  after(delayMs: number, action: () => void): () => void;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+/** `setTimeout` overflows at 2^31 ms (24.8 days) and would then fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, action) {
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number) => {
+      const stepMs = Math.min(leftMs, LONGEST_TIMER_MS);
+      timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : action()), stepMs);
+      timer.unref();
+    };
+    arm(Math.max(0, delayMs));
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+};

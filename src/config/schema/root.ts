@@ -1,0 +1,44 @@
+/** The whole config: its sections in the order of a request's way. */
+
+import * as z from 'zod';
+import { authorizationServer } from './authorization-servers.ts';
+import { caller } from './callers.ts';
+import { demo } from './demo.ts';
+import { listener } from './listeners.ts';
+import { route } from './routes.ts';
+import { store } from './store.ts';
+import { token } from './tokens.ts';
+import { address, duration, name, strictObject } from './values.ts';
+
+const admin = strictObject({ address: address.prefault('127.0.0.1:9099') }).describe('Probes, metrics and actions, for loopback or a Unix socket only.');
+
+const probes = strictObject({ address: address.optional() }).describe('Probes and metrics only, for kubelet and Prometheus.');
+
+const log = strictObject({
+  level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  access: z.boolean().default(true).describe('One line for each request.'),
+});
+
+const shutdown = strictObject({
+  delay: duration({ minMs: 0 }).prefault('0s').describe('Keep accepting this long after SIGTERM, while endpoints propagate.'),
+  grace: duration({ minMs: 0 }).prefault('25s').describe('What is in flight may take this long to finish.'),
+});
+
+export const config = strictObject({
+  $schema: z.string().optional(),
+  listeners: z.record(name, listener).refine((map) => Object.keys(map).length > 0, 'is empty; define at least one listener'),
+  callers: z.record(name, caller).default({}),
+  authorizationServers: z.record(name, authorizationServer).default({}),
+  tokens: z.record(name, token).default({}),
+  routes: z.record(name, route).default({}),
+  store: store.optional(),
+  admin: admin.prefault({}),
+  probes: probes.prefault({}),
+  readiness: z.enum(['listening', 'tokens']).default('listening').describe('"tokens": ready once the eager tokens were tried.'),
+  log: log.prefault({}),
+  shutdown: shutdown.prefault({}),
+  demo: demo.optional(),
+});
+
+/** The config after parsing: durations in milliseconds, sizes in bytes, secrets as `Secret`. */
+export type Config = z.output<typeof config>;

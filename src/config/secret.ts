@@ -1,0 +1,63 @@
+/** A secret value from the environment or a file, which no log line, JSON text or inspection can show. */
+
+import { inspect } from 'node:util';
+
+/** Where a secret comes from, as written in the config. */
+export type SecretReference =
+  | { readonly fromEnv: string }
+  | { readonly fromFile: string }
+  | { readonly unsafeInline: string };
+
+const MASK = '[secret]';
+
+/**
+ * Holds one secret. It is made empty by the schema and filled by the loader; a file secret is filled again when its
+ * file changes, and `version` then grows. Readers call `reveal()` at the moment of use and keep nothing.
+ */
+export class Secret {
+  readonly reference: SecretReference;
+  #value: string | undefined;
+  #version = 0;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(reference: SecretReference) {
+    this.reference = reference;
+  }
+
+  /** The value. Throws when the loader has not filled it: a bug of ours, never of the user. */
+  reveal(): string {
+    if (this.#value === undefined) throw new Error('a secret was read before it was loaded');
+    return this.#value;
+  }
+
+  /** Grows with every change of the value. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Sets the value; tells the listeners when it differs from the one before. */
+  fill(value: string): void {
+    if (value === this.#value) return;
+    this.#value = value;
+    this.#version += 1;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Runs `listener` after each later change of the value; the result removes it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  toString(): string {
+    return MASK;
+  }
+
+  toJSON(): string {
+    return MASK;
+  }
+
+  [inspect.custom](): string {
+    return MASK;
+  }
+}
