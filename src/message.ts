@@ -68,8 +68,6 @@ export interface CallerRequest {
 /** Where the answer goes. `start` may be called once; what it returns takes the body. */
 export interface Reply {
   readonly started: boolean;
-  /** Passes an interim answer (1xx) on. */
-  interim(status: number, fields: Fields): void;
   /** `resume` is called each time the sink has room again after it was full. */
   start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink;
 }

@@ -3,31 +3,46 @@
 import { inspect } from 'node:util';
 
 /** Where a secret comes from, as written in the config. */
-export type SecretReference =
-  | { readonly fromEnv: string }
-  | { readonly fromFile: string }
-  | { readonly unsafeInline: string };
+export type SecretReference = { readonly fromEnv: string } | { readonly fromFile: string } | { readonly unsafeInline: string };
+
+/** What the config expects of a value. */
+export interface SecretKind {
+  /** False for public material such as certificates: nobody is warned when it can be read. */
+  readonly confidential: boolean;
+  /** Says what is wrong with a value and the way out, without quoting it. */
+  readonly check?: ((value: string) => string | undefined) | undefined;
+}
 
 const MASK = '[secret]';
 
 /**
- * Holds one secret. It is made empty by the schema and filled by the loader; a file secret is filled again when its
- * file changes, and `version` then grows. Readers call `reveal()` at the moment of use and keep nothing.
+ * Holds one secret. An inline one is there at once, others are filled by the loader; a file secret is filled again when
+ * its file changes, and `version` then grows. Readers call `reveal()` at the moment of use and keep nothing.
  */
 export class Secret {
+  /** The value of an inline secret is masked here. */
   readonly reference: SecretReference;
+  readonly kind: SecretKind;
   #value: string | undefined;
   #version = 0;
   readonly #listeners = new Set<() => void>();
 
-  constructor(reference: SecretReference) {
-    this.reference = reference;
+  constructor(reference: SecretReference, kind: SecretKind = { confidential: true }) {
+    const inline = 'unsafeInline' in reference;
+    this.reference = inline ? { unsafeInline: MASK } : reference;
+    this.kind = kind;
+    if (inline) this.fill(reference.unsafeInline);
   }
 
   /** The value. Throws when the loader has not filled it: a bug of ours, never of the user. */
   reveal(): string {
     if (this.#value === undefined) throw new Error('a secret was read before it was loaded');
     return this.#value;
+  }
+
+  /** Whether there is a value to reveal. */
+  get filled(): boolean {
+    return this.#value !== undefined;
   }
 
   /** Grows with every change of the value. */

@@ -8,24 +8,26 @@ import { listener } from './listeners.ts';
 import { route } from './routes.ts';
 import { store } from './store.ts';
 import { token } from './tokens.ts';
-import { address, duration, name, strictObject } from './values.ts';
+import { address, duration, name } from './values.ts';
 
-const admin = strictObject({ address: address.prefault('127.0.0.1:9099') }).describe('Probes, metrics and actions, for loopback or a Unix socket only.');
+const admin = z
+  .strictObject({ address: address.prefault('127.0.0.1:9099') })
+  .describe('Probes, metrics and actions, for loopback or a Unix socket only.');
 
-const probes = strictObject({ address: address.optional() }).describe('Probes and metrics only, for kubelet and Prometheus.');
+const probes = z.strictObject({ address: address.optional() }).describe('Probes and metrics only, for kubelet and Prometheus.');
 
-const log = strictObject({
+const log = z.strictObject({
   level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   access: z.boolean().default(true).describe('One line for each request.'),
 });
 
-const shutdown = strictObject({
+const shutdown = z.strictObject({
   delay: duration({ minMs: 0 }).prefault('0s').describe('Keep accepting this long after SIGTERM, while endpoints propagate.'),
   grace: duration({ minMs: 0 }).prefault('25s').describe('What is in flight may take this long to finish.'),
 });
 
-export const config = strictObject({
-  $schema: z.string().optional(),
+export const config = z.strictObject({
+  $schema: z.string().optional().describe('For editors: the path of sidecar.schema.json.'),
   listeners: z.record(name, listener).refine((map) => Object.keys(map).length > 0, 'is empty; define at least one listener'),
   callers: z.record(name, caller).default({}),
   authorizationServers: z.record(name, authorizationServer).default({}),

@@ -1,46 +1,80 @@
 /** `routes`: which caller may go where, with which token. */
 
 import * as z from 'zod';
-import { duration, fieldName, httpUrl, material, name, secret, size, strictObject } from './values.ts';
+import { certificatesProblem, fieldValueProblem, privateKeyProblem } from '../contents.ts';
+import { material, secret } from './references.ts';
+import { duration, fieldName, hostName, httpUrl, name, size } from './values.ts';
 
 const methodName = z.string().regex(/^[A-Z][A-Z-]{0,30}$/, 'is not a method; write it in capitals, such as "GET"');
 
 /** Fields that routes may not set: the broker states framing, routing and hop-by-hop fields itself. */
-const RESERVED_FIELDS = /^(?:host|connection|keep-alive|proxy-connection|proxy-authorization|te|trailer|transfer-encoding|upgrade|content-length|expect|via)$/i;
+const RESERVED_FIELDS =
+  /^(?:host|connection|keep-alive|proxy-connection|proxy-authorization|te|trailer|transfer-encoding|upgrade|content-length|expect|via)$/i;
 
 const setField = fieldName.refine((field) => !RESERVED_FIELDS.test(field), 'is a field that the broker controls; choose another');
 
-const upstream = httpUrl.refine((text) => !URL.canParse(text) || new URL(text).search === '', 'holds a query; put fixed values elsewhere, the caller\'s query is passed on');
+const upstream = httpUrl.refine(
+  (text) => !URL.canParse(text) || new URL(text).search === '',
+  "holds a query; put fixed values elsewhere, the caller's query is passed on",
+);
 
-export const route = strictObject({
+export const route = z.strictObject({
   path: z
     .string()
-    .regex(/^\/(?:[\x21\x22\x24-\x3e\x40-\x5b\x5d-\x7e]*[\x21\x22\x24-\x2e\x30-\x3e\x40-\x5b\x5d-\x7e])?$/, 'is not a path prefix; begin with "/", no "/" at the end, no "?", "#", "\\" or spaces')
-    .refine((path) => !path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment)), 'holds a dot segment; write the path it stands for')
-    .describe('Prefix by whole segments; replaced by the upstream\'s path.'),
-  host: z.string().min(1).transform((text) => text.toLowerCase()).optional().describe('Only requests for this Host name.'),
-  methods: z.array(methodName).min(1).optional().describe('Only these methods; "GET" brings "HEAD".'),
-  listeners: z.array(name).min(1).optional().describe('Only requests that came in here.'),
-  callers: z.array(z.union([name, z.literal('*')])).default([]).describe('Who may use it; "*" is every authenticated caller, "anonymous" must be listed by name. Nothing listed: nobody.'),
+    .regex(
+      /^\/(?:[\x21\x22\x24-\x3e\x40-\x5b\x5d-\x7e]*[\x21\x22\x24-\x2e\x30-\x3e\x40-\x5b\x5d-\x7e])?$/,
+      'is not a path prefix; begin with "/", no "/" at the end, no "?", "#", "\\" or spaces',
+    )
+    .refine(
+      (path) => !path.split('/').some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment)),
+      'holds a dot segment; write the path it stands for',
+    )
+    .meta({ examples: ['/orders'] })
+    .describe("Prefix by whole segments; replaced by the upstream's path."),
+  host: hostName.optional().describe('Only requests for this Host name, on any port.'),
+  methods: z.array(methodName).min(1, 'is an empty list; remove it for every method').optional().describe('Only these methods; "GET" brings "HEAD".'),
+  listeners: z.array(name).min(1, 'is an empty list; remove it for every listener').optional().describe('Only requests that came in here.'),
+  callers: z
+    .array(z.union([name, z.literal('*')]))
+    .default([])
+    .describe('Who may use it; "*" is every authenticated caller, "anonymous" must be listed by name. Nothing listed: nobody.'),
   token: z.union([name, z.null()]).describe('The token to inject, or null for none.'),
   upstream,
-  inject: strictObject({
-    header: setField.default('Authorization'),
-    scheme: z.string().regex(/^[A-Za-z0-9._~+-]*$/, 'is not an authentication scheme').default('Bearer').describe('Written before the token; "" for the bare token.'),
-  }).prefault({}),
-  headers: z.record(setField, material).default({}).describe('Fixed fields added to each request; values may be secrets.'),
-  upstreamTls: strictObject({
-    ca: material.optional().describe('PEM certificates to trust instead of the system\'s.'),
-    cert: material.optional().describe('PEM client certificate chain.'),
-    key: secret.optional(),
-    serverName: z.string().min(1).optional().describe('Name to ask for and to verify instead of the URL\'s.'),
-  }).refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together').prefault({}),
-  hostHeader: z.string().regex(/^[A-Za-z0-9.[\]:_-]+$/, 'is not a host').optional().describe('Sent as Host instead of the upstream\'s own.'),
-  timeouts: strictObject({
-    connect: duration({ minMs: 100 }).prefault('5s'),
-    response: duration({ minMs: 100 }).prefault('60s').describe('From the request sent to the head of the answer.'),
-    idle: duration({ minMs: 100 }).prefault('60s').describe('Between two parts of the answer\'s body.'),
-  }).prefault({}),
+  inject: z
+    .strictObject({
+      header: setField.default('Authorization'),
+      scheme: z
+        .string()
+        .regex(/^[A-Za-z0-9._~+-]*$/, 'is not an authentication scheme')
+        .default('Bearer')
+        .describe('Written before the token; "" for the bare token.'),
+    })
+    .prefault({}),
+  headers: z
+    .record(setField, material(fieldValueProblem))
+    .default({})
+    .describe('Fixed fields added to each request; values may be secrets.'),
+  upstreamTls: z
+    .strictObject({
+      ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
+      cert: material(certificatesProblem).optional().describe('PEM client certificate chain.'),
+      key: secret(privateKeyProblem).optional(),
+      serverName: hostName.optional().describe("Name to ask for and to verify instead of the URL's."),
+    })
+    .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
+    .prefault({}),
+  hostHeader: z
+    .string()
+    .regex(/^[A-Za-z0-9.[\]:_-]+$/, 'is not a host')
+    .optional()
+    .describe("Sent as Host instead of the upstream's own."),
+  timeouts: z
+    .strictObject({
+      connect: duration({ minMs: 100 }).prefault('5s'),
+      response: duration({ minMs: 100 }).prefault('60s').describe('From the request sent to the head of the answer.'),
+      idle: duration({ minMs: 100 }).prefault('60s').describe("Between two parts of the answer's body."),
+    })
+    .prefault({}),
   maxBody: size().optional().describe('A larger request body is 413.'),
   rewriteLocation: z.boolean().default(true).describe('Maps Location and Content-Location of the upstream back to the listener.'),
   forwarded: z.boolean().default(false).describe('Adds Forwarded and X-Forwarded-* of our own.'),

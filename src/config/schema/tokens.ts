@@ -1,62 +1,108 @@
 /** `tokens`: what to obtain, as whom, and when to renew it. */
 
 import * as z from 'zod';
-import { duration, fieldName, httpUrl, material, name, oneOrMore, secret, size, strictObject } from './values.ts';
+import { fieldValueProblem } from '../contents.ts';
+import { material, secret } from './references.ts';
+import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
 /** Form fields of the protocol itself: they have keys of their own, or are not ours to send. */
 const PROTOCOL_PARAMETERS = new Set([
-  'grant_type', 'client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'scope', 'audience', 'resource', 'username', 'password',
-  'refresh_token', 'assertion', 'subject_token', 'subject_token_type', 'actor_token', 'actor_token_type', 'requested_token_type', 'code',
+  'grant_type',
+  'client_id',
+  'client_secret',
+  'client_assertion',
+  'client_assertion_type',
+  'scope',
+  'audience',
+  'resource',
+  'username',
+  'password',
+  'refresh_token',
+  'assertion',
+  'subject_token',
+  'subject_token_type',
+  'actor_token',
+  'actor_token_type',
+  'requested_token_type',
+  'code',
 ]);
 
-const clientAuthentication = strictObject({
+const clientAuthentication = z.strictObject({
   method: z
-    .enum(['client_secret_basic', 'client_secret_post'], { error: 'is not a supported client authentication method; use "client_secret_basic" or "client_secret_post"' })
+    .enum(['client_secret_basic', 'client_secret_post'], {
+      error: 'is not a supported client authentication method; use "client_secret_basic" or "client_secret_post"',
+    })
     .default('client_secret_basic'),
-  secret,
+  secret: secret(),
 });
 
-const renew = strictObject({
-  before: duration({ minMs: 0 }).optional().describe('Renewed this long before its end, plus jitter. Default: the smaller of 60s and 20 % of the lifetime.'),
-  hardMargin: duration({ minMs: 0 }).optional().describe('Never sent this close to its end. Default: the smaller of 5s and a tenth of the lifetime.'),
+const renew = z.strictObject({
+  before: duration({ minMs: 0 })
+    .optional()
+    .describe('Renewed this long before its end, plus jitter. Default: the smaller of 60s and 20 % of the lifetime.'),
+  hardMargin: duration({ minMs: 0 })
+    .optional()
+    .describe('Never sent this close to its end. Default: the smaller of 5s and a tenth of the lifetime.'),
   minInterval: duration().prefault('1s').describe('The authorization server is not asked again sooner.'),
   eager: z.boolean().default(true).describe('Obtained at start and renewed in the background.'),
   idleAfter: duration().prefault('10m').describe('A token unused for this long stops being renewed.'),
-  defaultLifetime: duration({ minMs: 1000 }).prefault('5m').describe('Taken when the answer names no lifetime and the token is no JWT with "exp".'),
+  defaultLifetime: duration({ minMs: 1000 })
+    .prefault('5m')
+    .describe('Taken when the answer names no lifetime and the token is no JWT with "exp".'),
   maxLifetime: duration({ minMs: 1000 }).prefault('24h').describe('A longer lifetime is cut to this.'),
 });
 
 const parameters = z.record(z.string().min(1), z.string()).superRefine((map, context) => {
   for (const key of Object.keys(map)) {
-    if (PROTOCOL_PARAMETERS.has(key)) context.addIssue({ code: 'custom', path: [key], message: 'is a protocol field; use the key of its own, such as "scope", "audience" or "resourceOwner"' });
+    if (PROTOCOL_PARAMETERS.has(key))
+      context.addIssue({
+        code: 'custom',
+        path: [key],
+        message: 'is a protocol field; use the key of its own, such as "scope", "audience" or "resourceOwner"',
+      });
   }
 });
 
 const FORBIDDEN_TOKEN_REQUEST_FIELDS = /^(?:authorization|content-type|content-length|transfer-encoding|host|connection|accept)$/i;
 
 const shared = {
-  authorizationServer: name,
-  clientId: z.string().min(1, 'is empty').max(1000),
+  authorizationServer: name.describe('Who issues it: a name under "authorizationServers".'),
+  clientId: z
+    .string()
+    .min(1, 'is empty; give what the authorization server knows the client by')
+    .max(1000)
+    .meta({ examples: ['orders-sidecar'] }),
   clientAuthentication,
-  scope: z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'is not a scope; write names separated by single spaces (RFC 6749 §3.3)').optional(),
-  audience: oneOrMore(z.string().min(1)).optional(),
+  scope: z
+    .string()
+    .regex(
+      /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
+      'is not a scope; write names separated by single spaces (RFC 6749 §3.3)',
+    )
+    .optional(),
+  audience: oneOrMore(z.string().min(1, 'is empty; remove it')).optional(),
   resource: oneOrMore(httpUrl).optional().describe('RFC 8707 resource indicators.'),
   parameters: parameters.optional().describe('More form fields of the token request.'),
-  headers: z.record(fieldName, material).superRefine((map, context) => {
-    for (const key of Object.keys(map)) {
-      if (FORBIDDEN_TOKEN_REQUEST_FIELDS.test(key)) context.addIssue({ code: 'custom', path: [key], message: 'is set by the broker itself; remove it' });
-    }
-  }).optional().describe('More header fields of the token request.'),
+  headers: z
+    .record(fieldName, material(fieldValueProblem))
+    .superRefine((map, context) => {
+      for (const key of Object.keys(map)) {
+        if (FORBIDDEN_TOKEN_REQUEST_FIELDS.test(key))
+          context.addIssue({ code: 'custom', path: [key], message: 'is set by the broker itself; remove it' });
+      }
+    })
+    .optional()
+    .describe('More header fields of the token request.'),
   maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('A longer access token is refused.'),
   renew: renew.prefault({}),
 };
 
-const clientCredentials = strictObject({ grant: z.literal('client_credentials'), ...shared });
+const clientCredentials = z.strictObject({ grant: z.literal('client_credentials'), ...shared });
 
-const password = strictObject({
+const password = z.strictObject({
   grant: z.literal('password'),
   ...shared,
-  resourceOwner: strictObject({ username: material, password: secret }).describe('Whose account the token is for (RFC 6749 §4.3).'),
+  resourceOwner: z.strictObject({ username: material(), password: secret() }).describe('Whose account the token is for (RFC 6749 §4.3).'),
 });
 
 export const token = z.discriminatedUnion('grant', [clientCredentials, password], {

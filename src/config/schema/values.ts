@@ -1,8 +1,8 @@
-/** The small value types of the config: durations, sizes, addresses, URLs, secrets, names. */
+/** The small value types of the config: durations, sizes, addresses, URLs, names. */
 
+import { isIPv6 } from 'node:net';
 import { distance } from 'fastest-levenshtein';
 import * as z from 'zod';
-import { Secret } from '../secret.ts';
 
 const DURATION_UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
@@ -60,26 +60,10 @@ export function size(limits: { min?: number; max?: number } = {}) {
     });
 }
 
-/** An object that refuses unknown keys and names the nearest known one. */
-export function strictObject<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const known = Object.keys(shape);
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? unknownKeyMessage(issue.keys[0] ?? '', known) : undefined),
-  });
-}
-
-/** Says that a key is unknown and which known one was probably meant. */
-export function unknownKeyMessage(key: string, known: readonly string[]): string {
-  const nearest = nearestOf(key, known);
-  return nearest === undefined
-    ? `is not a known key; remove it, or use one of: ${known.join(', ')}`
-    : `is not a known key; did you mean "${nearest}"?`;
-}
-
-/** The candidate that `word` was probably meant to be: at most a third of it mistyped. */
+/** The candidate that `word` was probably meant to be: two letters or a third of it mistyped, and something of it right. */
 export function nearestOf(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.min(word.length, Math.max(2, Math.floor(word.length / 3)) + 1);
   for (const candidate of candidates) {
     const d = distance(word.toLowerCase(), candidate.toLowerCase());
     if (d < bestDistance) {
@@ -93,67 +77,58 @@ export function nearestOf(word: string, candidates: readonly string[]): string |
 /** Names of listeners, callers, tokens, …: they appear in metrics, logs and URLs. */
 export const name = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'is not a usable name; use up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit');
-
-const environmentName = z.string().min(1, 'is empty; name an environment variable');
-const filePath = z.string().min(1, 'is empty; give the path of a file, relative to this config file');
-
-/** A secret by reference. Never a plain string: those end up in version control. */
-export const secret = z
-  .union(
-    [
-      strictObject({ fromEnv: environmentName }),
-      strictObject({ fromFile: filePath }),
-      strictObject({ unsafeInline: z.string().min(1, 'is empty; give the secret') }),
-    ],
-    { error: 'is not a secret reference; write { "fromEnv": "NAME" }, { "fromFile": "path" } or, for a demo, { "unsafeInline": "…" }' },
-  )
-  .meta({ description: 'A secret: { "fromEnv": "NAME" }, { "fromFile": "path" } or { "unsafeInline": "…" } (demos only).' })
-  .transform((reference) => new Secret(reference));
-
-/** Public material (a certificate, a password hash, a header value): a plain string or a reference. */
-export const material = z
-  .union([z.string().min(1, 'is empty'), strictObject({ fromEnv: environmentName }), strictObject({ fromFile: filePath }), strictObject({ unsafeInline: z.string().min(1) })], {
-    error: 'is neither a string nor a reference; write the text itself, { "fromEnv": "NAME" } or { "fromFile": "path" }',
-  })
-  .transform((value) => (typeof value === 'string' ? filled(value) : new Secret(value)));
-
-function filled(value: string): Secret {
-  const made = new Secret({ unsafeInline: value });
-  made.fill(value);
-  return made;
-}
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'is not a usable name; use up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit',
+  );
 
 /** One or several of something; the parsed value is a list. */
 export function oneOrMore<Item extends z.ZodType>(item: Item) {
-  return z.union([item, z.array(item).min(1, 'is an empty list; give at least one')]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<Item>[]);
+  return z
+    .union([item, z.array(item).min(1, 'is an empty list; give at least one')])
+    .transform((value) => (Array.isArray(value) ? value : [value]) as z.output<Item>[]);
 }
 
 /** An absolute http(s) URL without user, password or fragment; the parsed value is the text as written. */
-export const httpUrl = z.string().superRefine((text, context) => {
+export const httpUrl = z.string().meta({ examples: ['https://api.example.com'] }).superRefine((text, context) => {
   if (!URL.canParse(text)) return context.addIssue('is not a URL; write it in full, such as https://api.example.com/v1');
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') context.addIssue('is not an http or https URL');
-  else if (url.username !== '' || url.password !== '') context.addIssue('holds a user or password; give credentials by reference, never in a URL');
+  else if (url.username !== '' || url.password !== '')
+    context.addIssue('holds a user or password; give credentials by reference, never in a URL');
   else if (text.includes('#')) context.addIssue('holds a fragment; remove it');
 });
+
+/** A host without a port, as a `Host` field can name it; the parsed value is lower-case. */
+export const hostName = z
+  .string()
+  .regex(/^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])$/, 'is not a host name; write it without scheme, port and path')
+  .meta({ examples: ['api.example.com'] })
+  .transform((text) => text.toLowerCase());
 
 /** A field name that may be sent. */
 export const fieldName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/, 'is not a valid field name');
 
 /** What a listening address means. */
-export type Address = { readonly kind: 'tcp'; readonly host: string; readonly port: number } | { readonly kind: 'unix'; readonly path: string };
+export type Address =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
 
 /** Reads `host:port`, `[v6]:port` or `unix:/path`. */
 export function parseAddress(text: string): Address | undefined {
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
-    return path === '' ? undefined : { kind: 'unix', path };
+    return isSocketPath(path) ? { kind: 'unix', path } : undefined;
   }
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
-  if (!match || port > 65_535) return undefined;
+  if (!match || port > 65_535 || (match[1] !== undefined && !isIPv6(match[1]))) return undefined;
   return { kind: 'tcp', host: (match[1] ?? match[2]) as string, port };
+}
+
+/** Absolute, and within the 108 bytes that Linux gives `sun_path`, its end included. */
+function isSocketPath(path: string): boolean {
+  return path.startsWith('/') && !path.includes('\0') && Buffer.byteLength(path) < 108;
 }
 
 /** A listening address; the parsed value is an `Address`. */
@@ -162,6 +137,6 @@ export const address = z
   .meta({ description: 'host:port, [v6]:port or unix:/path; port 0 takes a free one and logs it.', examples: ['127.0.0.1:8080'] })
   .transform((text, context) => {
     const parsed = parseAddress(text);
-    if (!parsed) context.addIssue('is not an address; write host:port, [v6]:port or unix:/path');
+    if (!parsed) context.addIssue('is not an address; write host:port, [v6]:port or unix:/path (absolute, at most 107 bytes)');
     return parsed ?? z.NEVER;
   });

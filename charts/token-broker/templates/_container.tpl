@@ -1,0 +1,97 @@
+{{/*
+The container, as an app's native sidecar or as the gateway's only one, and its volumes. Same arguments as in _names.tpl.
+*/}}
+
+{{/* For an app's "initContainers": starts before the app's containers and stops after them. */}}
+{{- define "token-broker.sidecar" -}}
+- {{- include "token-broker.container" . | nindent 2 }}
+  restartPolicy: Always
+{{- end -}}
+
+{{- define "token-broker.container" -}}
+name: token-broker
+image: {{ include "token-broker.image" . | quote }}
+imagePullPolicy: {{ .values.image.pullPolicy }}
+args: [start, -c, /etc/token-broker/sidecar.config.json]
+{{- with .values.secrets.env }}
+env:
+  {{- range $name, $reference := . }}
+  - name: {{ $name }}
+    valueFrom:
+      secretKeyRef:
+        name: {{ $reference.secretName }}
+        key: {{ $reference.key }}
+  {{- end }}
+{{- end }}
+ports:
+  {{- range (include "token-broker.ports" . | fromJson).items }}
+  - name: {{ .name }}
+    containerPort: {{ .port }}
+  {{- end }}
+  - name: probes
+    containerPort: {{ include "token-broker.probesPort" . }}
+{{- /* Ready within a second, unless config.readiness waits for tokens, which is bounded too. */}}
+startupProbe:
+  httpGet: { path: /readyz, port: {{ include "token-broker.probesPort" . }} }
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: { path: /livez, port: {{ include "token-broker.probesPort" . }} }
+  periodSeconds: 10
+readinessProbe:
+  httpGet: { path: /readyz, port: {{ include "token-broker.probesPort" . }} }
+  periodSeconds: 5
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  readOnlyRootFilesystem: true
+  allowPrivilegeEscalation: false
+  capabilities:
+    drop: [ALL]
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumeMounts:
+  {{- /* The whole folder, not a subPath: only so do changes of the ConfigMap arrive. */}}
+  - name: token-broker-config
+    mountPath: /etc/token-broker
+    readOnly: true
+  {{- range $name, $secretName := include "token-broker.secretFiles" . | fromJson }}
+  - name: token-broker-{{ $name }}
+    mountPath: /run/secrets/token-broker/{{ $name }}
+    readOnly: true
+  {{- end }}
+  {{- with .values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* For the pod's "volumes". */}}
+{{- define "token-broker.volumes" -}}
+- name: token-broker-config
+  configMap:
+    name: {{ include "token-broker.fullname" . }}
+{{- range $name, $secretName := include "token-broker.secretFiles" . | fromJson }}
+- name: token-broker-{{ $name }}
+  secret:
+    secretName: {{ $secretName }}
+    {{- /* 0444: readable by the broker's user whatever the pod's fsGroup; the folder is mounted nowhere else. */}}
+    defaultMode: 292
+{{- end }}
+{{- with .values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Which Secrets are mounted, as JSON: folder name → name of the Secret. */}}
+{{- define "token-broker.secretFiles" -}}
+{{- $files := deepCopy .values.secrets.files -}}
+{{- if and .values.gateway.enabled .values.gateway.tlsSecretName (not (hasKey $files "tls")) -}}
+{{- $_ := set $files "tls" .values.gateway.tlsSecretName -}}
+{{- end -}}
+{{- $files | toJson -}}
+{{- end -}}

@@ -1,0 +1,45 @@
+{{/*
+Names and labels. Each template takes a dict: "root", the caller's $, and "values", the values of this chart, so that an app
+chart that has this one as a dependency gets the same result from its own templates.
+*/}}
+
+{{- define "token-broker.name" -}}
+{{- .values.nameOverride | default "token-broker" | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "token-broker.fullname" -}}
+{{- $name := include "token-broker.name" . -}}
+{{- if .values.fullnameOverride -}}
+{{- .values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .root.Release.Name -}}
+{{- .root.Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .root.Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "token-broker.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "token-broker.name" . }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end -}}
+
+{{- define "token-broker.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "token-broker.selectorLabels" . }}
+app.kubernetes.io/version: {{ .values.image.tag | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- end -}}
+
+{{- define "token-broker.serviceAccountName" -}}
+{{- if .values.serviceAccount.create -}}
+{{- .values.serviceAccount.name | default (include "token-broker.fullname" .) -}}
+{{- else -}}
+{{- .values.serviceAccount.name | default "default" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "token-broker.image" -}}
+{{- with .values.image -}}
+{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
+{{- end -}}
+{{- end -}}

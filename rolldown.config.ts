@@ -1,0 +1,48 @@
+/** `npm run build`: the command as one file, which needs nothing but Node and, for the demo, a package it loads when asked. */
+
+import { chmod } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin } from 'rolldown';
+
+const OUTPUT = 'dist/token-broker.js';
+
+export default defineConfig({
+  input: 'src/cli/main.ts',
+  platform: 'node',
+  // Only `dev` needs it, it is large, and those who install the bundle do not have it.
+  external: ['oidc-provider'],
+  resolve: {
+    // Its main file is UMD and finds none of its own parts once bundled.
+    alias: { 'jsonc-parser': fileURLToPath(new URL('node_modules/jsonc-parser/lib/esm/main.js', import.meta.url)) },
+  },
+  plugins: [standsAlone(), executable()],
+  output: {
+    file: OUTPUT,
+    format: 'esm',
+    codeSplitting: false,
+    // Readable: stack traces of users name functions, and auditors can read what runs.
+    minify: false,
+  },
+});
+
+/** Fails the build when the bundle would not start without node_modules. */
+function standsAlone(): Plugin {
+  return {
+    name: 'stands-alone',
+    generateBundle(_options, bundle) {
+      for (const part of Object.values(bundle)) {
+        const missing = part.type === 'chunk' ? part.imports.filter((name) => !isBuiltin(name)) : [];
+        if (missing.length > 0) this.error(`the bundle imports ${missing.join(', ')}: bundle it, or load it by "await import()" where it is used`);
+      }
+    },
+  };
+}
+
+function executable(): Plugin {
+  return {
+    name: 'executable',
+    renderChunk: (code) => (code.startsWith('#!') ? null : `#!/usr/bin/env node\n${code}`),
+    writeBundle: () => chmod(OUTPUT, 0o755),
+  };
+}

@@ -1,0 +1,117 @@
+/** The JSON Schema of the chart's values: what Helm holds a values file to, and the table in the chart's README. */
+
+export interface Schema {
+  readonly [keyword: string]: unknown;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+const text: Schema = { type: 'string' };
+const secretName: Schema = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$', maxLength: 253 };
+const listOfObjects: Schema = { type: 'array', items: { type: 'object' } };
+
+const object = (properties: Record<string, Schema>, more: Schema = {}): Schema => ({
+  type: 'object',
+  properties,
+  additionalProperties: false,
+  ...more,
+});
+const mapOf = (values: Schema, keys = '.'): Schema => ({ type: 'object', propertyNames: { pattern: keys }, additionalProperties: values });
+const about = (description: string, schema: Schema): Schema => ({ description, ...schema });
+
+const image = object({
+  repository: about('Where the image is.', { type: 'string', minLength: 1 }),
+  tag: about('Which version of it.', { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$' }),
+  digest: about('`sha256:…`: exactly this image, whatever the tag.', { type: 'string', pattern: '^$|^sha256:[0-9a-f]{64}$' }),
+  pullPolicy: about('When the node fetches it.', { enum: ['Always', 'IfNotPresent', 'Never'] }),
+});
+
+const secrets = object({
+  files: about(
+    'Folder → name of an existing Secret, mounted as `/run/secrets/token-broker/FOLDER`. The config names its files by `fromFile`.',
+    mapOf(secretName, '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$'),
+  ),
+  env: about(
+    'Variable → `secretName` and `key` of an existing Secret. The config names it by `fromEnv`. Files are better: they can change.',
+    mapOf(object({ secretName, key: { type: 'string', minLength: 1 } }, { required: ['secretName', 'key'] }), '^[A-Za-z_][A-Za-z0-9_]*$'),
+  ),
+});
+
+const networkPolicy = object({
+  enabled: about('Whether to make a NetworkPolicy.', { type: 'boolean' }),
+  from: about('Peers that may call (NetworkPolicyPeer); empty: all.', listOfObjects),
+  probesFrom: about('Peers that may read probes and metrics, such as Prometheus; empty: all.', listOfObjects),
+  to: about('Peers that the broker may reach, besides DNS; empty: all.', listOfObjects),
+});
+
+const gateway = object({
+  enabled: about('Whether to run the broker as a Deployment of its own. `false` where an app chart includes it as a sidecar.', {
+    type: 'boolean',
+  }),
+  tlsSecretName: about(
+    'An existing Secret of type `kubernetes.io/tls`, mounted as `/run/secrets/token-broker/tls`; `""`: none. ' +
+      'Without `config.listeners` the gateway listens on 8443 with it and asks for Basic.',
+    { anyOf: [{ const: '' }, secretName] },
+  ),
+  replicas: about('How many pods. With more than one there is a PodDisruptionBudget.', { type: 'integer', minimum: 0 }),
+  service: object({
+    type: about('Type of the Service; its ports follow `config.listeners`.', { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] }),
+    annotations: about('Annotations of the Service.', mapOf(text)),
+  }),
+  podDisruptionBudget: object({
+    maxUnavailable: about('How many pods may be away at once.', { type: ['integer', 'string'], minimum: 1, pattern: '^[1-9][0-9]?%$' }),
+  }),
+  networkPolicy,
+  podAnnotations: about('Annotations of the pods.', mapOf(text)),
+  podLabels: about('More labels of the pods.', mapOf(text)),
+  topologySpreadConstraints: about('How pods spread; the label selector is filled in where it is absent.', listOfObjects),
+  nodeSelector: about('Which nodes.', mapOf(text)),
+  tolerations: about('Which taints to bear.', listOfObjects),
+  affinity: about('Where pods want to be.', { type: 'object' }),
+  priorityClassName: about('Priority of the pods.', text),
+});
+
+const serviceAccount = object({
+  create: about('Whether the gateway gets a ServiceAccount; its token is never mounted.', { type: 'boolean' }),
+  name: about('Its name; default: made from the release.', text),
+  annotations: about('Annotations of it.', mapOf(text)),
+});
+
+/** `configSchema` is the schema of the broker's config; its secrets may stand in the chart's values by reference only. */
+export function chartValuesSchema(configSchema: Schema): Schema {
+  const { $schema, title: _title, allowComments: _comments, allowTrailingCommas: _commas, ...config } = configSchema;
+  return {
+    $schema,
+    title: 'Values of the chart token-broker',
+    ...object({
+      image,
+      imagePullSecrets: about('Secrets for fetching the image.', { type: 'array', items: object({ name: text }) }),
+      nameOverride: about('Replaces `token-broker` in names and labels.', text),
+      fullnameOverride: about('Replaces the whole name of all objects.', text),
+      config: about('The configuration of the broker, as in `sidecar.config.json`.', forChart(config)),
+      secrets,
+      resources: about("The container's requests and limits.", { type: 'object' }),
+      extraVolumes: about('More volumes of the pod, such as a projected ServiceAccount token or a folder for Unix sockets.', listOfObjects),
+      extraVolumeMounts: about('Where the container sees them.', listOfObjects),
+      gateway,
+      serviceAccount,
+      global: about('Not used; Helm hands it to every chart.', { type: 'object' }),
+    }),
+  };
+}
+
+/** A chart's values end up in a ConfigMap: no secret in them, no demo, and nothing required that a later values file may give. */
+function forChart(config: Schema): Schema {
+  const { $schema: _path, demo: _demo, ...properties } = config.properties ?? {};
+  return withoutInlineSecrets({ ...config, properties }) as Schema;
+}
+
+function withoutInlineSecrets(node: unknown): unknown {
+  if (Array.isArray(node)) return node.filter((entry) => !allowsInlineSecret(entry)).map(withoutInlineSecrets);
+  if (typeof node !== 'object' || node === null) return node;
+  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, withoutInlineSecrets(value)]));
+}
+
+function allowsInlineSecret(schema: unknown): boolean {
+  return typeof schema === 'object' && schema !== null && Object.hasOwn((schema as Schema).properties ?? {}, 'unsafeInline');
+}

@@ -1,0 +1,142 @@
+/** Lint rule: who may import whom. The table is docs/architecture.md "Imports" in a form that a machine can hold us to. */
+
+import { relative, sep } from 'node:path';
+
+const EVERYWHERE = ['errors', 'message', 'clock', 'telemetry'];
+
+/**
+ * For each part of src/ (a folder, or a file right under src/): what else of ours it may import. `config` stands for types
+ * of the config only, but for those who may load one. A part that is not listed may import nothing of ours.
+ * @type {Record<string, { from: string[], because: string }>}
+ */
+const PARTS = {
+  cli: { from: ['*'], because: '' },
+  broker: {
+    from: ['*', '!cli', '!demo'],
+    because: 'the broker is put together for the command line and the demo; it knows neither',
+  },
+  exchange: {
+    from: [...EVERYWHERE, 'caller', 'route', 'token', 'upstream', 'type config'],
+    because: "exchange.ts is one request's way through the stages and knows nothing around it",
+  },
+  listener: {
+    from: [...EVERYWHERE, 'type exchange', 'type config'],
+    because: 'a listener hands requests to what broker.ts gave it and knows no stage',
+  },
+  caller: stage(['authorization-server']),
+  route: stage([]),
+  token: stage(['authorization-server']),
+  upstream: stage([]),
+  'authorization-server': {
+    from: [...EVERYWHERE, 'type config'],
+    because: 'the authorization server is beneath the stages and knows none of them',
+  },
+  config: { from: ['errors', 'clock'], because: 'the config is read before anything else exists' },
+  admin: { from: [...EVERYWHERE, 'type broker', 'type config'], because: "admin sees the broker's public face only" },
+  demo: { from: [...EVERYWHERE, 'type config'], because: 'the demo stands beside the broker and talks to it over the network' },
+  telemetry: { from: ['clock', 'type errors'], because: 'telemetry is imported by everything, so it imports nothing of ours' },
+  errors: { from: [], because: 'errors are imported by everything, so they import nothing of ours' },
+  message: { from: [], because: 'the message types are imported by every stage, so they import nothing of ours' },
+  clock: { from: [], because: 'the clock is imported by everything, so it imports nothing of ours' },
+};
+
+/** @param {string[]} more */
+function stage(more) {
+  return {
+    from: [...EVERYWHERE, 'type config', ...more],
+    because: 'stages never import each other: exchange.ts passes values between them',
+  };
+}
+
+/**
+ * Each outside thing has one home, so that it can be replaced there. `dynamic`: only by `import()`, since those who install the
+ * bundle do not have it.
+ * @type {{ packages: RegExp, homes: string[], because: string, dynamic?: boolean }[]}
+ */
+const HOMES = [
+  { packages: /^(?:openid-client|oauth4webapi|jose)$/, homes: ['authorization-server'], because: 'OAuth libraries stay behind one adapter' },
+  { packages: /^p-retry$/, homes: ['token'], because: 'only obtaining a token is tried again' },
+  { packages: /^(?:keyv|@keyv\/redis|@redis\/client)$/, homes: ['token/store'], because: 'the store is behind one interface' },
+  { packages: /^undici$/, homes: ['upstream', 'authorization-server'], because: 'the HTTP client is replaceable' },
+  { packages: /^node:http[2s]?$/, homes: ['listener', 'admin', 'demo'], because: 'the data plane under the stages is replaceable' },
+  { packages: /^commander$/, homes: ['cli'], because: 'only the command line reads arguments' },
+  { packages: /^(?:zod|jsonc-parser|fastest-levenshtein)$/, homes: ['config'], because: 'the config is checked once, when it is read' },
+  { packages: /^(?:prom-client|pino)$/, homes: ['telemetry'], because: 'what leaves in logs and metrics is masked in one place' },
+  { packages: /^oidc-provider$/, homes: ['demo'], because: 'it is a dev dependency and not in the bundle', dynamic: true },
+  { packages: /^node:(?:fs|fs\/promises)$/, homes: ['config', 'cli', 'demo'], because: 'files are read by the config' },
+];
+
+/**
+ * @typedef {{ value: string, isType: boolean, isDynamic: boolean }} Import
+ * @typedef {{ type: string, importKind?: string, exportKind?: string, specifiers?: { importKind?: string }[] }} ImportNode
+ */
+
+/**
+ * What is wrong with an import, or `undefined`.
+ * @param {string} file the importing file, relative to src/
+ * @param {Import} imported
+ */
+export function judge(file, imported) {
+  return imported.value.startsWith('.') ? judgeOwn(file, imported) : judgePackage(file, imported);
+}
+
+/**
+ * @param {string} file
+ * @param {Import} imported
+ */
+function judgeOwn(file, imported) {
+  const from = partOf(file);
+  const to = partOf(new URL(imported.value, `file:///${file}`).pathname.slice(1));
+  if (from === to) return undefined;
+  const { from: allowed, because } = PARTS[from] ?? { from: [], because: `"${from}" is not in the table of scripts/lint/architecture.mjs` };
+  const granted = allowed.includes(to) || (allowed.includes('*') && !allowed.includes(`!${to}`));
+  if (granted || (imported.isType && allowed.includes(`type ${to}`))) return undefined;
+  const onlyTypes = allowed.includes(`type ${to}`) ? ' but for types ("import type")' : '';
+  return `"${from}" may not import "${to}"${onlyTypes}: ${because}`;
+}
+
+/**
+ * @param {string} file
+ * @param {Import} imported
+ */
+function judgePackage(file, imported) {
+  const rule = HOMES.find(({ packages }) => packages.test(imported.value));
+  if (rule === undefined) return undefined;
+  const places = rule.homes.map((home) => `src/${home}`).join(', ');
+  if (!rule.homes.some((home) => file.startsWith(`${home}/`))) return `"${imported.value}" belongs in ${places}: ${rule.because}`;
+  if (rule.dynamic && !imported.isType && !imported.isDynamic) return `"${imported.value}" only by "await import()": ${rule.because}`;
+  return undefined;
+}
+
+/** @param {string} file */
+function partOf(file) {
+  const [first = ''] = file.split('/');
+  return first.replace(/\.ts$/, '');
+}
+
+/** @param {ImportNode} node */
+function isTypeOnly({ type, importKind, exportKind, specifiers }) {
+  if (type === 'TSImportType' || importKind === 'type' || exportKind === 'type') return true;
+  return specifiers !== undefined && specifiers.length > 0 && specifiers.every((specifier) => specifier.importKind === 'type');
+}
+
+const rule = {
+  create(context) {
+    const file = relative(`${context.cwd}/src`, context.filename).split(sep).join('/');
+    const check = (node) => {
+      const source = node.source ?? node.argument?.literal;
+      if (typeof source?.value !== 'string') return;
+      const message = judge(file, { value: source.value, isType: isTypeOnly(node), isDynamic: node.type === 'ImportExpression' });
+      if (message !== undefined) context.report({ node: source, message });
+    };
+    return {
+      ImportDeclaration: check,
+      ExportNamedDeclaration: check,
+      ExportAllDeclaration: check,
+      ImportExpression: check,
+      TSImportType: check,
+    };
+  },
+};
+
+export default { meta: { name: 'architecture' }, rules: { imports: rule } };

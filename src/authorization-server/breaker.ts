@@ -1,0 +1,61 @@
+/** Stops asking a server that keeps failing, and lets one probe find out when it is back. */
+
+import type { Clock } from '../clock.ts';
+import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
+
+const FAILURES_TO_OPEN = 5;
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** While the probe is on its way, others are told to come back after this long. */
+const PROBE_WAIT_MS = 1_000;
+
+/** Counts transient failures only: a server that refuses is a server that works. */
+export class Breaker {
+  readonly #clock: Clock;
+  #failures = 0;
+  #pauseMs = FIRST_PAUSE_MS;
+  #closedAgainAt = 0;
+  #probing = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Runs `action`, or rejects with a transient failure that says how long the breaker stays open. */
+  async run<T>(action: () => Promise<T>): Promise<T> {
+    const open = this.#failures >= FAILURES_TO_OPEN;
+    if (open) this.#admitProbe();
+    try {
+      const result = await action();
+      this.#recover();
+      return result;
+    } catch (error) {
+      const failure = toAuthorizationServerError(error);
+      if (failure.failureClass === 'transient') this.#countFailure(open);
+      else this.#recover();
+      throw failure;
+    } finally {
+      if (open) this.#probing = false;
+    }
+  }
+
+  #admitProbe(): void {
+    const leftMs = this.#closedAgainAt - this.#clock.monotonic();
+    if (leftMs > 0 || this.#probing) {
+      throw new AuthorizationServerError('transient', 'breaker_open', { retryAfterMs: Math.max(leftMs, PROBE_WAIT_MS) });
+    }
+    this.#probing = true;
+  }
+
+  #countFailure(wasProbe: boolean): void {
+    this.#failures += 1;
+    if (this.#failures < FAILURES_TO_OPEN) return;
+    if (wasProbe) this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#closedAgainAt = this.#clock.monotonic() + this.#pauseMs;
+  }
+
+  #recover(): void {
+    this.#failures = 0;
+    this.#pauseMs = FIRST_PAUSE_MS;
+  }
+}

@@ -1,0 +1,96 @@
+/** The server's metadata document: discovered once, kept, and read again in the background. */
+
+import * as oauth from 'openid-client';
+import type { Clock } from '../clock.ts';
+import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
+import { isLoopbackHost } from '../config/loopback.ts';
+import type { AuthorizationServerCalls } from './call.ts';
+import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
+
+export interface Metadata {
+  readonly issuer: string;
+  readonly token_endpoint: string;
+}
+
+/** After a failed re-read the old document serves on, and the next try comes after this long. */
+const RETRY_MS = 30_000;
+
+/** Discovery by OpenID Connect Discovery 1.0 §4, then RFC 8414 §3; no document is used whose issuer differs in a byte. */
+export class MetadataDocument {
+  readonly #config: AuthorizationServerConfig;
+  readonly #calls: AuthorizationServerCalls;
+  readonly #clock: Clock;
+  #kept: Metadata | undefined;
+  #rereadAt = 0;
+  #pending: Promise<Metadata> | undefined;
+
+  constructor(config: AuthorizationServerConfig, calls: AuthorizationServerCalls, clock: Clock) {
+    this.#config = config;
+    this.#calls = calls;
+    this.#clock = clock;
+  }
+
+  /** The kept document at once, else the first read, shared by all who wait. Rejects with a transient failure. */
+  async get(): Promise<Metadata> {
+    const { tokenEndpoint, issuer } = this.#config;
+    if (tokenEndpoint !== undefined) return { issuer: issuer ?? new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint };
+    if (this.#kept === undefined) return this.#read();
+    if (this.#clock.monotonic() >= this.#rereadAt) this.#read().catch(() => undefined);
+    return this.#kept;
+  }
+
+  #read(): Promise<Metadata> {
+    this.#pending ??= this.#discover()
+      .then((metadata) => {
+        this.#rereadAt = this.#clock.monotonic() + this.#config.metadataMaxAge;
+        this.#kept = metadata;
+        return metadata;
+      })
+      .catch((error: unknown) => {
+        this.#rereadAt = this.#clock.monotonic() + Math.min(RETRY_MS, this.#config.metadataMaxAge);
+        const failure = toAuthorizationServerError(error);
+        throw new AuthorizationServerError('transient', `discovery_${failure.reason}`, { cause: error, retryAfterMs: failure.retryAfterMs });
+      })
+      .finally(() => {
+        this.#pending = undefined;
+      });
+    return this.#pending;
+  }
+
+  async #discover(): Promise<Metadata> {
+    if (this.#config.metadataUrl !== undefined) return this.#fetch('oidc');
+    try {
+      return await this.#fetch('oidc');
+    } catch (error) {
+      if (toAuthorizationServerError(error).reason !== 'http_404') throw error;
+      return this.#fetch('oauth2');
+    }
+  }
+
+  async #fetch(algorithm: 'oidc' | 'oauth2'): Promise<Metadata> {
+    const issuer = this.#config.issuer as string;
+    const found = await oauth.discovery(new URL(this.#config.metadataUrl ?? issuer), 'token-broker', undefined, undefined, {
+      algorithm,
+      // The scheme of every URL is checked below and by the config's rules.
+      execute: [oauth.allowInsecureRequests],
+      [oauth.customFetch]: (url) => this.#get(url),
+    });
+    const metadata = found.serverMetadata();
+    if (metadata.issuer !== issuer) throw new AuthorizationServerError('transient', 'issuer_mismatch');
+    return { issuer, token_endpoint: this.#checkEndpoint(metadata.token_endpoint) };
+  }
+
+  async #get(url: string): Promise<Response> {
+    const answer = await this.#calls.call({ url, method: 'GET', headers: { accept: 'application/json' }, body: undefined });
+    if (answer.status !== 200) throw new AuthorizationServerError('transient', `http_${answer.status}`);
+    return new Response(new Uint8Array(answer.body), { status: 200, headers: { 'content-type': 'application/json' } });
+  }
+
+  #checkEndpoint(endpoint: string | undefined): string {
+    if (endpoint === undefined || !URL.canParse(endpoint)) throw new AuthorizationServerError('transient', 'token_endpoint_missing');
+    const { protocol, hostname } = new URL(endpoint);
+    const allowed = protocol === 'https:' || (protocol === 'http:' && (isLoopbackHost(hostname) || this.#config.unsafeHttp === true));
+    if (!allowed) throw new AuthorizationServerError('transient', 'token_endpoint_insecure');
+    return endpoint;
+  }
+}

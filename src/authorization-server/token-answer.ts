@@ -1,0 +1,118 @@
+/** Reads the answer of a token endpoint (RFC 6749 §5): the one table that puts every answer into a class. */
+
+import type { Answer } from './call.ts';
+import { AuthorizationServerError, type FailureDetails } from './failure.ts';
+import { retryAfterMs } from './retry-after.ts';
+
+/** A token answer that has passed every check. */
+export interface TokenAnswer {
+  readonly accessToken: string;
+  /** Milliseconds, counted from when the request was sent; `undefined` when neither the answer nor the token says. */
+  readonly lifetimeMs: number | undefined;
+  readonly scope: string | undefined;
+}
+
+export interface AnswerRules {
+  /** Bytes. */
+  readonly maxSize: number;
+  /** Accepted `token_type` values, lower-case; `""` accepts a missing one. */
+  readonly tokenTypes: readonly string[];
+  /** Wall clock, milliseconds. */
+  readonly now: number;
+  readonly grant: string;
+  /** Replaces secrets in text that is going to the log. */
+  readonly mask: (text: string) => string;
+}
+
+/** Errors of RFC 6749 §4.1.2.1 that servers also use at the token endpoint when they are in trouble. */
+const TRANSIENT_ERRORS = new Set(['temporarily_unavailable', 'server_error', 'slow_down']);
+
+/** Throws `AuthorizationServerError` for anything but an acceptable token. */
+export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer {
+  const json = readJson(answer.body);
+  if (answer.status !== 200) throw refusal(answer, json, rules);
+  if (json === undefined) throw new AuthorizationServerError('transient', 'answer_unreadable');
+  if (json['error'] !== undefined) throw new AuthorizationServerError('nonsense', 'error_in_success', { said: said(json, rules) });
+  const accessToken = readAccessToken(json['access_token'], rules);
+  checkType(json['token_type'], rules);
+  const scope = json['scope'];
+  return {
+    accessToken,
+    lifetimeMs: readLifetime(json['expires_in'], accessToken, answer, rules),
+    scope: typeof scope === 'string' ? scope : undefined,
+  };
+}
+
+function refusal(answer: Answer, json: Record<string, unknown> | undefined, rules: AnswerRules): AuthorizationServerError {
+  const { status } = answer;
+  const details: FailureDetails = { said: said(json, rules), retryAfterMs: retryAfterMs(answer.field('retry-after'), rules.now) };
+  if (status >= 500 || status === 429) return new AuthorizationServerError('transient', `http_${status}`, details);
+  // Another 2xx carries no token by RFC 6749 §5.1; like an unreadable 200 it may be a proxy's hiccup.
+  if (status < 300) return new AuthorizationServerError('transient', `http_${status}`, details);
+  const error = json?.['error'];
+  if (status < 400 || (typeof error !== 'string' && status !== 401)) return new AuthorizationServerError('nonsense', `http_${status}`, details);
+  const code = typeof error === 'string' ? error : 'invalid_client';
+  if (TRANSIENT_ERRORS.has(code)) return new AuthorizationServerError('transient', code, details);
+  const resourceOwnerRefused = rules.grant === 'password' && code === 'invalid_grant';
+  return new AuthorizationServerError('permanent', /^[a-z_]{1,64}$/.test(code) ? code : `http_${status}`, { ...details, resourceOwnerRefused });
+}
+
+/** Visible ASCII: the RFC's alphabet without the space, wider than RFC 6750's b64token because real tokens are. */
+function readAccessToken(value: unknown, rules: AnswerRules): string {
+  if (typeof value !== 'string' || value === '') throw new AuthorizationServerError('nonsense', 'token_missing');
+  if (value.length > rules.maxSize) throw new AuthorizationServerError('nonsense', 'token_too_large');
+  if (!/^[\x21-\x7e]+$/.test(value)) throw new AuthorizationServerError('nonsense', 'token_malformed');
+  return value;
+}
+
+function checkType(value: unknown, rules: AnswerRules): void {
+  const type = value === undefined || value === null ? '' : value;
+  if (typeof type !== 'string' || !rules.tokenTypes.includes(type.toLowerCase())) throw new AuthorizationServerError('nonsense', 'token_type_unexpected');
+}
+
+/**
+ * The shorter of `expires_in` and what a JWT's own `exp` leaves. The latter is measured on the server's clock (its
+ * `Date` field) where it has one, so that a skewed clock here neither shortens nor stretches it.
+ */
+function readLifetime(value: unknown, accessToken: string, answer: Answer, rules: AnswerRules): number | undefined {
+  const stated = readExpiresIn(value);
+  const expiresAt = jwtExpiresAt(accessToken);
+  if (expiresAt === undefined) return stated;
+  const serverNow = Date.parse(answer.field('date') ?? '');
+  const left = expiresAt - (Number.isNaN(serverNow) ? rules.now : serverNow);
+  if (left <= 0) throw new AuthorizationServerError('nonsense', 'token_expired');
+  return stated === undefined ? left : Math.min(stated, left);
+}
+
+function readExpiresIn(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const seconds = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 1) throw new AuthorizationServerError('nonsense', 'expires_in_invalid');
+  return Math.floor(seconds) * 1000;
+}
+
+/** The `exp` of a JWT in milliseconds, read without verifying: it is only ever used to trust a token for less long. */
+function jwtExpiresAt(token: string): number | undefined {
+  const parts = token.split('.');
+  if (parts.length !== 3) return undefined;
+  const claims = readJson(Buffer.from(parts[1] as string, 'base64url'));
+  const exp = claims?.['exp'];
+  return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined;
+}
+
+/** A JSON object, or `undefined` for anything else. */
+function readJson(bytes: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `error` and `error_description` for the log: masked, on one line, at most 300 characters. */
+function said(json: Record<string, unknown> | undefined, rules: AnswerRules): string | undefined {
+  const parts = [json?.['error'], json?.['error_description']].filter((part) => typeof part === 'string');
+  if (parts.length === 0) return undefined;
+  return rules.mask(parts.join(': ').slice(0, 2000)).replace(/[^\x20-\x7e]+/g, ' ').slice(0, 300);
+}

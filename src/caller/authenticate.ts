@@ -1,0 +1,92 @@
+/** The caller stage: tries the listener's ways to authenticate, in order; whom none of them knows is refused. */
+
+import { type Clock, systemClock } from '../clock.ts';
+import type { CallerConfig } from '../config/schema/callers.ts';
+import type { ListenerConfig } from '../config/schema/listeners.ts';
+import { BrokerError } from '../errors.ts';
+import { type CallerRequest, fieldValue } from '../message.ts';
+import { isBasic } from './basic.ts';
+import type { Caller, Verdict } from './caller.ts';
+import { createCertificateCheck } from './mtls.ts';
+import { createPasswordCheck, type PasswordCheck } from './password-check.ts';
+
+/**
+ * Says who sent the request: at once for a caller that is remembered, later where a password must be hashed first. Throws
+ * or rejects with CALLER_UNAUTHENTICATED, or BROKER_OVERLOADED where too many passwords wait.
+ */
+export type Authenticator = (request: CallerRequest) => Caller | Promise<Caller>;
+
+export interface AuthenticatorOptions {
+  readonly listener: ListenerConfig;
+  readonly callers: Readonly<Record<string, CallerConfig>>;
+  readonly clock?: Clock;
+  /** Shared by the listeners of one broker, so that hashing is bounded and remembered for all of them together. */
+  readonly passwords?: PasswordCheck;
+}
+
+/** One way to authenticate: `none` when the request carries no credentials of this kind. */
+type Way = (request: CallerRequest) => Verdict | 'none' | Promise<Verdict>;
+
+const ANONYMOUS: Caller = { name: 'anonymous', method: 'anonymous' };
+
+const CHALLENGE = ['WWW-Authenticate', 'Basic realm="token-broker", charset="UTF-8"'];
+
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const ways = options.listener.authenticate.map((name) => wayOf(name, options));
+  // Whatever its place in the list: before the others it would let wrong credentials pass as nobody's.
+  const acceptsAnonymous = options.listener.authenticate.includes('anonymous');
+  const takesBasic = options.listener.authenticate.includes('basic');
+
+  const callerOf = (verdict: Verdict): Caller => {
+    if (verdict === 'refused') throw unauthenticated(takesBasic);
+    return verdict;
+  };
+
+  return (request) => {
+    for (const way of ways) {
+      const finding = way(request);
+      if (finding === 'none') continue;
+      return typeof finding === 'object' && 'then' in finding ? finding.then(callerOf) : callerOf(finding);
+    }
+    return callerOf(acceptsAnonymous ? ANONYMOUS : 'refused');
+  };
+}
+
+function wayOf(name: ListenerConfig['authenticate'][number], options: AuthenticatorOptions): Way {
+  const { callers, clock = systemClock } = options;
+  switch (name) {
+    case 'basic':
+      return basicWay(options.passwords ?? createPasswordCheck({ callers, clock }));
+    case 'mtls':
+      return mtlsWay(callers, clock);
+    case 'anonymous':
+      return () => 'none';
+  }
+}
+
+/** Another scheme is the application's own affair with the upstream, so it does not keep a caller from being anonymous. */
+function basicWay(check: PasswordCheck): Way {
+  return (request) => {
+    const authorization = fieldValue(request.fields, 'authorization');
+    return authorization !== undefined && isBasic(authorization) ? check(authorization) : 'none';
+  };
+}
+
+/** A verified certificate that no caller has is refused: it was presented to be known by. */
+function mtlsWay(callers: AuthenticatorOptions['callers'], clock: Clock): Way {
+  const check = createCertificateCheck(callers);
+  return ({ peer: { certificate } }) => (certificate === undefined ? 'none' : check(certificate, clock.now()));
+}
+
+/** One text for every reason: which part was wrong is nobody's business but the log's. */
+function unauthenticated(takesBasic: boolean): BrokerError {
+  return takesBasic
+    ? new BrokerError('CALLER_UNAUTHENTICATED', 'the credentials are missing or wrong: send those of a configured caller', {
+        stage: 'caller',
+        fields: CHALLENGE,
+      })
+    : new BrokerError('CALLER_UNAUTHENTICATED', 'the client certificate is missing or not accepted: present that of a configured caller', {
+        stage: 'caller',
+        status: 403,
+      });
+}

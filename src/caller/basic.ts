@@ -1,0 +1,35 @@
+/** Basic credentials as RFC 7617 writes them: the value of one `Authorization` field, read strictly. */
+
+export interface BasicCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/**
+ * Whether the field names the Basic scheme, in any case. A scheme ends at the first byte that no token may hold, so that
+ * broken spellings (a tab, a quote) count as our credentials too and are never passed on as the application's own.
+ */
+export function isBasic(authorization: string): boolean {
+  return /^basic(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(authorization);
+}
+
+/** Reads the credentials (RFC 7617 §2); `undefined` when they are malformed. */
+export function parseBasic(authorization: string): BasicCredentials | undefined {
+  const base64 = /^basic +([A-Za-z0-9+/]+)={0,2}$/i.exec(authorization)?.[1];
+  if (base64 === undefined) return undefined;
+  const bytes = Buffer.from(base64, 'base64');
+  // Node skips what it cannot decode; only text that encodes back to itself was base64.
+  if (bytes.toString('base64').replace(/=+$/, '') !== base64) return undefined;
+  const text = decodeUtf8(bytes);
+  const colon = text?.indexOf(':') ?? -1;
+  if (text === undefined || colon < 1) return undefined;
+  return { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

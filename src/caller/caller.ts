@@ -1,0 +1,10 @@
+/** Who is calling, once the caller stage is sure of it. */
+
+export interface Caller {
+  /** The caller's name in the config, or `anonymous`. */
+  readonly name: string;
+  readonly method: 'basic' | 'mtls' | 'anonymous';
+}
+
+/** What one way to authenticate says of credentials that it found. */
+export type Verdict = Caller | 'refused';

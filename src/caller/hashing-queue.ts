@@ -1,0 +1,83 @@
+/** Bounds the hashing of passwords: few computations at once, few waiting, and fair to each user name. */
+
+import { BrokerError } from '../errors.ts';
+
+export interface HashingQueue {
+  /**
+   * Runs `task` when its turn comes; lanes take turns, tasks of one lane run in order. Rejects with BROKER_OVERLOADED when
+   * too many wait. A full queue makes room for a short lane by dropping the newest task of the longest one, so that a flood
+   * on one user name is refused before anybody else is.
+   */
+  run<Result>(lane: string, task: () => Promise<Result>): Promise<Result>;
+}
+
+interface Waiting {
+  start(): void;
+  drop(): void;
+}
+
+/** libuv's pool has 4 threads, which DNS and files need too; a hash holds one for some 60 ms. */
+const MAX_RUNNING = 2;
+/** About 2 s of work at 60 ms and two at once: longer would outlast the patience of most callers. */
+const MAX_WAITING = 64;
+
+export function createHashingQueue(maxRunning = MAX_RUNNING, maxWaiting = MAX_WAITING): HashingQueue {
+  /** In the order of their turns; never holds an empty lane. */
+  const lanes = new Map<string, Waiting[]>();
+  let waitingCount = 0;
+  let runningCount = 0;
+
+  function admit(lane: string, waiting: Waiting): void {
+    const own = lanes.get(lane) ?? [];
+    if (waitingCount >= maxWaiting && !dropFromLaneLongerThan(own.length + 1)) {
+      waiting.drop();
+      return;
+    }
+    waitingCount += 1;
+    own.push(waiting);
+    lanes.set(lane, own);
+  }
+
+  function dropFromLaneLongerThan(length: number): boolean {
+    let longest: Waiting[] = [];
+    for (const lane of lanes.values()) if (lane.length > longest.length) longest = lane;
+    if (longest.length <= length) return false;
+    longest.pop()?.drop();
+    waitingCount -= 1;
+    return true;
+  }
+
+  function startNext(): void {
+    const [first] = lanes;
+    if (first === undefined || runningCount >= maxRunning) return;
+    const [lane, tasks] = first;
+    lanes.delete(lane);
+    const next = tasks.shift();
+    if (tasks.length > 0) lanes.set(lane, tasks);
+    waitingCount -= 1;
+    runningCount += 1;
+    next?.start();
+  }
+
+  return {
+    async run(lane, task) {
+      const { promise: turn, resolve, reject } = Promise.withResolvers<void>();
+      admit(lane, { start: resolve, drop: () => reject(overloaded()) });
+      startNext();
+      await turn;
+      try {
+        return await task();
+      } finally {
+        runningCount -= 1;
+        startNext();
+      }
+    },
+  };
+}
+
+function overloaded(): BrokerError {
+  return new BrokerError('BROKER_OVERLOADED', 'too many credentials are being checked at the moment: try again', {
+    stage: 'caller',
+    retryAfterSeconds: 1,
+  });
+}

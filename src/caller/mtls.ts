@@ -1,0 +1,74 @@
+/** Recognises a caller by its verified client certificate. */
+
+import type { CallerConfig } from '../config/schema/callers.ts';
+import type { PeerCertificate } from '../message.ts';
+import type { Caller, Verdict } from './caller.ts';
+
+/**
+ * Judges a certificate whose chain has been verified; `nowAt` is the wall clock. The verdict is remembered for the object,
+ * which should be one per connection.
+ */
+export type CertificateCheck = (certificate: PeerCertificate, nowAt: number) => Verdict;
+
+type Rule = NonNullable<CallerConfig['mtls']>;
+type Condition = (certificate: PeerCertificate) => boolean;
+
+/** Where a certificate fits several callers, the first of them in the config is meant. */
+export function createCertificateCheck(callers: Readonly<Record<string, CallerConfig>>): CertificateCheck {
+  const rules: { readonly caller: Caller; readonly conditions: readonly Condition[] }[] = [];
+  for (const [name, { mtls }] of Object.entries(callers)) {
+    if (mtls) rules.push({ caller: { name, method: 'mtls' }, conditions: conditionsOf(mtls) });
+  }
+  const judged = new WeakMap<PeerCertificate, Verdict>();
+
+  function judge(certificate: PeerCertificate): Verdict {
+    const rule = rules.find(({ conditions }) => conditions.every((condition) => condition(certificate)));
+    return rule?.caller ?? 'refused';
+  }
+
+  return (certificate, nowAt) => {
+    // A connection may outlive its certificate, so this is looked at for each request; whom it names cannot change.
+    if (!(certificate.notBeforeAt <= nowAt && nowAt <= certificate.notAfterAt)) return 'refused';
+    let verdict = judged.get(certificate);
+    if (verdict === undefined) {
+      verdict = judge(certificate);
+      judged.set(certificate, verdict);
+    }
+    return verdict;
+  };
+}
+
+function conditionsOf(rule: Rule): Condition[] {
+  const conditions: Condition[] = [];
+  const { uri, dns, fingerprint, commonName } = rule;
+  if (uri !== undefined) {
+    const matches = uriMatcher(uri);
+    conditions.push((certificate) => certificate.uris.some(matches));
+  }
+  if (dns !== undefined) {
+    const pattern = wildcardPattern(dns.toLowerCase(), '[^.\\s\\p{Cc}]+');
+    conditions.push((certificate) => certificate.dnsNames.some((name) => pattern.test(name.toLowerCase())));
+  }
+  if (fingerprint !== undefined) conditions.push((certificate) => certificate.fingerprint === fingerprint);
+  if (commonName !== undefined) conditions.push((certificate) => certificate.commonName === commonName);
+  return conditions;
+}
+
+/** A wildcard stands for a part of the path, never for a part of the host: that would name other people's trust domains. */
+function uriMatcher(pattern: string): (uri: string) => boolean {
+  const origin = originOf(pattern);
+  const path = wildcardPattern(pattern.slice(origin.length), '[^/?#\\s\\p{Cc}]+');
+  return (uri) => {
+    const own = originOf(uri);
+    return own.toLowerCase() === origin.toLowerCase() && path.test(uri.slice(own.length));
+  };
+}
+
+/** Scheme and authority of a URI: the parts without regard to case (RFC 3986 §6.2.2.1). */
+function originOf(uri: string): string {
+  return /^[^:/?#]+:(?:\/\/[^/?#]*)?/.exec(uri)?.[0] ?? '';
+}
+
+function wildcardPattern(text: string, wildcard: string): RegExp {
+  return new RegExp(`^${text.replace(/[\\^$.+?()[\]{}|/]/g, '\\$&').replaceAll('*', wildcard)}$`, 'u');
+}

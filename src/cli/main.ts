@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** The `token-broker` command. */
+
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { devCommand } from './dev.ts';
+import type { Io } from './io.ts';
+import { startCommand } from './start.ts';
+
+const EXIT_USAGE = 2;
+
+const io: Io = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stdin: process.stdin,
+  env: process.env,
+  exit: (code) => process.exit(code),
+};
+
+const program = new Command('token-broker')
+  .description('Authenticates legacy callers and puts OAuth access tokens on their outbound requests.')
+  .version(packageJson.version)
+  .showHelpAfterError('(token-broker --help shows what there is)');
+for (const create of [startCommand, devCommand]) program.addCommand(create(io));
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  io.exit(error.exitCode === 0 ? 0 : EXIT_USAGE);
+}

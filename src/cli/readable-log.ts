@@ -1,0 +1,41 @@
+/** The log of `dev`: each event on one line that a person can read. */
+
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+const LEVEL_STYLES: Readonly<Record<string, Style>> = { trace: 'gray', debug: 'gray', info: 'cyan', warn: 'yellow', error: 'red', fatal: 'red' };
+
+/** Facts that the line shows in a place of their own, or that mean nothing to a reader at the terminal. */
+const PLACED = new Set(['level', 'time', 'msg', 'method', 'path', 'status', 'ms', 'requestId', 'err']);
+
+/** Takes pino's lines and writes readable ones. @param coloured whether the terminal shows colours */
+export function readableLog(out: NodeJS.WritableStream, coloured: boolean): { write(line: string): void } {
+  const paint = (style: Style, text: string) => (coloured ? styleText(style, text, { validateStream: false }) : text);
+  return { write: (line) => void out.write(`${toReadable(JSON.parse(line) as Record<string, unknown>, paint)}\n`) };
+}
+
+function toReadable(event: Record<string, unknown>, paint: (style: Style, text: string) => string): string {
+  const level = String(event['level']);
+  const time = paint('gray', String(event['time']).slice(11, 23));
+  const head = event['msg'] === 'request' ? requestHead(event, paint) : paint(LEVEL_STYLES[level] ?? 'cyan', String(event['msg']));
+  const facts = Object.entries(event)
+    .filter(([name, value]) => !PLACED.has(name) && value !== undefined && value !== null)
+    .map(([name, value]) => `${paint('gray', `${name}=`)}${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+  return [time, head, ...facts, ...reasonOf(event['err'])].join(' ');
+}
+
+function requestHead(event: Record<string, unknown>, paint: (style: Style, text: string) => string): string {
+  const status = Number(event['status'] ?? 0);
+  const style = status >= 500 || status === 0 ? 'red' : status >= 400 ? 'yellow' : 'green';
+  return `${event['method']} ${event['path']} ${paint(style, `→ ${status || 'abandoned'}`)} ${event['ms']}ms`;
+}
+
+/** The codes down the chain of causes: `BrokerError TOKEN_UNAVAILABLE < ECONNREFUSED`. */
+function reasonOf(err: unknown): string[] {
+  const words: string[] = [];
+  for (let link = err as Record<string, unknown> | undefined; typeof link === 'object' && link !== null; link = link['cause'] as typeof link) {
+    words.push(String(link['reason'] ?? link['code'] ?? link['name']));
+  }
+  return words.length === 0 ? [] : [`(${words.join(' < ')})`];
+}

@@ -1,0 +1,73 @@
+/** What the text behind a reference must look like: each check says what is wrong and the way out, and quotes nothing. */
+
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { parsePasswordHash } from '../caller/password-hash.ts';
+
+/** PEM certificates, one or more. */
+export function certificatesProblem(text: string): string | undefined {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0) return 'holds no certificate; give PEM text with "BEGIN CERTIFICATE"';
+  const broken = blocks.findIndex((block) => !succeeds(() => new X509Certificate(block)));
+  return broken === -1 ? undefined : `holds a certificate that cannot be read (number ${broken + 1}); write the file again`;
+}
+
+/** One unencrypted PEM private key. */
+export function privateKeyProblem(text: string): string | undefined {
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return 'holds no private key; give PEM text with "BEGIN PRIVATE KEY"';
+  if (text.includes('ENCRYPTED')) return 'holds an encrypted private key; decrypt it, and protect the file by its mode';
+  return succeeds(() => createPrivateKey(text)) ? undefined : 'holds a private key that cannot be read; write the file again';
+}
+
+/** PEM certificate revocation lists. */
+export function revocationListsProblem(text: string): string | undefined {
+  if (!text.includes('-----BEGIN X509 CRL-----')) return 'holds no revocation list; give PEM text with "BEGIN X509 CRL"';
+  return succeeds(() => createSecureContext({ crl: text }))
+    ? undefined
+    : 'holds a revocation list that cannot be read; write the file again';
+}
+
+/** Whether the private key belongs to the first certificate. Both texts have passed their own checks. */
+export function keyMatchesCertificate(key: string, certificates: string): boolean {
+  return new X509Certificate(certificates).checkPrivateKey(createPrivateKey(key));
+}
+
+/** A PHC string that `token-broker hash-password` could have printed. */
+export function passwordHashProblem(text: string): string | undefined {
+  return parsePasswordHash(text) === undefined
+    ? 'is not a password hash that can be used; give what "token-broker hash-password" prints (argon2id or scrypt)'
+    : undefined;
+}
+
+/** Base64 of exactly 32 bytes, the key of AES-256. */
+export function encryptionKeyProblem(text: string): string | undefined {
+  const isBase64 = /^[A-Za-z0-9+/_-]+={0,2}$/.test(text);
+  return isBase64 && Buffer.from(text, 'base64').length === 32
+    ? undefined
+    : 'is not base64 of exactly 32 bytes; make one with "openssl rand -base64 32"';
+}
+
+/** A field value that can stand on one line (RFC 9110 §5.5). */
+export function fieldValueProblem(text: string): string | undefined {
+  return /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/.test(text)
+    ? undefined
+    : 'is not a field value; remove line breaks, control characters, and spaces at its ends';
+}
+
+/** A URL of a Redis server. */
+export function redisUrlProblem(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== ''
+    ? undefined
+    : 'is not a Redis URL; write redis://HOST:PORT or rediss://HOST:PORT';
+}
+
+function succeeds(action: () => unknown): boolean {
+  try {
+    action();
+    return true;
+  } catch {
+    // Why OpenSSL refuses is never clearer than the sentence above, and may quote the text.
+    return false;
+  }
+}

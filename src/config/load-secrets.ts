@@ -1,0 +1,125 @@
+/** Fills every secret of a parsed config from the environment and from files, and judges what it finds. */
+
+import { dirname, resolve } from 'node:path';
+import { certificatesProblem, keyMatchesCertificate, privateKeyProblem } from './contents.ts';
+import { type ConfigPath, valueAt } from './path.ts';
+import { type Finding, problem, warning } from './problem.ts';
+import { readTextFile } from './read-file.ts';
+import { Secret } from './secret.ts';
+
+/** A secret that lives in a file. */
+export interface FileSecret {
+  readonly secret: Secret;
+  /** Where the config names the file. */
+  readonly path: ConfigPath;
+  readonly file: string;
+  /** Of the file when it was read. */
+  readonly fingerprint: string;
+}
+
+export interface LoadedSecrets {
+  readonly findings: readonly Finding[];
+  readonly files: readonly FileSecret[];
+}
+
+interface Found {
+  readonly secret: Secret;
+  readonly path: ConfigPath;
+}
+
+interface Origin {
+  readonly configFile: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly raw: unknown;
+}
+
+/** Fills the secrets in place. Those with a problem stay empty. */
+export async function loadSecrets(config: object, origin: Origin): Promise<LoadedSecrets> {
+  const found = secretsIn(config, []).map(({ secret, path }) => ({ secret, path: asWritten(path, origin.raw) }));
+  const loaded = await Promise.all(found.map((entry) => loadSecret(entry, origin)));
+  return {
+    findings: [...loaded.flatMap(({ findings }) => findings), ...keyPairFindings(config, [])],
+    files: loaded.flatMap(({ files }) => files),
+  };
+}
+
+function secretsIn(value: unknown, path: ConfigPath): Found[] {
+  if (value instanceof Secret) return [{ secret: value, path }];
+  return entriesOf(value).flatMap(([key, child]) => secretsIn(child, [...path, key]));
+}
+
+function entriesOf(value: unknown): [string | number, unknown][] {
+  if (Array.isArray(value)) return value.map((item, index) => [index, item]);
+  return typeof value === 'object' && value !== null ? Object.entries(value) : [];
+}
+
+/** A single value stands in the parsed config as a list of one: its path in the file has no index. */
+function asWritten(path: ConfigPath, raw: unknown): ConfigPath {
+  const parent = path.slice(0, -1);
+  return typeof path.at(-1) === 'number' && !Array.isArray(valueAt(raw, parent)) ? parent : path;
+}
+
+async function loadSecret({ secret, path }: Found, { configFile, env }: Origin): Promise<LoadedSecrets> {
+  const { reference } = secret;
+  if ('fromFile' in reference) return loadFile(secret, path, resolve(dirname(configFile), reference.fromFile));
+  if ('fromEnv' in reference) return { findings: fill(secret, [...path, 'fromEnv'], env[reference.fromEnv]), files: [] };
+  const fault = secret.kind.check?.(secret.reveal());
+  if (fault !== undefined) return { findings: [problem(path, fault)], files: [] };
+  const lost = 'stands in the config itself, for all who can read it; use "fromEnv" or "fromFile"';
+  return { findings: secret.kind.confidential ? [warning([...path, 'unsafeInline'], lost)] : [], files: [] };
+}
+
+function fill(secret: Secret, path: ConfigPath, value: string | undefined): Finding[] {
+  if (value === undefined) return [problem(path, 'names an environment variable that is not set; set it, or correct the name')];
+  if (value === '') return [problem(path, 'names an environment variable that is empty; give it a value')];
+  const fault = secret.kind.check?.(value);
+  if (fault !== undefined) return [problem(path, `names an environment variable whose value ${fault}`)];
+  secret.fill(value);
+  return [];
+}
+
+async function loadFile(secret: Secret, path: ConfigPath, file: string): Promise<LoadedSecrets> {
+  const at = [...path, 'fromFile'];
+  const content = await readSecretFile(secret, file);
+  if (content.fault !== undefined) return { findings: [problem(at, fileFault(content.fault))], files: [] };
+  secret.fill(content.text);
+  const entry = { secret, path: at, file, fingerprint: content.fingerprint };
+  const exposed = secret.kind.confidential && (content.mode & 0o077) !== 0;
+  return { findings: exposed ? [warning(at, exposedText(content.mode))] : [], files: [entry] };
+}
+
+/** Reads the file of a secret and checks its text: without the one newline that editors and `echo` put at the end. */
+export async function readSecretFile(secret: Secret, file: string) {
+  const content = await readTextFile(file);
+  if (content.fault !== undefined) return content;
+  const text = content.text.replace(/\r?\n$/, '');
+  const fault = text === '' ? 'is empty' : secret.kind.check?.(text);
+  return fault === undefined ? { ...content, text } : { fault, fingerprint: content.fingerprint };
+}
+
+/** A sentence about a file that is named at the place of the problem, and nowhere else: the name might be the secret itself. */
+export function fileFault(fault: string): string {
+  const wayOut = fault.includes(';') ? '' : '; relative paths begin at the directory of the config';
+  return `names a file that ${fault}${wayOut}`;
+}
+
+function exposedText(mode: number): string {
+  const octal = (mode & 0o777).toString(8).padStart(4, '0');
+  return `names a file that is open to other users (mode ${octal}); make it 0600 or 0400 (in Kubernetes: "defaultMode: 0400")`;
+}
+
+/** A certificate and a key side by side must belong together. */
+function keyPairFindings(value: unknown, path: ConfigPath): Finding[] {
+  if (value instanceof Secret) return [];
+  const { cert, key } = (value ?? {}) as { cert?: unknown; key?: unknown };
+  const isPair = isSound(cert, certificatesProblem) && isSound(key, privateKeyProblem);
+  if (isPair && !keyMatchesCertificate(key.reveal(), cert.reveal())) {
+    return [problem([...path, 'key'], 'does not belong to the certificate in "cert"; give the key it was issued for')];
+  }
+  return entriesOf(value).flatMap(([step, child]) => keyPairFindings(child, [...path, step]));
+}
+
+/** Whether this is a loaded secret of that kind without a problem of its own. */
+function isSound(value: unknown, check: (text: string) => string | undefined): value is Secret {
+  return value instanceof Secret && value.kind.check === check && value.filled && check(value.reveal()) === undefined;
+}

@@ -1,0 +1,62 @@
+/** Config file → `Config` with its secrets filled, or every problem with it at once. */
+
+import { loadSecrets } from './load-secrets.ts';
+import { parseConfig } from './parse.ts';
+import { ConfigError, type ConfigProblem, type Finding, inOrder, problem, warning } from './problem.ts';
+import { ruleFindings } from './rules.ts';
+import type { Config } from './schema/root.ts';
+import { readSource } from './source.ts';
+import { type Watch, type WatchOptions, watchConfig } from './watch.ts';
+
+export interface LoadOptions {
+  /** Default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** What the config is for: `demo` is for "dev" only. Default: "start". */
+  readonly use?: 'start' | 'dev' | 'check';
+}
+
+/** A config that can be used, with all that was worth a warning. */
+export interface LoadedConfig {
+  readonly config: Config;
+  /** As it was named. */
+  readonly file: string;
+  readonly warnings: readonly ConfigProblem[];
+  /** Follows the files of the secrets, and the config itself, until `stop()`. */
+  watch(options?: WatchOptions): Watch;
+}
+
+/** Reads, judges and completes a config. Throws `ConfigError` with everything that is wrong with it. */
+export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
+  const { env = process.env, use = 'start' } = options;
+  const source = await readSource(file);
+  const { config, complete, names, findings } = parseConfig(source.raw);
+  const secrets = config && (await loadSecrets(config, { configFile: file, env, raw: source.raw }));
+  const all = [
+    ...findings,
+    ...(secrets?.findings ?? []),
+    ...(config === undefined ? [] : ruleFindings({ config, names, complete })),
+    ...useFindings(source.raw, use),
+    ...environmentFindings(env),
+  ];
+  const placed = (severity: Finding['severity']) => all.filter((finding) => finding.severity === severity).map(source.place);
+  const problems = inOrder([...source.problems, ...placed('problem')]);
+  const warnings = inOrder(placed('warning'));
+  if (problems.length > 0 || config === undefined || secrets === undefined) throw new ConfigError(problems, warnings);
+  return { config, file, warnings, watch: (watchOptions = {}) => watchConfig(source, secrets.files, watchOptions) };
+}
+
+function useFindings(raw: unknown, use: LoadOptions['use']): Finding[] {
+  if (use === 'dev' || typeof raw !== 'object' || raw === null || !('demo' in raw)) return [];
+  if (use === 'check') return [warning(['demo'], 'is for "token-broker dev"; "token-broker start" refuses it', 'key')];
+  return [problem(['demo'], 'is for "token-broker dev" only; remove it for "token-broker start"', 'key')];
+}
+
+function environmentFindings(env: NodeJS.ProcessEnv): Finding[] {
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] !== '0') return [];
+  return [
+    problem(
+      [],
+      'the environment has NODE_TLS_REJECT_UNAUTHORIZED=0, which accepts any certificate from any server; unset it, and name the certificates to trust in "tls.ca" or "upstreamTls.ca"',
+    ),
+  ];
+}

@@ -1,0 +1,98 @@
+/** Rules about `listeners`, `admin` and `probes`: addresses, and who can authenticate there. */
+
+import { isIPv4 } from 'node:net';
+import { canonicalIPv6 } from '../loopback.ts';
+import type { ConfigPath } from '../path.ts';
+import { type Finding, problem, warning } from '../problem.ts';
+import type { ListenerConfig } from '../schema/listeners.ts';
+import type { Config } from '../schema/root.ts';
+import type { Address } from '../schema/values.ts';
+import { isLocal, type Rule } from './rule.ts';
+
+export const listenerRules: Rule = ({ config, complete }) => [
+  ...Object.entries(config.listeners).flatMap(([name, listener]) => protectionFindings(listener, ['listeners', name])),
+  ...(complete ? Object.entries(config.listeners).flatMap(([name, listener]) => emptyFindings(listener, ['listeners', name], config)) : []),
+  ...adminFindings(config),
+  ...collisions(config),
+];
+
+function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding[] {
+  const { address, authenticate, tls, unsafeAnonymous, unsafePlaintext } = listener;
+  const findings: Finding[] = [];
+  if (authenticate.includes('anonymous') && !isLocal(address) && !unsafeAnonymous) {
+    findings.push(
+      problem(
+        [...path, 'authenticate'],
+        'accepts "anonymous" on an address that is not loopback; take it out, listen on 127.0.0.1, or say "unsafeAnonymous": true',
+      ),
+    );
+  }
+  if (authenticate.includes('basic') && tls === undefined && !isLocal(address) && !unsafePlaintext) {
+    findings.push(
+      problem(
+        [...path, 'address'],
+        'takes passwords without TLS on an address that is not loopback; give "tls", listen on 127.0.0.1, or say "unsafePlaintext": true',
+      ),
+    );
+  }
+  if (authenticate.includes('mtls') && tls?.clientCa === undefined) {
+    findings.push(problem([...path, 'authenticate'], 'has "mtls" without certificates to trust; give "tls.clientCa"'));
+  }
+  if (listener.mode !== undefined && address.kind === 'tcp') {
+    findings.push(warning([...path, 'mode'], 'has no effect; only a Unix socket has a file mode'));
+  }
+  if (unsafeAnonymous)
+    findings.push(warning([...path, 'unsafeAnonymous'], 'lets everyone who can reach the address in without proof of who they are'));
+  if (unsafePlaintext)
+    findings.push(warning([...path, 'unsafePlaintext'], 'lets passwords travel unencrypted, for all on the way to read'));
+  return findings;
+}
+
+function emptyFindings({ authenticate }: ListenerConfig, path: ConfigPath, { callers }: Config): Finding[] {
+  const open = authenticate.some((way) => way === 'anonymous' || Object.values(callers).some((caller) => caller[way] !== undefined));
+  return open ? [] : [warning([...path, 'authenticate'], 'lets nobody in: no caller has any of these ways; define one under "callers"')];
+}
+
+function adminFindings({ admin }: Config): Finding[] {
+  if (isLocal(admin.address)) return [];
+  return [
+    problem(
+      ['admin', 'address'],
+      'is not loopback, yet can renew, purge and stop; use 127.0.0.1 or a Unix socket ("probes.address" may be open)',
+    ),
+  ];
+}
+
+interface Bound {
+  readonly path: ConfigPath;
+  readonly address: Address;
+}
+
+function collisions({ listeners, admin, probes }: Config): Finding[] {
+  const bound: Bound[] = Object.entries(listeners).map(([name, { address }]) => ({ path: ['listeners', name, 'address'], address }));
+  // First, so that a listener on the admin's default address is the one that is told.
+  bound.unshift({ path: ['admin', 'address'], address: admin.address });
+  if (probes.address !== undefined) bound.push({ path: ['probes', 'address'], address: probes.address });
+  return bound.flatMap(({ path, address }, index) => {
+    const other = bound.slice(0, index).find((earlier) => overlap(earlier.address, address));
+    return other === undefined
+      ? []
+      : [problem(path, `is taken by "${other.path.slice(0, -1).join('.')}" already; choose another port or path`)];
+  });
+}
+
+function overlap(a: Address, b: Address): boolean {
+  if (a.kind === 'unix' || b.kind === 'unix') return a.kind === b.kind && 'path' in a && 'path' in b && a.path === b.path;
+  if (a.port !== b.port || a.port === 0) return false;
+  const [one, two] = [canonicalHost(a.host), canonicalHost(b.host)];
+  return one === two || covers(one, two) || covers(two, one);
+}
+
+/** Whether binding a wildcard address takes the other too. Node binds `::` for both families. */
+function covers(wildcard: string, host: string): boolean {
+  return wildcard === '::' || (wildcard === '0.0.0.0' && (isIPv4(host) || host === 'localhost'));
+}
+
+function canonicalHost(host: string): string {
+  return host.includes(':') ? canonicalIPv6(host) : host.toLowerCase();
+}

@@ -1,0 +1,42 @@
+/** Rules about `tokens`: where they come from, and lifetimes that leave something to live. */
+
+import type { ConfigPath } from '../path.ts';
+import { type Finding, problem, warning } from '../problem.ts';
+import type { RenewConfig } from '../schema/tokens.ts';
+import { sameFieldFindings } from './fields.ts';
+import { type Rule, referenceFindings } from './rule.ts';
+
+export const tokenRules: Rule = (context) => {
+  const used = new Set(Object.values(context.config.routes).map((route) => route.token));
+  return Object.entries(context.config.tokens).flatMap(([name, token]) => {
+    const path = ['tokens', name];
+    return [
+      ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
+      ...renewFindings(token.renew, [...path, 'renew']),
+      ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),
+      ...(context.complete && !used.has(name) ? [warning(path, 'is used by no route; name it in one, or remove it', 'key')] : []),
+    ];
+  });
+};
+
+function renewFindings({ before, hardMargin, maxLifetime, defaultLifetime }: RenewConfig, path: ConfigPath): Finding[] {
+  const findings: Finding[] = [];
+  // "0s" is its own case: renewed only when the one before has ended.
+  if (before !== undefined && before > 0 && hardMargin !== undefined && hardMargin >= before) {
+    findings.push(
+      problem([...path, 'hardMargin'], 'is not shorter than "before": no token would be usable while it is renewed; make it shorter'),
+    );
+  }
+  if (hardMargin !== undefined && hardMargin >= Math.min(maxLifetime, defaultLifetime)) {
+    findings.push(
+      problem(
+        [...path, 'hardMargin'],
+        'is not shorter than "maxLifetime" and "defaultLifetime": no token could ever be sent; make it shorter',
+      ),
+    );
+  }
+  if (before !== undefined && before >= maxLifetime) {
+    findings.push(problem([...path, 'before'], 'is not shorter than "maxLifetime": every token would be renewed at once; make it shorter'));
+  }
+  return findings;
+}

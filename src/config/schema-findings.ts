@@ -1,0 +1,73 @@
+/** zod's issues in our words: what is wrong, the way out, never the value. */
+
+import type * as z from 'zod';
+import { configJsonSchema, type JsonSchema, schemaAt, wanted } from './json-schema.ts';
+import { type ConfigPath, valueAt } from './path.ts';
+import { type Finding, problem } from './problem.ts';
+import { nearestOf } from './schema/values.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** Marks an issue whose message the schema does not give itself: the library's own words are not for people. */
+export const UNWORDED = 'unworded';
+
+/** What the schema says against the raw config. The config must have been parsed with `{ error: () => UNWORDED }`. */
+export function schemaFindings(issues: readonly Issue[], raw: unknown): Finding[] {
+  const schema = configJsonSchema();
+  return withoutEchoes(issues.flatMap((issue) => simple(issue))).flatMap((issue) => findingsOf(issue, schema, raw));
+}
+
+/** A rule about a whole object says little while one of its keys is misspelt. */
+function withoutEchoes(issues: readonly Issue[]): Issue[] {
+  const misspelt = new Set(issues.filter(({ code }) => code === 'unrecognized_keys').map(({ path }) => JSON.stringify(path)));
+  return issues.filter(({ code, path }) => code !== 'custom' || !misspelt.has(JSON.stringify(path)));
+}
+
+/** Replaces a failed union by what the one fitting alternative says, if there is one. */
+function simple(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const fitting = issue.errors.filter((issues) => !issues.some(isOtherKind));
+  if (fitting.length === 1) return below(issue.path, fitting[0] as Issue[]);
+  const [first] = issue.errors;
+  return issue.message === UNWORDED && first !== undefined ? below(issue.path, first) : [issue];
+}
+
+function below(path: PropertyKey[], issues: readonly Issue[]): Issue[] {
+  return issues.flatMap(simple).map((issue) => ({ ...issue, path: [...path, ...issue.path] }));
+}
+
+/** Whether an alternative of a union was meant for another kind of value altogether. */
+function isOtherKind(issue: Issue): boolean {
+  if (issue.path.length > 0) return false;
+  if (issue.code === 'invalid_union') return issue.errors.every((issues) => issues.some(isOtherKind));
+  return issue.code === 'invalid_type' || issue.code === 'invalid_value';
+}
+
+function findingsOf(issue: Issue, schema: JsonSchema, raw: unknown): Finding[] {
+  const path = issue.path as ConfigPath;
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(schemaAt(schema, raw, path).properties ?? {});
+    return issue.keys.map((key) => problem([...path, key], unknownKey(key, known), 'key'));
+  }
+  if (issue.code === 'invalid_key') return [problem(path, issue.issues[0]?.message ?? 'is not a usable name', 'key')];
+  return [problem(path, wordsOf(issue, schema, raw))];
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const nearest = nearestOf(key, known);
+  return nearest === undefined
+    ? `is not a known key; remove it, or use one of: ${known.join(', ')}`
+    : `is not a known key; did you mean "${nearest}"?`;
+}
+
+function wordsOf(issue: Issue, schema: JsonSchema, raw: unknown): string {
+  const value = valueAt(raw, issue.path);
+  const here = schemaAt(schema, raw, issue.path);
+  if (value === undefined) return `is missing; give ${wanted(here)}`;
+  if (issue.message !== UNWORDED) return issue.message;
+  if (issue.code === 'too_small')
+    return typeof value === 'number' ? `is too small; the least is ${issue.minimum}` : `is empty; give at least one`;
+  if (issue.code === 'too_big') return `is too ${typeof value === 'number' ? 'large' : 'long'}; the most is ${issue.maximum}`;
+  if (issue.code === 'invalid_value' && issue.values[0] === true) return 'can only be true; remove it where it is not meant';
+  return `must be ${wanted(here)}`;
+}

@@ -1,0 +1,46 @@
+/** Values that stand elsewhere: secrets by reference, and public material that may be written out. */
+
+import * as z from 'zod';
+import { Secret, type SecretKind, type SecretReference } from '../secret.ts';
+
+const WAYS = ['fromEnv', 'fromFile', 'unsafeInline'] as const;
+
+const reference = z
+  .strictObject(
+    {
+      fromEnv: z.string().min(1, 'is empty; name an environment variable').optional().describe('Name of an environment variable.'),
+      fromFile: z
+        .string()
+        .min(1, 'is empty; give the path of a file')
+        .optional()
+        .describe('Path of a file, relative to this config. It is watched; one newline at its end is dropped.'),
+      unsafeInline: z.string().min(1, 'is empty; give the value').optional().describe('The value itself. For demos: it is warned about.'),
+    },
+    {
+      error: (issue) =>
+        issue.code === 'invalid_type'
+          ? 'is not a reference; write { "fromEnv": "NAME" }, { "fromFile": "path" } or, for a demo, { "unsafeInline": "…" }'
+          : undefined,
+    },
+  )
+  .refine((object) => WAYS.filter((way) => way in object).length === 1, `must have exactly one of "${WAYS.join('", "')}"`)
+  .meta({ minProperties: 1, maxProperties: 1, examples: [{ fromEnv: 'NAME' }, { fromFile: 'path' }] });
+
+type Check = SecretKind['check'];
+
+/** A secret by reference. Never a plain string: those end up in version control. */
+export function secret(check?: Check) {
+  return reference.transform((object) => new Secret(object as SecretReference, { confidential: true, check }));
+}
+
+/** Public material (a certificate, a password hash, a field value): a plain string or a reference. */
+export function material(check?: Check) {
+  return z
+    .union([z.string().min(1, 'is empty'), reference], {
+      error: 'is neither a string nor a reference; write the text itself, { "fromEnv": "NAME" } or { "fromFile": "path" }',
+    })
+    .transform((value) => {
+      const kind = { confidential: false, check };
+      return new Secret(typeof value === 'string' ? { unsafeInline: value } : (value as SecretReference), kind);
+    });
+}

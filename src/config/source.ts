@@ -1,0 +1,87 @@
+/** A config file as a plain value, with the place of everything in it. */
+
+import { findNodeAtLocation, type Node } from 'jsonc-parser';
+import { type ConfigPath, formatPath } from './path.ts';
+import { ConfigError, type ConfigProblem, type Finding } from './problem.ts';
+import { readTextFile } from './read-file.ts';
+import { parseSyntax } from './syntax.ts';
+
+/** What was read from a config file. */
+export interface ConfigSource {
+  readonly file: string;
+  /** Changes when the file does. */
+  readonly fingerprint: string;
+  /** The parsed JSON; its objects have no key twice and none that means something to JavaScript. */
+  readonly raw: unknown;
+  /** What was left out of `raw`, and why. */
+  readonly problems: readonly ConfigProblem[];
+  /** Gives a finding its line and column. */
+  place(finding: Finding): ConfigProblem;
+}
+
+/** Reads and parses the file. Throws `ConfigError` when it cannot be read or is not JSON with comments. */
+export async function readSource(file: string): Promise<ConfigSource> {
+  const content = await readTextFile(file);
+  if (content.fault !== undefined)
+    throw new ConfigError([{ file, line: 1, column: 1, path: '', message: `${content.fault}; name the config with -c FILE` }]);
+  const at = placesIn(file, content.text);
+  const syntax = parseSyntax(content.text);
+  if ('problems' in syntax) throw new ConfigError(syntax.problems.map(({ offset, message }) => at(offset, [], message)));
+  const { tree } = syntax;
+  const problems: ConfigProblem[] = [];
+  const raw = plainValue(tree, [], (key, path, message) => problems.push(at(key.offset, path, message)));
+  return {
+    file,
+    fingerprint: content.fingerprint,
+    raw,
+    problems,
+    place: (finding) => at(offsetOf(tree, finding), finding.path, finding.message),
+  };
+}
+
+/** Turns offsets into lines and columns, both from 1. */
+function placesIn(file: string, text: string) {
+  const lineStarts = [0, ...[...text.matchAll(/\r\n|\n|\r/g)].map((end) => end.index + end[0].length)];
+  return (offset: number, path: ConfigPath, message: string): ConfigProblem => {
+    let line = 1;
+    for (let above = lineStarts.length + 1; above - line > 1; ) {
+      const middle = (line + above) >> 1;
+      if ((lineStarts[middle - 1] as number) <= offset) line = middle;
+      else above = middle;
+    }
+    return { file, line, column: offset - (lineStarts[line - 1] as number) + 1, path: formatPath(path), message };
+  };
+}
+
+/** The offset of what a path names; of the nearest object around it where it names nothing. */
+function offsetOf(tree: Node, { path, at }: Finding): number {
+  for (let length = path.length; length > 0; length--) {
+    const node = findNodeAtLocation(tree, path.slice(0, length));
+    if (node === undefined) continue;
+    const key = node.parent?.type === 'property' ? node.parent.children?.[0] : undefined;
+    return at === 'key' && length === path.length && key !== undefined ? key.offset : node.offset;
+  }
+  return tree.offset;
+}
+
+type Report = (key: Node, path: ConfigPath, message: string) => void;
+
+/** The value of a node. Not `getNodeValue`: that lets `__proto__` set a prototype, and the last of two equal keys win in silence. */
+function plainValue(node: Node, path: ConfigPath, report: Report): unknown {
+  if (node.type === 'array') return (node.children ?? []).map((item, index) => plainValue(item, [...path, index], report));
+  return node.type === 'object' ? objectOf(node, path, report) : node.value;
+}
+
+function objectOf(node: Node, path: ConfigPath, report: Report): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (const { children = [] } of node.children ?? []) {
+    const [keyNode, valueNode] = children;
+    if (keyNode === undefined || valueNode === undefined) continue;
+    const key = keyNode.value as string;
+    const keyPath = [...path, key];
+    if (key in Object.prototype) report(keyNode, keyPath, 'is a key that JavaScript itself uses; choose another');
+    else if (Object.hasOwn(object, key)) report(keyNode, keyPath, 'is there twice; remove one of the two');
+    else object[key] = plainValue(valueNode, keyPath, report);
+  }
+  return object;
+}

@@ -1,0 +1,60 @@
+/** Follows the files a config is made of by asking for their state: works on every file system, and through symbolic links. */
+
+import { type Clock, systemClock } from '../clock.ts';
+import { type FileSecret, fileFault, readSecretFile } from './load-secrets.ts';
+import { type ConfigProblem, problem } from './problem.ts';
+import { fingerprintOf, NO_FILE } from './read-file.ts';
+import type { ConfigSource } from './source.ts';
+
+export interface WatchOptions {
+  /** Between two looks. Default 2000: a rotated secret is in use within seconds, at one system call per file and look. */
+  readonly intervalMs?: number;
+  readonly clock?: Clock;
+  /** A changed file cannot be used; its secret keeps the value it has. Told once for each state of the file. */
+  readonly onProblem?: (problem: ConfigProblem) => void;
+  /** The config file is another than the one that was loaded. Told once for each state of the file; not while there is none. */
+  readonly onConfigChange?: () => void;
+}
+
+export interface Watch {
+  /** From now on nothing is filled or told. */
+  stop(): void;
+}
+
+/** Watches until stopped. Does not keep the process alive. */
+export function watchConfig(source: ConfigSource, files: readonly FileSecret[], options: WatchOptions): Watch {
+  const { intervalMs = 2000, clock = systemClock, onProblem = () => undefined, onConfigChange = () => undefined } = options;
+  const known = new Map(files.map((entry) => [entry, entry.fingerprint]));
+  let knownConfig = source.fingerprint;
+  let stopped = false;
+  let cancel = clock.after(intervalMs, () => void look());
+
+  async function look(): Promise<void> {
+    await Promise.all([...files.map(lookAtSecret), lookAtConfig()]);
+    if (!stopped) cancel = clock.after(intervalMs, () => void look());
+  }
+
+  async function lookAtSecret(entry: FileSecret): Promise<void> {
+    if ((await fingerprintOf(entry.file)) === known.get(entry)) return;
+    const content = await readSecretFile(entry.secret, entry.file);
+    // Still being written: the next look will find it finished.
+    if (stopped || (await fingerprintOf(entry.file)) !== content.fingerprint) return;
+    known.set(entry, content.fingerprint);
+    if (content.fault === undefined) entry.secret.fill(content.text);
+    else onProblem(source.place(problem(entry.path, `${fileFault(content.fault)}; the value from before stays in use`)));
+  }
+
+  async function lookAtConfig(): Promise<void> {
+    const found = await fingerprintOf(source.file);
+    if (stopped || found === knownConfig) return;
+    knownConfig = found;
+    if (found !== NO_FILE) onConfigChange();
+  }
+
+  return {
+    stop() {
+      stopped = true;
+      cancel();
+    },
+  };
+}

@@ -1,0 +1,159 @@
+/** A real authorization server (oidc-provider) for the demo and the tests: nothing to set up, nothing kept. */
+
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Context, Provider } from 'oidc-provider';
+import { authorityOf, closeServer, type DemoAddress, listen } from './listen.ts';
+import { type DemoUser, registerPasswordGrant } from './password-grant.ts';
+
+export type DemoGrant = 'client_credentials' | 'password';
+export type DemoClientAuthentication = 'client_secret_basic' | 'client_secret_post';
+
+export interface DemoClient {
+  readonly clientId: string;
+  readonly secret: string;
+  readonly clientAuthentication: DemoClientAuthentication;
+  readonly grants: readonly DemoGrant[];
+  /** Scope names it may ask for, separated by spaces; absent: any. */
+  readonly scope?: string;
+}
+
+/** One request to the token endpoint, without anything secret. `undefined` is what the request did not say. */
+export interface TokenRequest {
+  readonly path: string;
+  readonly grant: string | undefined;
+  readonly clientId: string | undefined;
+  readonly clientAuthentication: DemoClientAuthentication | 'none';
+  readonly scope: string | undefined;
+  readonly status: number;
+  /** The OAuth error code of a refusal. */
+  readonly error: string | undefined;
+}
+
+export interface DemoAuthorizationServerOptions {
+  readonly address: DemoAddress;
+  /** What it calls itself; default: its own URL. */
+  readonly issuer?: string;
+  readonly clients: readonly DemoClient[];
+  readonly users: readonly DemoUser[];
+  readonly lifetimeSeconds: number;
+  /** PEM; absent: plain http. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Called after each token request, answered or refused. */
+  readonly onEvent?: (event: TokenRequest) => void;
+  /** Called with each access token given out. For tests: it is a secret. */
+  readonly onIssued?: (accessToken: string) => void;
+}
+
+export interface DemoAuthorizationServer {
+  readonly issuer: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Starts it. Grants: client_credentials and password; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
+export async function startDemoAuthorizationServer(options: DemoAuthorizationServerOptions): Promise<DemoAuthorizationServer> {
+  const { Provider, errors } = await loadProvider();
+  const server = options.tls === undefined ? createServer() : createTlsServer({ cert: options.tls.cert, key: options.tls.key });
+  const port = await listen(server, options.address);
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  const issuer = options.issuer ?? `${scheme}://${authorityOf(options.address.host, port)}`;
+  try {
+    const resourceServer = resourceServerOf(options.clients);
+    const provider = new Provider(issuer, configurationOf(options, resourceServer));
+    registerPasswordGrant(provider, errors, options.users, resourceServer);
+    watchTokenRequests(provider, options);
+    server.on('request', provider.callback());
+  } catch (error) {
+    await closeServer(server);
+    throw error;
+  }
+  return { issuer, port, close: () => closeServer(server) };
+}
+
+async function loadProvider(): Promise<typeof import('oidc-provider')> {
+  try {
+    return await import('oidc-provider');
+  } catch (cause) {
+    throw new Error('the demo needs the package "oidc-provider": run npm ci in a clone of the repository', { cause });
+  }
+}
+
+/** Everything that oidc-provider would otherwise warn about on the console is given here. */
+function configurationOf(options: DemoAuthorizationServerOptions, resourceServer: (resource: string) => object): object {
+  const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+  return {
+    adapter: () => forgetfulAdapter(),
+    jwks: { keys: [{ ...signingKey, alg: 'ES256', use: 'sig', kid: 'demo' }] },
+    clients: options.clients.map(clientMetadata),
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+    clientBasedCORS: () => false,
+    scopes: scopesOf(options.clients),
+    responseTypes: [],
+    findAccount: (_context: Context, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
+    ttl: { AccessToken: options.lifetimeSeconds, ClientCredentials: options.lifetimeSeconds },
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: { enabled: true, getResourceServerInfo: (_context: Context, resource: string) => resourceServer(resource) },
+    },
+  };
+}
+
+/** oidc-provider wants a store even for what is never looked up again: nothing here takes a token back. */
+function forgetfulAdapter(): object {
+  const nothing = () => Promise.resolve(undefined);
+  return { upsert: nothing, find: nothing, destroy: nothing };
+}
+
+function clientMetadata(client: DemoClient): object {
+  return {
+    client_id: client.clientId,
+    client_secret: client.secret,
+    token_endpoint_auth_method: client.clientAuthentication,
+    grant_types: client.grants,
+    redirect_uris: [],
+    response_types: [],
+    ...(client.scope === undefined ? {} : { scope: client.scope }),
+  };
+}
+
+function scopesOf(clients: readonly DemoClient[]): string[] {
+  return [...new Set(clients.flatMap((client) => client.scope?.split(' ') ?? []))];
+}
+
+/** Any resource indicator (RFC 8707) is fine; the token is then a JWT for it. */
+function resourceServerOf(clients: readonly DemoClient[]): (resource: string) => object {
+  const scope = scopesOf(clients).join(' ');
+  return (resource) => ({ audience: resource, scope, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } });
+}
+
+function watchTokenRequests(provider: Provider, options: DemoAuthorizationServerOptions): void {
+  provider.use(async (context, next) => {
+    await next();
+    const { client, body: asked = {} } = context.oidc ?? {};
+    if (context.method !== 'POST' || context.path !== '/token') return;
+    const answer = context.body as { access_token?: string; error?: string } | undefined;
+    options.onEvent?.({
+      path: context.path,
+      grant: single(asked.grant_type),
+      clientId: client?.clientId ?? single(asked.client_id),
+      clientAuthentication: presented(context),
+      scope: single(asked.scope),
+      status: context.status,
+      error: answer?.error,
+    });
+    if (answer?.access_token !== undefined) options.onIssued?.(answer.access_token);
+  });
+}
+
+function presented(context: Context): TokenRequest['clientAuthentication'] {
+  if (/^basic /i.test(context.get('Authorization'))) return 'client_secret_basic';
+  return context.oidc?.body?.client_secret === undefined ? 'none' : 'client_secret_post';
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value;
+}

@@ -1,0 +1,96 @@
+/** What `token-broker dev` runs beside the broker: an authorization server and an upstream, made from the config. */
+
+import type { Config } from '../config/schema/root.ts';
+import type { Address } from '../config/schema/values.ts';
+import { type DemoAuthorizationServer, type DemoClient, startDemoAuthorizationServer, type TokenRequest } from './authorization-server.ts';
+import { type EchoedRequest, type EchoUpstream, startEchoUpstream } from './echo-upstream.ts';
+import { authorityOf, type DemoAddress } from './listen.ts';
+import type { DemoUser } from './password-grant.ts';
+
+/** What happened at the demo's servers; nothing in it is secret. */
+export type DemoEvent =
+  | { readonly kind: 'token-request'; readonly request: TokenRequest }
+  | { readonly kind: 'upstream-request'; readonly request: EchoedRequest };
+
+export interface Demo {
+  readonly authorizationServer: DemoAuthorizationServer;
+  readonly upstream: EchoUpstream;
+  close(): Promise<void>;
+}
+
+type DemoToken = Config['tokens'][string];
+
+/** Starts both servers. The config must be loaded: the demo's clients and users have the secrets of the config's tokens. */
+export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => void): Promise<Demo> {
+  const section = config.demo;
+  if (section === undefined) throw new Error('the config has no "demo": add it, or use "token-broker start"');
+  const { name, address, lifetime } = section.authorizationServer;
+  const issuer = config.authorizationServers[name]?.issuer;
+  const tokens = Object.values(config.tokens).filter((token) => token.authorizationServer === name);
+  const authorizationServer = await bind('demo.authorizationServer.address', address, (tcp) =>
+    startDemoAuthorizationServer({
+      address: tcp,
+      ...(issuer === undefined ? {} : { issuer }),
+      clients: clientsOf(tokens),
+      users: usersOf(tokens),
+      lifetimeSeconds: lifetime,
+      onEvent: (request) => onEvent?.({ kind: 'token-request', request }),
+    }),
+  );
+  try {
+    const upstream = await bind('demo.upstream.address', section.upstream.address, (tcp) =>
+      startEchoUpstream({
+        address: tcp,
+        secretFields: secretFieldsOf(config),
+        onRequest: (request) => onEvent?.({ kind: 'upstream-request', request }),
+      }),
+    );
+    return { authorizationServer, upstream, close: async () => void (await Promise.all([authorizationServer.close(), upstream.close()])) };
+  } catch (error) {
+    await authorizationServer.close();
+    throw error;
+  }
+}
+
+async function bind<Started>(key: string, address: Address, start: (tcp: DemoAddress) => Promise<Started>): Promise<Started> {
+  if (address.kind !== 'tcp') throw new Error(`"${key}" is a Unix socket: the demo needs host:port`);
+  try {
+    return await start(address);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause;
+    const where = authorityOf(address.host, address.port);
+    throw new Error(`the demo cannot listen on ${where} (${code}): end what uses it, or change "${key}"`, { cause });
+  }
+}
+
+/** One client for each client id; several tokens may share it. */
+function clientsOf(tokens: readonly DemoToken[]): DemoClient[] {
+  const byId = Map.groupBy(tokens, (token) => token.clientId);
+  return [...byId].map(([clientId, shared]) => {
+    const secrets = new Set(shared.map((token) => token.clientAuthentication.secret.reveal()));
+    if (secrets.size > 1) throw new Error(`client "${clientId}" has two secrets in "tokens": the demo knows one for each client`);
+    const scopes = new Set(shared.flatMap((token) => token.scope?.split(' ') ?? []));
+    return {
+      clientId,
+      secret: [...secrets].join(''),
+      clientAuthentication: shared[0]?.clientAuthentication.method ?? 'client_secret_basic',
+      grants: [...new Set(shared.map((token) => token.grant))],
+      ...(scopes.size === 0 ? {} : { scope: [...scopes].join(' ') }),
+    };
+  });
+}
+
+function usersOf(tokens: readonly DemoToken[]): DemoUser[] {
+  return tokens.flatMap((token) =>
+    token.grant === 'password'
+      ? [{ username: token.resourceOwner.username.reveal(), password: token.resourceOwner.password.reveal() }]
+      : [],
+  );
+}
+
+/** Fields into which some route writes a token or a fixed value that may be secret. */
+function secretFieldsOf(config: Config): Set<string> {
+  const names = Object.values(config.routes).flatMap((route) => [route.inject.header, ...Object.keys(route.headers)]);
+  return new Set(names.map((name) => name.toLowerCase()));
+}

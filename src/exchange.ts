@@ -1,0 +1,94 @@
+/** One request's way through the stages: caller → route → token → upstream; and the one place where a failure becomes an answer. */
+
+import type { Caller } from './caller/caller.ts';
+import { type BrokerError, toBrokerError } from './errors.ts';
+import { type CallerRequest, fieldValue, type Reply } from './message.ts';
+import { toProblem } from './problem.ts';
+import type { RouteMatch } from './route/router.ts';
+import type { Token } from './token/token.ts';
+import type { Forwarded } from './upstream/forward.ts';
+
+/** The four stages, as the broker composes them. `authenticate` and `token` answer without a promise when they can. */
+export interface Stages {
+  authenticate(request: CallerRequest): Caller | Promise<Caller>;
+  route(request: CallerRequest, caller: Caller): RouteMatch;
+  token(match: RouteMatch): Token | undefined | Promise<Token>;
+  forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded>;
+}
+
+/** What is known of a request when it ends: the access line and the metrics. */
+export interface AccessRecord {
+  readonly requestId: string;
+  readonly listener: string;
+  readonly method: string;
+  /** Without its query, whose values may be secrets. */
+  readonly path: string;
+  /** Monotonic clock, milliseconds. */
+  readonly startedAt: number;
+  caller?: string;
+  route?: string;
+  token?: Token;
+  status?: number;
+  /** Our own refusal; absent when the upstream answered. */
+  error?: BrokerError;
+  /** Who broke the exchange off after the head of the answer. */
+  cut?: Forwarded['cut'];
+}
+
+/** Handles a request to its end, noting on the record what becomes of it. Never rejects. */
+export async function exchange(request: CallerRequest, reply: Reply, stages: Stages, record: AccessRecord): Promise<void> {
+  try {
+    const found = stages.authenticate(request);
+    const caller = isPromise(found) ? await found : found;
+    record.caller = caller.name;
+
+    const match = stages.route(request, caller);
+    record.route = match.route.name;
+
+    const held = stages.token(match);
+    const token = isPromise(held) ? await held : held;
+    if (token !== undefined) record.token = token;
+
+    if (request.abandoned) {
+      record.cut = 'caller';
+      return;
+    }
+    const { status, cut } = await stages.forward(request, reply, caller, match, token);
+    record.status = status;
+    record.cut = cut;
+  } catch (cause) {
+    refuse(request, reply, toBrokerError(cause), record);
+  }
+}
+
+/** Answers with a failure, if the caller is still there and has not been answered yet. */
+export function refuse(request: Pick<CallerRequest, 'method'> & Partial<CallerRequest>, reply: Reply, error: BrokerError, record: AccessRecord): void {
+  record.error = error;
+  if (request.abandoned === true) record.cut = 'caller';
+  if (reply.started || request.abandoned === true) return;
+  const problem = toProblem(error, record.requestId);
+  record.status = problem.status;
+  request.body?.discard();
+  const fields = leavesBodyUnread(request) && !error.close ? [...problem.fields, 'connection', 'close'] : problem.fields;
+  const sink = reply.start(problem.status, '', fields, () => {});
+  if (request.method !== 'HEAD') sink.chunk(problem.body);
+  sink.end([]);
+}
+
+/** Reading on is only worth it for a small body that is on its way already; else the connection ends with the answer. */
+const WORTH_READING_BYTES = 64 * 1024;
+
+function leavesBodyUnread({ body, fields }: Partial<CallerRequest>): boolean {
+  if (body === undefined) return false;
+  return body.length === undefined || body.length > WORTH_READING_BYTES || fieldValue(fields ?? [], 'expect') !== undefined;
+}
+
+export function createRecord(request: Pick<CallerRequest, 'id' | 'listener' | 'method' | 'target'>, startedAt: number): AccessRecord {
+  const query = request.target.indexOf('?');
+  const path = query === -1 ? request.target : request.target.slice(0, query);
+  return { requestId: request.id, listener: request.listener, method: request.method, path, startedAt };
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Promise<T> | undefined)?.then === 'function';
+}

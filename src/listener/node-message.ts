@@ -1,0 +1,149 @@
+/** Node's request and response behind the interfaces of `message.ts`: the first engine towards callers. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BrokerError } from '../errors.ts';
+import type { Body, BodySink, CallerRequest, Fields, Peer, Reply, ReplySink } from '../message.ts';
+
+/** A request's body: nothing is read from the socket before `pipe`. */
+export class NodeBody implements Body {
+  readonly length: number | undefined;
+  readonly #incoming: IncomingMessage;
+  readonly #begin: () => void;
+  #sink: BodySink | undefined;
+  #over = false;
+
+  /** @param begin runs before the first byte is asked for: the place for `100 Continue` */
+  constructor(incoming: IncomingMessage, length: number | undefined, begin: () => void) {
+    this.#incoming = incoming;
+    this.length = length;
+    this.#begin = begin;
+  }
+
+  /** Nothing more will come: it ended, broke, or nobody wants it. */
+  get complete(): boolean {
+    return this.#over;
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink;
+    this.#begin();
+    this.#incoming
+      .on('data', (bytes: Buffer) => !this.#over && sink.chunk(bytes))
+      .on('end', () => this.#finish(() => sink.end([])))
+      .on('error', (cause) => this.fail(cause))
+      .on('close', () => this.fail(new BrokerError('REQUEST_INVALID', 'the request body ended early', { stage: 'listener', close: true })));
+  }
+
+  /** The body is broken: whoever reads it must not take it for complete. */
+  fail(cause: Error): void {
+    this.#finish(() => this.#sink?.fail(cause));
+  }
+
+  pause(): void {
+    this.#incoming.pause();
+  }
+
+  resume(): void {
+    this.#incoming.resume();
+  }
+
+  discard(): void {
+    this.#over = true;
+    this.#incoming.resume();
+  }
+
+  #finish(last: () => void): void {
+    if (this.#over) return;
+    this.#over = true;
+    last();
+  }
+}
+
+export interface RequestFacts {
+  readonly id: string;
+  readonly listener: string;
+  readonly host: string;
+  readonly peer: Peer;
+  readonly body: NodeBody | undefined;
+}
+
+export class NodeRequest implements CallerRequest {
+  readonly id: string;
+  readonly listener: string;
+  readonly method: string;
+  readonly target: string;
+  readonly host: string;
+  readonly fields: Fields;
+  readonly body: NodeBody | undefined;
+  readonly peer: Peer;
+  readonly #outgoing: ServerResponse;
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, facts: RequestFacts) {
+    this.id = facts.id;
+    this.listener = facts.listener;
+    this.method = incoming.method as string;
+    this.target = incoming.url as string;
+    this.host = facts.host;
+    this.fields = incoming.rawHeaders;
+    this.body = facts.body;
+    this.peer = facts.peer;
+    this.#outgoing = outgoing;
+  }
+
+  get abandoned(): boolean {
+    return this.#outgoing.closed && !this.#outgoing.writableFinished;
+  }
+
+  onAbandoned(listener: () => void): void {
+    if (this.abandoned) listener();
+    else this.#outgoing.once('close', () => !this.#outgoing.writableFinished && listener());
+  }
+}
+
+export class NodeReply implements Reply, ReplySink {
+  readonly #outgoing: ServerResponse;
+  readonly #closing: () => boolean;
+  readonly #encrypted: boolean;
+  #started = false;
+
+  /** @param closing whether the connection must close after this answer */
+  constructor(outgoing: ServerResponse, encrypted: boolean, closing: () => boolean) {
+    this.#outgoing = outgoing;
+    this.#encrypted = encrypted;
+    this.#closing = closing;
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get full(): boolean {
+    return this.#outgoing.writableNeedDrain;
+  }
+
+  start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink {
+    this.#started = true;
+    const sent = this.#closing() ? [...fields, 'connection', 'close'] : (fields as string[]);
+    // A reason phrase is only text; one that Node would refuse is replaced by the standard one.
+    if (/^[\x20-\x7e]+$/.test(reason)) this.#outgoing.writeHead(status, reason, sent);
+    else this.#outgoing.writeHead(status, sent);
+    this.#outgoing.on('drain', resume);
+    return this;
+  }
+
+  chunk(bytes: Uint8Array): void {
+    this.#outgoing.write(bytes);
+  }
+
+  end(): void {
+    this.#outgoing.end();
+  }
+
+  /** The connection is torn down, so that what was sent cannot pass for a whole answer (RFC 9112 §8). */
+  fail(): void {
+    const { socket, chunkedEncoding } = this.#outgoing;
+    // A missing last chunk is enough; everywhere else, and above all where the end of the connection ends the body, reset it.
+    if (!chunkedEncoding && socket !== null && !this.#encrypted) socket.resetAndDestroy();
+    this.#outgoing.destroy();
+  }
+}

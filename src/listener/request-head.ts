@@ -1,0 +1,150 @@
+/** Judges the head of a request on its raw fields, before any is merged or dropped: what could be read in two ways is refused. */
+
+import { isIPv6 } from 'node:net';
+import type { ListenerConfig } from '../config/schema/listeners.ts';
+import { BrokerError, type ErrorCode } from '../errors.ts';
+import type { Fields } from '../message.ts';
+
+export interface RequestHead {
+  readonly method: string;
+  readonly target: string;
+  /** Without "HTTP/": `1.1`. */
+  readonly version: string;
+  readonly fields: Fields;
+}
+
+/** What the checks learn on the way. `length` or `chunked` says how the body is framed; with neither there is none. */
+export interface CheckedHead {
+  /** Lower-case and without the port; `""` for HTTP/1.0 without a Host. */
+  readonly host: string;
+  readonly length: number | undefined;
+  readonly chunked: boolean;
+}
+
+/** The fields that decide what a request means; each may come once. No two names are equally long. */
+interface Deciding {
+  host: string | undefined;
+  expect: string | undefined;
+  authorization: string | undefined;
+  'content-length': string | undefined;
+  'transfer-encoding': string | undefined;
+  'proxy-authorization': string | undefined;
+}
+
+const DECIDING_NAME_OF_LENGTH: Partial<Record<number, keyof Deciding>> = {
+  4: 'host',
+  6: 'expect',
+  13: 'authorization',
+  14: 'content-length',
+  17: 'transfer-encoding',
+  19: 'proxy-authorization',
+};
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 §5.5, each byte a character: all but control characters other than tab. */
+const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
+const HOST = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?$/;
+
+const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** What a field line holds beyond its name and value: ": " and the line break. */
+const LINE_OVERHEAD = 4;
+/** What the head holds beyond method, target and field lines: two spaces, "HTTP/1.1" and two line breaks. */
+const HEAD_OVERHEAD = 14;
+
+/** Throws what the contract refuses of a head (RFC 9110 §5.5, RFC 9112 §3.2 and §6). What the target holds is `checkTarget`'s. */
+export function checkRequestHead(head: RequestHead, limits: ListenerConfig['limits']): CheckedHead {
+  const { method, target, version, fields } = head;
+  if (version !== '1.1' && version !== '1.0') throw invalid('the HTTP version is not supported: use HTTP/1.1', 505);
+  checkMethod(method);
+  if (target.length > limits.maxTarget) throw tooLarge('the request target is too long: shorten it', 414);
+  if (fields.length > 2 * limits.maxFields) throw tooLarge('the request has too many fields: send fewer', 431);
+  const deciding = checkFields(fields, limits.maxHeader - method.length - target.length - HEAD_OVERHEAD);
+
+  const host = hostOf(deciding.host, version);
+  if (deciding.expect !== undefined && deciding.expect.toLowerCase() !== '100-continue') {
+    throw invalid('the field "expect" asks for something unknown: send "100-continue" or nothing', 417);
+  }
+  const transferEncoding = deciding['transfer-encoding'];
+  const contentLength = deciding['content-length'];
+  if (transferEncoding === undefined) {
+    return { host, length: contentLength === undefined ? undefined : readLength(contentLength), chunked: false };
+  }
+  if (contentLength !== undefined) throw invalid('the request has both "content-length" and "transfer-encoding": send one of them');
+  checkTransferEncoding(transferEncoding, version);
+  return { host, length: undefined, chunked: true };
+}
+
+function checkMethod(method: string): void {
+  if (method === 'GET' || method === 'POST') return;
+  if (method === 'TRACE') throw invalid('TRACE is not allowed: it would show the token', 405, ['Allow', ALLOWED_METHODS]);
+  if (method === 'CONNECT') throw invalid('CONNECT is not supported: send requests for a path', 501);
+  if (!TOKEN.test(method)) throw invalid('the method is malformed: use one such as "GET"');
+  // Methods are case-sensitive (RFC 9110 §9.1), but not everybody knows: "trace" must not reach one who reads it as TRACE.
+  if (method !== method.toUpperCase()) throw invalid('the method is not in capitals: write one such as "GET"');
+}
+
+/** One pass over the lines; gives the deciding ones. */
+function checkFields(fields: Fields, maxSize: number): Deciding {
+  const deciding: Deciding = {
+    host: undefined,
+    expect: undefined,
+    authorization: undefined,
+    'content-length': undefined,
+    'transfer-encoding': undefined,
+    'proxy-authorization': undefined,
+  };
+  let size = 0;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const value = fields[i + 1] as string;
+    size += name.length + value.length + LINE_OVERHEAD;
+    if (!TOKEN.test(name)) throw invalid('a field name is malformed: use letters, digits and "-"');
+    if (!FIELD_VALUE.test(value)) throw invalid('a field value holds control characters: remove them');
+    const decidingName = DECIDING_NAME_OF_LENGTH[name.length];
+    if (decidingName === undefined || name.toLowerCase() !== decidingName) continue;
+    if (deciding[decidingName] !== undefined) throw invalid(`the field "${decidingName}" is repeated: send it once`);
+    deciding[decidingName] = value;
+  }
+  if (size > maxSize) throw tooLarge('the request head is too large: send fewer or shorter fields', 431);
+  return deciding;
+}
+
+function hostOf(value: string | undefined, version: string): string {
+  if (value === undefined) {
+    if (version === '1.0') return '';
+    throw invalid('the field "host" is missing: HTTP/1.1 needs it');
+  }
+  const [, host = '', port = ''] = HOST.exec(value) ?? [];
+  const isMalformed = host === '' || Number(port) > 65_535 || (host.startsWith('[') && !isIPv6(host.slice(1, -1)));
+  if (isMalformed) throw invalid('the field "host" is malformed: send a name or an address, and a port where there is one');
+  return host.toLowerCase();
+}
+
+/** RFC 9112 §6.3: a list, even of equal lengths, is refused, and so is what a number cannot hold exactly. */
+function readLength(value: string): number {
+  const length = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(length)) throw invalid('the field "content-length" is malformed: send the number of bytes in digits');
+  return length;
+}
+
+/** RFC 9112 §6.1: nothing but a single "chunked"; another coding in its place is one we do not know. */
+function checkTransferEncoding(value: string, version: string): void {
+  if (version === '1.0') throw invalid('the field "transfer-encoding" does not exist in HTTP/1.0: use HTTP/1.1');
+  if (value.toLowerCase() === 'chunked') return;
+  if (TOKEN.test(value)) throw invalid('the transfer coding is not supported: use "chunked"', 501);
+  throw invalid('the field "transfer-encoding" is malformed: send "chunked" alone');
+}
+
+function invalid(message: string, status = 400, fields: Fields = []): BrokerError {
+  return refusal('REQUEST_INVALID', message, status, fields);
+}
+
+function tooLarge(message: string, status: 414 | 431): BrokerError {
+  return refusal('REQUEST_TOO_LARGE', message, status, []);
+}
+
+/** Whoever sends such a head may mean something else by what follows it on the connection. */
+function refusal(code: ErrorCode, message: string, status: number, fields: Fields): BrokerError {
+  return new BrokerError(code, message, { stage: 'listener', status, fields, close: true });
+}

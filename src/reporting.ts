@@ -1,0 +1,65 @@
+/** What happens in the broker, told to the log and the metrics. */
+
+import type { AccessRecord } from './exchange.ts';
+import type { Log } from './telemetry/log.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+import type { TokenObserver } from './token/observer.ts';
+import type { StoreObserver } from './token/store/redis.ts';
+
+export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
+  return {
+    granted(name, token, ms) {
+      metrics.grants.inc({ token: name, outcome: 'granted' });
+      metrics.grantSeconds.observe({ token: name }, ms / 1000);
+      log.info({ token: name, fingerprint: token.fingerprint, lifetimeSeconds: Math.round(token.lifetimeMs / 1000), ms: Math.round(ms) }, 'token granted');
+    },
+    attemptFailed(name, failure) {
+      metrics.grants.inc({ token: name, outcome: failure.failureClass });
+      log.debug({ token: name, err: failure }, 'token attempt failed');
+    },
+    grantFailed(name, failure, pauseMs, serving) {
+      const facts = { token: name, class: failure.failureClass, reason: failure.reason, said: failure.said, nextTrySeconds: Math.ceil(pauseMs / 1000), serving };
+      log[serving ? 'warn' : 'error']({ ...facts, err: failure }, 'token not granted');
+    },
+    shared(name, token) {
+      metrics.sharedTokens.inc({ token: name });
+      log.info({ token: name, fingerprint: token.fingerprint }, 'token taken from the store');
+    },
+    idle(name) {
+      log.info({ token: name }, 'token idle: no longer renewed');
+    },
+  };
+}
+
+export function reportStore(log: Log, metrics: Metrics): StoreObserver {
+  metrics.storeUp.set(1);
+  return {
+    lost(reason) {
+      metrics.storeUp.set(0);
+      log.warn({ reason }, 'store lost: serving from memory alone');
+    },
+    recovered() {
+      metrics.storeUp.set(1);
+      log.info('store recovered');
+    },
+    unreadable() {
+      metrics.storeUnreadable.inc();
+      log.warn('store entry unreadable: treated as missing');
+    },
+  };
+}
+
+/** One line and one count for each request. */
+export function reportAccess(log: Log, metrics: Metrics, access: boolean, monotonic: () => number): (record: AccessRecord) => void {
+  return (record) => {
+    const { requestId, listener, method, path, startedAt, caller, route, token, status, error, cut } = record;
+    const ms = monotonic() - startedAt;
+    metrics.requests.inc({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' });
+    metrics.requestSeconds.observe({ route: route ?? '' }, ms / 1000);
+    if (error?.code === 'INTERNAL') log.error({ requestId, err: error }, 'the broker failed');
+    else if (error !== undefined) log.debug({ requestId, err: error }, 'request refused');
+    if (!access) return;
+    const facts = { requestId, listener, caller, route, token: token?.fingerprint, method, path, status, code: error?.code, stage: error?.stage, cut };
+    log.info({ ...facts, ms: Math.round(ms * 100) / 100 }, 'request');
+  };
+}

@@ -1,0 +1,117 @@
+/** The route stage: where this caller may go with this request, and the upstream's target for it. */
+
+import type { RouteConfig } from '../config/schema/routes.ts';
+import { BrokerError } from '../errors.ts';
+import type { CallerRequest } from '../message.ts';
+import { createRoute, type Route, restWithin } from './route.ts';
+
+export interface RouteMatch {
+  readonly route: Route;
+  /** Path and query for the upstream; all but the replaced prefix is byte for byte what the caller sent. */
+  readonly target: string;
+}
+
+/** What the stage must know of a caller. */
+interface RoutedCaller {
+  readonly name: string;
+  readonly method: string;
+}
+
+type RoutedRequest = Pick<CallerRequest, 'listener' | 'host' | 'method' | 'target'>;
+
+export interface Router {
+  /**
+   * The route with the longest prefix among those that fit the request and are open to the caller. Throws ROUTE_NOT_FOUND,
+   * CALLER_FORBIDDEN or ROUTE_METHOD_NOT_ALLOWED.
+   */
+  match(request: RoutedRequest, caller: RoutedCaller): RouteMatch;
+}
+
+interface Candidate {
+  readonly route: Route;
+  readonly host: string | undefined;
+  readonly listeners: ReadonlySet<string> | undefined;
+  /** With HEAD where there is GET. */
+  readonly methods: ReadonlySet<string> | undefined;
+  readonly callers: ReadonlySet<string>;
+}
+
+export function createRouter(routes: Readonly<Record<string, RouteConfig>>): Router {
+  const candidates = Object.entries(routes).map(readCandidate).sort(moreSpecificFirst);
+  return {
+    match(request, caller) {
+      for (const candidate of candidates) {
+        const rest = restFor(candidate, request);
+        if (rest !== undefined && isOpenTo(candidate, caller) && allowsMethod(candidate, request.method)) {
+          return { route: candidate.route, target: targetOf(candidate.route, rest) };
+        }
+      }
+      throw whyNot(candidates, request, caller);
+    },
+  };
+}
+
+function readCandidate([name, config]: [string, RouteConfig]): Candidate {
+  const { host, listeners, methods, callers } = config;
+  return {
+    route: createRoute(name, config),
+    host,
+    listeners: listeners && new Set(listeners),
+    methods: methods && new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))),
+    callers: new Set(callers),
+  };
+}
+
+/** Longest prefix, then the narrower one; what is left keeps the order of the config. */
+function moreSpecificFirst(a: Candidate, b: Candidate): number {
+  return (
+    b.route.prefix.length - a.route.prefix.length ||
+    Number(b.host !== undefined) - Number(a.host !== undefined) ||
+    Number(b.methods !== undefined) - Number(a.methods !== undefined) ||
+    Number(b.listeners !== undefined) - Number(a.listeners !== undefined)
+  );
+}
+
+/** What follows the prefix where path, host and listener fit; the caller and the method are not looked at. */
+function restFor({ route, host, listeners }: Candidate, request: RoutedRequest): string | undefined {
+  if (host !== undefined && host !== request.host) return undefined;
+  if (listeners !== undefined && !listeners.has(request.listener)) return undefined;
+  return restWithin(route.prefix, request.target);
+}
+
+/** `"*"` is every caller that authenticated; `anonymous` did not, and must be listed by name. */
+function isOpenTo({ callers }: Candidate, { name, method }: RoutedCaller): boolean {
+  return callers.has(name) || (callers.has('*') && method !== 'anonymous');
+}
+
+function allowsMethod({ methods }: Candidate, method: string): boolean {
+  return methods === undefined || methods.has(method);
+}
+
+function targetOf({ upstreamPath, upstreamRoot }: Route, rest: string): string {
+  return rest.startsWith('/') ? upstreamPath + rest : upstreamRoot + rest;
+}
+
+function whyNot(candidates: readonly Candidate[], request: RoutedRequest, caller: RoutedCaller): BrokerError {
+  const fitting = candidates.filter((candidate) => restFor(candidate, request) !== undefined);
+  if (fitting.length === 0) {
+    return new BrokerError('ROUTE_NOT_FOUND', 'no route fits the path and host of the request: correct the URL, or add a route', {
+      stage: 'route',
+    });
+  }
+  const open = fitting.filter((candidate) => isOpenTo(candidate, caller));
+  if (open.length === 0) {
+    return new BrokerError('CALLER_FORBIDDEN', `caller "${caller.name}" is not listed in "callers" of a route that fits: add it there`, {
+      stage: 'route',
+    });
+  }
+  const allowed = new Set(open.flatMap(({ methods }) => [...(methods ?? [])]));
+  return new BrokerError(
+    'ROUTE_METHOD_NOT_ALLOWED',
+    'the method is not among "methods" of a route that fits: use one of those in "Allow"',
+    {
+      stage: 'route',
+      fields: ['Allow', [...allowed].join(', ')],
+    },
+  );
+}

@@ -1,0 +1,122 @@
+/** The four stages, put together from a config. */
+
+import type { Caller } from './caller/caller.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/schema/root.ts';
+import type { RouteConfig } from './config/schema/routes.ts';
+import type { Stages } from './exchange.ts';
+import { type CallerRequest, type Fields, fieldValue } from './message.ts';
+import { mapLocation } from './route/location.ts';
+import { createRouter, type RouteMatch } from './route/router.ts';
+import { traceparent } from './telemetry/trace-context.ts';
+import type { Token } from './token/token.ts';
+import type { Tokens } from './token/tokens.ts';
+import type { UpstreamConnections } from './upstream/connections.ts';
+import { outboundFields } from './upstream/fields.ts';
+import { forward } from './upstream/forward.ts';
+import { limitBody } from './upstream/limited-body.ts';
+import { UndiciConnections } from './upstream/undici-connections.ts';
+
+type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
+
+export interface StagesParts {
+  readonly config: Config;
+  readonly tokens: Tokens;
+  /** One for each listener, by its name. */
+  readonly authenticators: ReadonlyMap<string, Authenticate>;
+  readonly clock: Clock;
+}
+
+/** Everything of a route that is the same for each of its requests. */
+interface Exit {
+  readonly connections: UpstreamConnections;
+  readonly host: string;
+  readonly config: RouteConfig;
+}
+
+export class BrokerStages implements Stages {
+  readonly #parts: StagesParts;
+  readonly #match: (request: CallerRequest, caller: Caller) => RouteMatch;
+  readonly #exits = new Map<string, Exit>();
+
+  constructor(parts: StagesParts) {
+    this.#parts = parts;
+    const router = createRouter(parts.config.routes);
+    this.#match = (request, caller) => router.match(request, caller);
+    for (const [name, route] of Object.entries(parts.config.routes)) {
+      const { origin, host } = new URL(route.upstream);
+      this.#exits.set(name, { connections: new UndiciConnections(origin, route), host: route.hostHeader ?? host, config: route });
+    }
+  }
+
+  authenticate(request: CallerRequest): Caller | Promise<Caller> {
+    return (this.#parts.authenticators.get(request.listener) as Authenticate)(request);
+  }
+
+  route(request: CallerRequest, caller: Caller): RouteMatch {
+    return this.#match(request, caller);
+  }
+
+  token(match: RouteMatch): Token | undefined | Promise<Token> {
+    const name = match.route.config.token;
+    if (name === null) return undefined;
+    const source = this.#parts.tokens.source(name);
+    return source.peek() ?? source.get();
+  }
+
+  forward(request: CallerRequest, ...[reply, caller, match, token]: Tail<Parameters<Stages['forward']>>): ReturnType<Stages['forward']> {
+    const { connections, host, config } = this.#exits.get(match.route.name) as Exit;
+    const fields = outboundFields(request.fields, {
+      host,
+      // An application's own credentials pass only where no token takes their place and they were not meant for us.
+      dropAuthorization: token !== undefined || caller.method === 'basic',
+      requestId: request.id,
+      traceparent: traceparent(fieldValue(request.fields, 'traceparent')),
+      via: config.via,
+      forwarded: config.forwarded ? forwardedFields(request) : [],
+      inject: injectedFields(config, token),
+    });
+    const { body } = request;
+    const limited = body === undefined || config.maxBody === undefined ? request : withBody(request, limitBody(body, config.maxBody));
+    const rewriteLocation = config.rewriteLocation ? (value: string) => mapLocation(match.route, value) : undefined;
+    return forward(limited, reply, { connections, target: match.target, fields, rewriteLocation });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#exits.values()].map((exit) => exit.connections.close()));
+  }
+}
+
+type Tail<List extends unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
+
+/** The route's fixed fields, and the token's last. */
+function injectedFields(config: RouteConfig, token: Token | undefined): Fields {
+  const fields: string[] = [];
+  for (const [name, value] of Object.entries(config.headers)) fields.push(name, value.reveal());
+  if (token === undefined) return fields;
+  const { header, scheme } = config.inject;
+  fields.push(header, scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`);
+  return fields;
+}
+
+/** RFC 7239, and what most servers read instead. */
+function forwardedFields(request: CallerRequest): Fields {
+  const { address, encrypted } = request.peer;
+  const proto = encrypted ? 'https' : 'http';
+  const node = address.includes(':') ? `"[${address}]"` : address === '' ? 'unknown' : address;
+  const host = fieldValue(request.fields, 'host') ?? '';
+  return [
+    'forwarded',
+    `for=${node};proto=${proto};host="${host}"`,
+    'x-forwarded-for',
+    address === '' ? 'unknown' : address,
+    'x-forwarded-proto',
+    proto,
+    'x-forwarded-host',
+    host,
+  ];
+}
+
+function withBody(request: CallerRequest, body: CallerRequest['body']): CallerRequest {
+  return new Proxy(request, { get: (target, key) => (key === 'body' ? body : Reflect.get(target, key, target)) });
+}

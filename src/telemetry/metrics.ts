@@ -1,0 +1,80 @@
+/** What is counted, in Prometheus' terms; label values come from the config only, so the number of series is bounded. */
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const PREFIX = 'token_broker_';
+
+export class Metrics {
+  readonly #registry = new Registry();
+
+  readonly requests = new Counter({
+    name: `${PREFIX}requests_total`,
+    help: 'Requests answered, by listener, route, status and our own error code ("" when the upstream answered).',
+    labelNames: ['listener', 'route', 'status', 'code'] as const,
+    registers: [this.#registry],
+  });
+  readonly requestSeconds = new Histogram({
+    name: `${PREFIX}request_duration_seconds`,
+    help: 'From the head of a request to the last byte of its answer.',
+    labelNames: ['route'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    registers: [this.#registry],
+  });
+  readonly inFlight = new Gauge({ name: `${PREFIX}requests_in_flight`, help: 'Requests being handled.', registers: [this.#registry] });
+  readonly grants = new Counter({
+    name: `${PREFIX}grants_total`,
+    help: 'Tries to obtain a token, by outcome: granted, transient, permanent, nonsense.',
+    labelNames: ['token', 'outcome'] as const,
+    registers: [this.#registry],
+  });
+  readonly grantSeconds = new Histogram({
+    name: `${PREFIX}grant_duration_seconds`,
+    help: 'How long a successful grant took, tries included.',
+    labelNames: ['token'] as const,
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.#registry],
+  });
+  readonly sharedTokens = new Counter({
+    name: `${PREFIX}shared_tokens_total`,
+    help: 'Tokens taken over from the store instead of a grant.',
+    labelNames: ['token'] as const,
+    registers: [this.#registry],
+  });
+  readonly storeUp = new Gauge({ name: `${PREFIX}store_up`, help: '1 while the shared store works, 0 while it does not.', registers: [this.#registry] });
+  readonly storeUnreadable = new Counter({
+    name: `${PREFIX}store_unreadable_total`,
+    help: 'Entries of the store that could not be used.',
+    registers: [this.#registry],
+  });
+  readonly reloadFailures = new Counter({
+    name: `${PREFIX}file_reload_failures_total`,
+    help: 'Changed files (certificates, secrets) that could not be used; the old ones stay.',
+    registers: [this.#registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** A gauge whose values are read at each scrape. */
+  observe(name: string, help: string, label: string, read: () => Iterable<readonly [label: string, value: number]>): void {
+    const gauge: Gauge<string> = new Gauge({
+      name: PREFIX + name,
+      help,
+      labelNames: [label],
+      registers: [this.#registry],
+      collect: () => {
+        gauge.reset();
+        for (const [value, number] of read()) gauge.set({ [label]: value }, number);
+      },
+    });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}

@@ -1,0 +1,168 @@
+/** A source around a source: serves a fresh token from memory, renews it ahead of its end, asks the store before the grant. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
+import type { Clock } from '../clock.ts';
+import type { RenewConfig } from '../config/schema/tokens.ts';
+import { FailureMemory, getWithRetry } from './failure.ts';
+import type { TokenObserver } from './observer.ts';
+import { type Lifetime, planLifetime } from './renewal.ts';
+import { SingleFlight } from './single-flight.ts';
+import type { TokenSource } from './source.ts';
+import type { StoredToken, TokenStore } from './store/store.ts';
+import { Token } from './token.ts';
+
+export interface CachedTokenParts {
+  /** The token's name in the config. */
+  readonly name: string;
+  readonly identity: string;
+  readonly grant: TokenSource;
+  readonly renew: RenewConfig;
+  readonly store: TokenStore | undefined;
+  readonly observer: TokenObserver;
+  readonly clock: Clock;
+}
+
+interface Held extends Lifetime {
+  readonly token: Token;
+}
+
+export type TokenState = 'none' | 'fresh' | 'renewing' | 'expired';
+
+/** One token of the config: at most one grant in flight, whoever asks. */
+export class CachedToken implements TokenSource {
+  readonly #parts: CachedTokenParts;
+  readonly #clock: Clock;
+  readonly #flight: SingleFlight<Token>;
+  readonly #memory: FailureMemory;
+  #held: Held | undefined;
+  #usedAt: number;
+  #grantedAt = Number.NEGATIVE_INFINITY;
+  #cancelTimer = () => {};
+  #closed = false;
+
+  constructor(parts: CachedTokenParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock;
+    this.#flight = new SingleFlight(parts.clock);
+    this.#memory = new FailureMemory(parts.clock);
+    this.#usedAt = parts.clock.monotonic();
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  peek(): Token | undefined {
+    const held = this.#held;
+    if (held === undefined) return undefined;
+    const ageMs = held.token.ageMs(this.#clock);
+    if (ageMs >= held.unusableAtAge) return undefined;
+    this.#usedAt = this.#clock.monotonic();
+    if (ageMs >= held.renewAtAge) this.#renewAhead();
+    return held.token;
+  }
+
+  async get(): Promise<Token> {
+    const usable = this.peek();
+    if (usable !== undefined) return usable;
+    this.#usedAt = this.#clock.monotonic();
+    if (!this.#flight.running && this.#memory.leftMs > 0) throw this.#memory.toBrokerError();
+    return this.#flight.wait(this.#obtain());
+  }
+
+  /** A changed secret or config deserves another try at once. */
+  forgetFailure(): void {
+    this.#memory.forget();
+  }
+
+  /** For `/readyz`, `/metrics` and `/status`; does not count as a use. */
+  status(): { state: TokenState; fingerprint: string | undefined; secondsLeft: number | undefined; waiting: number } {
+    const held = this.#held;
+    if (held === undefined) return { state: 'none', fingerprint: undefined, secondsLeft: undefined, waiting: this.#flight.waiting };
+    const ageMs = held.token.ageMs(this.#clock);
+    const state = ageMs >= held.unusableAtAge ? 'expired' : ageMs >= held.renewAtAge ? 'renewing' : 'fresh';
+    return { state, fingerprint: held.token.fingerprint, secondsLeft: (held.token.lifetimeMs - ageMs) / 1000, waiting: this.#flight.waiting };
+  }
+
+  /** Stops renewing; what waits is answered still. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer();
+  }
+
+  #renewAhead(): void {
+    const tooSoon = this.#clock.monotonic() - this.#grantedAt < this.#parts.renew.minInterval;
+    if (this.#closed || tooSoon || this.#flight.running || this.#memory.leftMs > 0) return;
+    void this.#obtain();
+  }
+
+  #obtain(): Promise<Token> {
+    return this.#flight.start(async () => {
+      const shared = await this.#fromStore();
+      if (shared !== undefined) return this.#hold(shared);
+      return this.#hold(await this.#fromGrant());
+    });
+  }
+
+  async #fromStore(): Promise<Token | undefined> {
+    const { store, identity, name, observer, renew } = this.#parts;
+    const stored = await store?.read(identity);
+    if (stored === undefined) return undefined;
+    const token = new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, this.#clock);
+    // Only one that would not have to be renewed at once is worth taking over: else nobody ever renews.
+    if (token.ageMs(this.#clock) >= planLifetime(token.lifetimeMs, renew, 1).renewAtAge) return undefined;
+    observer.shared(name, token);
+    return token;
+  }
+
+  async #fromGrant(): Promise<Token> {
+    const { grant, name, observer } = this.#parts;
+    const pauseMs = this.#grantedAt + this.#parts.renew.minInterval - this.#clock.monotonic();
+    if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
+    const startedAt = this.#clock.monotonic();
+    try {
+      const token = await getWithRetry(grant, (failure) => observer.attemptFailed(name, failure));
+      this.#memory.forget();
+      this.#grantedAt = this.#clock.monotonic();
+      observer.granted(name, token, this.#grantedAt - startedAt);
+      this.#share(token);
+      return token;
+    } catch (error) {
+      throw this.#fail(toAuthorizationServerError(error));
+    }
+  }
+
+  #fail(failure: AuthorizationServerError) {
+    this.#memory.remember(failure);
+    const ageMs = this.#held?.token.ageMs(this.#clock);
+    const serving = this.#held !== undefined && ageMs !== undefined && ageMs < this.#held.unusableAtAge;
+    this.#parts.observer.grantFailed(this.#parts.name, failure, this.#memory.leftMs, serving);
+    if (serving) this.#schedule(this.#memory.leftMs);
+    return this.#memory.toBrokerError();
+  }
+
+  #share(token: Token): void {
+    const stored: StoredToken = { value: token.reveal(), requestedAt: token.requestedAt, lifetimeMs: token.lifetimeMs, scope: token.scope };
+    const { unusableAtAge } = planLifetime(token.lifetimeMs, this.#parts.renew, 0);
+    void this.#parts.store?.write(this.#parts.identity, stored, Math.floor(unusableAtAge - token.ageMs(this.#clock)));
+  }
+
+  #hold(token: Token): Token {
+    const lifetime = planLifetime(token.lifetimeMs, this.#parts.renew, this.#clock.random());
+    this.#held = { token, ...lifetime };
+    this.#schedule(lifetime.renewAtAge - token.ageMs(this.#clock));
+    return token;
+  }
+
+  /** Renewal is driven by the expiry, not by traffic; only tokens that somebody uses are renewed. */
+  #schedule(delayMs: number): void {
+    this.#cancelTimer();
+    const { renew, observer, name } = this.#parts;
+    if (this.#closed || !renew.eager || renew.before === 0) return;
+    this.#cancelTimer = this.#clock.after(Math.max(delayMs, renew.minInterval), () => {
+      if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) observer.idle(name);
+      else this.#renewAhead();
+    });
+  }
+}

@@ -1,0 +1,96 @@
+/** After a failed grant: what to try again at once, what to remember and for how long, what the caller is told. */
+
+import pRetry from 'p-retry';
+import { type AuthorizationServerError, type FailureClass, toAuthorizationServerError } from '../authorization-server/failure.ts';
+import type { Clock } from '../clock.ts';
+import { BrokerError, type ErrorCode } from '../errors.ts';
+import type { TokenSource } from './source.ts';
+import type { Token } from './token.ts';
+
+/** Tries in all, for one need of a token. */
+const ATTEMPTS = 3;
+/** As long as callers wait; a later try would serve nobody who is still there. */
+export const WAIT_MS = 10_000;
+
+const CODES: Record<FailureClass, ErrorCode> = { transient: 'TOKEN_UNAVAILABLE', permanent: 'TOKEN_REJECTED', nonsense: 'TOKEN_INVALID' };
+
+const MESSAGES: Record<FailureClass, string> = {
+  transient: 'the authorization server cannot be reached or is in trouble; try again later',
+  permanent: 'the authorization server refused to issue a token; the operator finds the reason in the log',
+  nonsense: 'the authorization server gave an answer that cannot be used; the operator finds the reason in the log',
+};
+
+/** Tries a grant up to three times, with jittered back-off, while the failure may pass and no server asked for patience. */
+export async function getWithRetry(grant: TokenSource, onAttemptFailed: (failure: AuthorizationServerError) => void): Promise<Token> {
+  try {
+    return await pRetry(() => grant.get(), {
+      retries: ATTEMPTS - 1,
+      minTimeout: 200,
+      factor: 3,
+      randomize: true,
+      maxRetryTime: WAIT_MS,
+      onFailedAttempt: ({ error }) => onAttemptFailed(toAuthorizationServerError(error)),
+      shouldRetry: ({ error }) => {
+        const failure = toAuthorizationServerError(error);
+        return failure.failureClass === 'transient' && failure.retryAfterMs === undefined;
+      },
+    });
+  } catch (error) {
+    throw toAuthorizationServerError(error);
+  }
+}
+
+/** Milliseconds: the pause after the first failure in a row, and the longest. */
+const PAUSES: Record<FailureClass, { firstMs: number; longestMs: number }> = {
+  transient: { firstMs: 1_000, longestMs: 5_000 },
+  permanent: { firstMs: 10_000, longestMs: 60_000 },
+  nonsense: { firstMs: 10_000, longestMs: 60_000 },
+};
+/** A refused password tried again and again locks the account. */
+const RESOURCE_OWNER_PAUSE_MS = 10 * 60_000;
+
+/** Remembers that a token could not be had, so that callers are answered at once and the server is left alone. */
+export class FailureMemory {
+  readonly #clock: Clock;
+  #failure: AuthorizationServerError | undefined;
+  #inARow = 0;
+  #until = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  remember(failure: AuthorizationServerError): void {
+    this.#failure = failure;
+    this.#until = this.#clock.monotonic() + this.#pauseMs(failure);
+    this.#inARow += 1;
+  }
+
+  forget(): void {
+    this.#failure = undefined;
+    this.#inARow = 0;
+  }
+
+  /** Milliseconds until the authorization server may be asked again; 0 when it may be now. */
+  get leftMs(): number {
+    return this.#failure === undefined ? 0 : Math.max(0, this.#until - this.#clock.monotonic());
+  }
+
+  /** The remembered failure as the caller sees it. Call only after `remember`. */
+  toBrokerError(): BrokerError {
+    const failure = this.#failure as AuthorizationServerError;
+    const retryAfterSeconds = Math.max(1, Math.ceil(this.leftMs / 1000));
+    return new BrokerError(CODES[failure.failureClass], MESSAGES[failure.failureClass], {
+      stage: 'token',
+      cause: failure,
+      ...(failure.failureClass === 'transient' ? { retryAfterSeconds } : {}),
+    });
+  }
+
+  #pauseMs(failure: AuthorizationServerError): number {
+    if (failure.resourceOwnerRefused) return RESOURCE_OWNER_PAUSE_MS;
+    const { firstMs, longestMs } = PAUSES[failure.failureClass];
+    const pauseMs = Math.min(firstMs * 2 ** Math.min(this.#inARow, 10), longestMs);
+    return Math.max(pauseMs * (1 + this.#clock.random() / 4), failure.retryAfterMs ?? 0);
+  }
+}

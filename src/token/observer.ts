@@ -1,0 +1,17 @@
+/** What the token stage tells whoever watches: the log, the metrics, the terminal of `dev`. */
+
+import type { AuthorizationServerError } from '../authorization-server/failure.ts';
+import type { Token } from './token.ts';
+
+export interface TokenObserver {
+  /** A grant succeeded; `ms` is how long it took. */
+  granted(name: string, token: Token, ms: number): void;
+  /** One try of a grant failed. */
+  attemptFailed(name: string, failure: AuthorizationServerError): void;
+  /** The grant was given up; the server is left alone for `pauseMs`. `serving` says that an unexpired token serves on. */
+  grantFailed(name: string, failure: AuthorizationServerError, pauseMs: number, serving: boolean): void;
+  /** A token was taken over from the store. */
+  shared(name: string, token: Token): void;
+  /** Nobody used the token for `idleAfter`: it is no longer renewed. */
+  idle(name: string): void;
+}

@@ -1,0 +1,59 @@
+/** One piece of work at a time: whoever comes while it runs shares its result. */
+
+import type { Clock } from '../clock.ts';
+import { BrokerError } from '../errors.ts';
+import { WAIT_MS } from './failure.ts';
+
+/** More callers than this waiting for one token means that something is wrong already. */
+const MAX_WAITING = 1_000;
+
+/** The work belongs to nobody: it goes on when those who wait for it leave or give up. */
+export class SingleFlight<T> {
+  readonly #clock: Clock;
+  #running: Promise<T> | undefined;
+  #waiting = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get running(): boolean {
+    return this.#running !== undefined;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Starts `work` unless it is running. Its failure reaches those who `wait`, and nobody else. */
+  start(work: () => Promise<T>): Promise<T> {
+    if (this.#running === undefined) {
+      const running = work().finally(() => {
+        this.#running = undefined;
+      });
+      running.catch(() => undefined);
+      this.#running = running;
+    }
+    return this.#running;
+  }
+
+  /** Waits for `running` at most 10 s, among at most 1,000; else rejects with `TOKEN_UNAVAILABLE` or `BROKER_OVERLOADED`. */
+  async wait(running: Promise<T>): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) {
+      throw new BrokerError('BROKER_OVERLOADED', 'too many requests are waiting for this token; try again later', { stage: 'token', retryAfterSeconds: 1 });
+    }
+    this.#waiting += 1;
+    let cancel = () => {};
+    const timeout = new Promise<never>((_resolve, reject) => {
+      cancel = this.#clock.after(WAIT_MS, () => {
+        reject(new BrokerError('TOKEN_UNAVAILABLE', 'the authorization server did not answer in time; try again later', { stage: 'token', retryAfterSeconds: 1 }));
+      });
+    });
+    try {
+      return await Promise.race([running, timeout]);
+    } finally {
+      this.#waiting -= 1;
+      cancel();
+    }
+  }
+}

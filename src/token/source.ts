@@ -1,0 +1,14 @@
+/** A thing that gives tokens. */
+
+import type { Token } from './token.ts';
+
+/**
+ * Grants are sources; a cache is a source around a source. Safe for any number of callers at once; tokens are immutable.
+ *
+ * `peek` never waits and never throws: a token that may be sent now, or `undefined`.
+ * `get` waits for one. It rejects with a `BrokerError` of stage `token` (a cache) or an `AuthorizationServerError` (a grant).
+ */
+export interface TokenSource {
+  peek(): Token | undefined;
+  get(): Promise<Token>;
+}

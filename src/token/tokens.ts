@@ -1,0 +1,87 @@
+/** Every token of the config as a source. */
+
+import { AuthorizationServer } from '../authorization-server/authorization-server.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema/root.ts';
+import type { TokenConfig } from '../config/schema/tokens.ts';
+import { Secret } from '../config/secret.ts';
+import { CachedToken } from './cached.ts';
+import { clientCredentials } from './grants/client-credentials.ts';
+import { password } from './grants/password.ts';
+import { tokenIdentity } from './identity.ts';
+import type { TokenObserver } from './observer.ts';
+import type { TokenSource } from './source.ts';
+import { RedisStore, type StoreObserver } from './store/redis.ts';
+
+export interface TokensOptions {
+  readonly config: Config;
+  readonly observer: TokenObserver;
+  readonly storeObserver: StoreObserver;
+  readonly clock: Clock;
+}
+
+export class Tokens {
+  readonly #servers = new Map<string, AuthorizationServer>();
+  readonly #sources = new Map<string, CachedToken>();
+  readonly #store: RedisStore | undefined;
+  readonly #forget: (() => void)[] = [];
+  readonly #config: Config;
+
+  constructor(options: TokensOptions) {
+    const { config, clock } = options;
+    this.#config = config;
+    this.#store = config.store === undefined ? undefined : new RedisStore(config.store, options.storeObserver, clock);
+    for (const [name, server] of Object.entries(config.authorizationServers)) this.#servers.set(name, new AuthorizationServer(server, clock));
+    for (const [name, token] of Object.entries(config.tokens)) this.#sources.set(name, this.#createSource(name, token, options));
+  }
+
+  /** The source of a token that the config defines. */
+  source(name: string): CachedToken {
+    return this.#sources.get(name) as CachedToken;
+  }
+
+  all(): CachedToken[] {
+    return [...this.#sources.values()];
+  }
+
+  /** Asks for every eager token once, all at the same time; failures are told to the observer and change nothing. */
+  async warmUp(): Promise<void> {
+    const eager = this.all().filter((source) => this.#config.tokens[source.name]?.renew.eager);
+    await Promise.allSettled(eager.map((source) => source.get()));
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#forget) stop();
+    for (const source of this.#sources.values()) source.close();
+    await Promise.all([...[...this.#servers.values()].map((server) => server.close()), this.#store?.close()]);
+  }
+
+  #createSource(name: string, token: TokenConfig, { config, observer, clock }: TokensOptions): CachedToken {
+    const server = this.#servers.get(token.authorizationServer) as AuthorizationServer;
+    const cached = new CachedToken({
+      name,
+      identity: tokenIdentity(token, config.authorizationServers[token.authorizationServer] as Config['authorizationServers'][string]),
+      grant: createGrant(token, server, clock),
+      renew: token.renew,
+      store: this.#store,
+      observer,
+      clock,
+    });
+    for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => cached.forgetFailure()));
+    return cached;
+  }
+}
+
+function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clock): TokenSource {
+  switch (token.grant) {
+    case 'client_credentials':
+      return clientCredentials(token, server, clock);
+    case 'password':
+      return password(token, server, clock);
+  }
+}
+
+function secretsOf(value: unknown): Secret[] {
+  if (value instanceof Secret) return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsOf) : [];
+}

@@ -1,0 +1,71 @@
+/** Turns what the platform and the HTTP client report into the codes a caller is shown: by code, never by class. */
+
+import { BrokerError } from '../errors.ts';
+
+interface Verdict {
+  readonly code: 'UPSTREAM_UNREACHABLE' | 'UPSTREAM_RESET' | 'UPSTREAM_INVALID_RESPONSE' | 'UPSTREAM_TIMEOUT';
+  readonly proxyError: string;
+  readonly message: string;
+}
+
+const REFUSED: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'connection_refused', message: 'the upstream refuses connections' };
+const NO_ROUTE: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'destination_ip_unroutable', message: 'there is no way to the upstream' };
+const DNS: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'dns_error', message: "the upstream's name cannot be resolved" };
+const TLS: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'tls_certificate_error', message: 'the TLS identity of the upstream cannot be verified' };
+const RESET: Verdict = { code: 'UPSTREAM_RESET', proxyError: 'connection_terminated', message: 'the upstream closed the connection before it had answered' };
+const INVALID: Verdict = { code: 'UPSTREAM_INVALID_RESPONSE', proxyError: 'http_protocol_error', message: 'the upstream sent an answer that is not valid HTTP' };
+const CONNECT_TIMEOUT: Verdict = { code: 'UPSTREAM_TIMEOUT', proxyError: 'connection_timeout', message: 'connecting to the upstream took too long' };
+const ANSWER_TIMEOUT: Verdict = { code: 'UPSTREAM_TIMEOUT', proxyError: 'http_response_timeout', message: 'the upstream took too long to answer' };
+
+const BY_CODE: Readonly<Record<string, Verdict>> = {
+  ECONNREFUSED: REFUSED,
+  ENOENT: REFUSED,
+  EACCES: REFUSED,
+  EADDRNOTAVAIL: NO_ROUTE,
+  EHOSTUNREACH: NO_ROUTE,
+  ENETUNREACH: NO_ROUTE,
+  ENOTFOUND: DNS,
+  EAI_AGAIN: DNS,
+  EAI_FAIL: DNS,
+  ETIMEDOUT: CONNECT_TIMEOUT,
+  UND_ERR_CONNECT_TIMEOUT: CONNECT_TIMEOUT,
+  UND_ERR_HEADERS_TIMEOUT: ANSWER_TIMEOUT,
+  UND_ERR_BODY_TIMEOUT: ANSWER_TIMEOUT,
+  ECONNRESET: RESET,
+  EPIPE: RESET,
+  UND_ERR_SOCKET: RESET,
+  UND_ERR_INFO: RESET,
+  UND_ERR_HEADERS_OVERFLOW: INVALID,
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: INVALID,
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: INVALID,
+};
+
+/** OpenSSL's verification results and Node's TLS errors come under many names. */
+const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO|ERR_OSSL)/;
+
+/** Reads the most telling code in the chain of causes. */
+export function toUpstreamError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const verdict = codesOf(error).map(verdictOf).find((found) => found !== undefined) ?? RESET;
+  return new BrokerError(verdict.code, verdict.message, { stage: 'upstream', cause: error, proxyError: verdict.proxyError });
+}
+
+function verdictOf(code: string): Verdict | undefined {
+  if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];
+  if (TLS_CODE.test(code)) return TLS;
+  return code.startsWith('HPE_') ? INVALID : undefined;
+}
+
+/** Codes from the outside in; the addresses tried by happy eyeballs come last. */
+function codesOf(error: unknown): string[] {
+  const codes: string[] = [];
+  const queue: unknown[] = [error];
+  for (let i = 0; i < queue.length && i < 10; i += 1) {
+    const link = queue[i];
+    if (typeof link !== 'object' || link === null) continue;
+    const { code, cause, errors } = link as { code?: unknown; cause?: unknown; errors?: unknown };
+    if (typeof code === 'string') codes.push(code);
+    queue.push(cause, ...(Array.isArray(errors) ? errors : []));
+  }
+  return codes;
+}

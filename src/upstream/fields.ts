@@ -1,0 +1,101 @@
+/** Which fields cross the broker, in both directions, and which are ours to set. */
+
+import type { Fields } from '../message.ts';
+
+/** RFC 9110 §7.6.1, and fields that only ever concerned one connection. Framing is stated anew by each side. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+
+/** Fields of a request that the broker owns: the caller's are dropped, however they are spelled. */
+const OWNED = new Set([...HOP_BY_HOP, 'host', 'content-length', 'expect', 'authorization', 'forwarded', 'traceparent', 'x-request-id', 'via']);
+
+/** What a request gets on its way out. */
+export interface Outbound {
+  readonly host: string;
+  /** The caller's `Authorization` was meant for us, or a token takes its place. */
+  readonly dropAuthorization: boolean;
+  readonly requestId: string;
+  readonly traceparent: string;
+  readonly via: boolean;
+  /** Fixed fields of the route and the token's, in the order they go out. Their names replace the caller's. */
+  readonly inject: Fields;
+  /** `Forwarded` and `X-Forwarded-*` of our own. */
+  readonly forwarded: Fields;
+}
+
+/**
+ * The fields to send upstream. The order matters: what `Connection` lists is dropped first, ours go in last, so that no caller
+ * can have them removed by listing them, or double them by a twin name.
+ */
+export function outboundFields(received: Fields, outbound: Outbound): string[] {
+  const listed = connectionListed(received);
+  const replaced = new Set<string>();
+  for (let i = 0; i < outbound.inject.length; i += 2) replaced.add(fold(outbound.inject[i] as string));
+  const sent: string[] = ['host', outbound.host];
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] as string;
+    const lower = name.toLowerCase();
+    if (listed?.has(lower)) continue;
+    const folded = fold(lower);
+    if (replaced.has(folded) || folded.startsWith('x-forwarded-')) continue;
+    if (OWNED.has(folded) && !keeps(lower, outbound)) continue;
+    sent.push(name, received[i + 1] as string);
+  }
+  sent.push('x-request-id', outbound.requestId, 'traceparent', outbound.traceparent);
+  if (outbound.via) sent.push('via', '1.1 token-broker');
+  sent.push(...outbound.forwarded, ...outbound.inject);
+  return sent;
+}
+
+/** Owned fields that pass when they are spelled exactly. */
+function keeps(lowerName: string, outbound: Outbound): boolean {
+  return lowerName === 'via' || (lowerName === 'authorization' && !outbound.dropAuthorization);
+}
+
+/** The fields to give the caller; `rewrite` maps `Location` and `Content-Location`. */
+export function answerFields(received: Fields, rewrite: ((value: string) => string) | undefined): string[] {
+  const listed = connectionListed(received);
+  const passed: string[] = [];
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] as string;
+    const value = received[i + 1] as string;
+    const lower = name.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || listed?.has(lower)) continue;
+    passed.push(name, rewrite !== undefined && (lower === 'location' || lower === 'content-location') ? rewrite(value) : value);
+  }
+  return passed;
+}
+
+/**
+ * A name as lenient servers read it: CGI and its heirs make `_` and `.` the same as `-`, so `Authorization_` or
+ * `x.forwarded.for` could pass for a field of ours (GHSA-vjrc-mh2v-45x6).
+ */
+function fold(name: string): string {
+  const lower = name.toLowerCase();
+  return /[_.]|-$/.test(lower) ? lower.replace(/[_.]/g, '-').replace(/-+$/, '') : lower;
+}
+
+/** Lower-case names that a `Connection` field declares to be hop-by-hop. */
+function connectionListed(fields: Fields): Set<string> | undefined {
+  let listed: Set<string> | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
+    for (const part of (fields[i + 1] as string).split(',')) {
+      listed ??= new Set();
+      listed.add(part.trim().toLowerCase());
+    }
+  }
+  return listed;
+}

@@ -1,0 +1,72 @@
+/** The real authorization server of most tests: oidc-provider over TLS, counting what it was asked. */
+
+import { type DemoClient, startDemoAuthorizationServer, type TokenRequest } from '../../src/demo/authorization-server.ts';
+import { sharedAuthority } from './certificates.ts';
+
+/** Grants of both kinds, ready for use; the secrets need the form encoding of RFC 6749 appendix B. */
+export const CLIENTS = {
+  orders: {
+    clientId: 'orders-sidecar',
+    secret: 'orders secret ~/+&=%',
+    clientAuthentication: 'client_secret_basic',
+    grants: ['client_credentials'],
+    scope: 'orders.read orders.write',
+  },
+  ledger: {
+    clientId: 'ledger-sidecar',
+    secret: 'ledger secret ~/+&=%',
+    clientAuthentication: 'client_secret_post',
+    grants: ['password'],
+    scope: 'ledger.read',
+  },
+} as const satisfies Record<string, DemoClient>;
+
+export const USER = { username: 'bookkeeper', password: 'pässword ~/+&=%:' };
+
+export interface TestAuthorizationServerOptions {
+  readonly clients?: readonly DemoClient[];
+  readonly users?: readonly { username: string; password: string }[];
+  readonly lifetimeSeconds?: number;
+  /** A port of before, to come back on. */
+  readonly port?: number;
+  /** Plain http instead of TLS. */
+  readonly plain?: boolean;
+}
+
+export interface TestAuthorizationServer {
+  readonly issuer: string;
+  readonly port: number;
+  /** PEM of the authority that its certificate chains to. */
+  readonly ca: string;
+  /** Every request to the token endpoint, in order. */
+  readonly requests: readonly TokenRequest[];
+  /** Every access token given out, in order. */
+  readonly issued: readonly string[];
+  /** How many grants were given, all or of one client. */
+  grants(clientId?: string): number;
+  close(): Promise<void>;
+}
+
+/** Starts it in this process: its clock is the test's clock. */
+export async function startAuthorizationServer(options: TestAuthorizationServerOptions = {}): Promise<TestAuthorizationServer> {
+  const authority = await sharedAuthority();
+  const requests: TokenRequest[] = [];
+  const issued: string[] = [];
+  const server = await startDemoAuthorizationServer({
+    address: { host: '127.0.0.1', port: options.port ?? 0 },
+    clients: options.clients ?? Object.values(CLIENTS),
+    users: options.users ?? [USER],
+    lifetimeSeconds: options.lifetimeSeconds ?? 3600,
+    ...(options.plain ? {} : { tls: await authority.issueServer() }),
+    onEvent: (request) => void requests.push(request),
+    onIssued: (accessToken) => void issued.push(accessToken),
+  });
+  return {
+    ...server,
+    ca: authority.certificate,
+    requests,
+    issued,
+    grants: (clientId) =>
+      requests.filter((request) => request.status === 200 && request.clientId === (clientId ?? request.clientId)).length,
+  };
+}

@@ -1,0 +1,210 @@
+import { describe, expect, test } from '@jest/globals';
+import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
+import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import { CachedToken } from '../../src/token/cached.ts';
+import type { TokenObserver } from '../../src/token/observer.ts';
+import type { StoredToken, TokenStore } from '../../src/token/store/store.ts';
+import { Token } from '../../src/token/token.ts';
+import { FakeClock, settle } from '../helpers/fake-clock.ts';
+
+function renewConfig(overrides: Record<string, unknown> = {}) {
+  const base = { authorizationServer: 'as', grant: 'client_credentials', clientId: 'c', clientAuthentication: { secret: { unsafeInline: 's' } } };
+  return tokenSchema.parse({ ...base, renew: overrides }).renew;
+}
+
+/** A cached token around a grant that the test plays: it answers with the next of `answers`, or waits to be told. */
+function rig(options: { renew?: Record<string, unknown>; lifetimeMs?: number; store?: TokenStore } = {}) {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  let grants = 0;
+  let next: () => Promise<void> = async () => {};
+  const observer: TokenObserver = {
+    granted: () => events.push('granted'),
+    attemptFailed: () => events.push('attempt failed'),
+    grantFailed: (_name, failure, _pause, serving) => events.push(`failed ${failure.reason}${serving ? ' serving' : ''}`),
+    shared: () => events.push('shared'),
+    idle: () => events.push('idle'),
+  };
+  const grant = {
+    peek: () => undefined,
+    async get() {
+      grants += 1;
+      const number = grants;
+      const requestedAt = clock.now();
+      await next();
+      return new Token({ value: `token-${number}`, requestedAt, lifetimeMs: options.lifetimeMs ?? 100_000, scope: undefined }, clock);
+    },
+  };
+  const cached = new CachedToken({
+    name: 'orders',
+    identity: 'identity',
+    grant,
+    renew: renewConfig(options.renew),
+    store: options.store,
+    observer,
+    clock,
+  });
+  return {
+    clock,
+    cached,
+    events,
+    grants: () => grants,
+    answerWith: (answer: () => Promise<void>) => {
+      next = answer;
+    },
+  };
+}
+
+const permanent = () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_client'));
+const dead = () => Promise.reject(new AuthorizationServerError('transient', 'econnrefused', { retryAfterMs: 1 }));
+
+describe('cached token', () => {
+  test('R01 a thousand callers on a cold token share one grant', async () => {
+    const { cached, grants } = rig();
+    const tokens = await Promise.all(Array.from({ length: 1_000 }, () => cached.get()));
+    expect(new Set(tokens.map((token) => token.reveal()))).toEqual(new Set(['token-1']));
+    expect(grants()).toBe(1);
+  });
+
+  test('R01 refuses the thousand and first, who would wait behind a server in trouble', async () => {
+    const { cached, answerWith } = rig();
+    answerWith(() => new Promise(() => {}));
+    for (let i = 0; i < 1_000; i += 1) cached.get().catch(() => undefined);
+    await expect(cached.get()).rejects.toMatchObject({ code: 'BROKER_OVERLOADED' });
+  });
+
+  test('R02 a failure is shared, and the next attempt comes after the back-off', async () => {
+    const { cached, grants, answerWith, clock } = rig();
+    answerWith(permanent);
+    const outcomes = await Promise.allSettled(Array.from({ length: 1_000 }, () => cached.get()));
+    expect(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason.code === 'TOKEN_REJECTED')).toBe(true);
+    expect(grants()).toBe(1);
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    expect(grants()).toBe(1);
+    await clock.advance(10_000);
+    answerWith(async () => {});
+    expect((await cached.get()).reveal()).toBe('token-2');
+  });
+
+  test('R04 a caller that gives up after ten seconds leaves the grant to the others', async () => {
+    const { cached, answerWith, clock } = rig();
+    let answer = () => {};
+    answerWith(() => new Promise((resolve) => (answer = resolve)));
+    const early = cached.get();
+    await clock.advance(9_000);
+    const late = cached.get();
+    const gaveUp = expect(early).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', status: 503 });
+    await clock.advance(1_000);
+    await gaveUp;
+    answer();
+    expect((await late).reveal()).toBe('token-1');
+  });
+
+  test('R05 renews ahead by the expiry, not by traffic: whoever asks is served from memory', async () => {
+    const { cached, clock, grants } = rig({ lifetimeMs: 5_000 });
+    await cached.get();
+    for (let second = 0; second < 100; second += 1) {
+      await clock.advance(1_000);
+      expect(cached.peek()).toBeDefined();
+    }
+    // Renewed at 4 s of each 5 s lifetime: 25 renewals and the first grant.
+    expect(grants()).toBe(26);
+  });
+
+  test('R09 a life shorter than the configured margin costs one grant per half life, not one per request', async () => {
+    const { cached, clock, grants } = rig({ lifetimeMs: 5_000, renew: { before: '60s' } });
+    for (let i = 0; i < 100; i += 1) {
+      await cached.get();
+      await clock.advance(100);
+    }
+    expect(grants()).toBeLessThanOrEqual(5);
+  });
+
+  test('T10 serves the unexpired token while the authorization server is dead, and never an expired one', async () => {
+    const { cached, clock, answerWith, events } = rig({ lifetimeMs: 100_000 });
+    await cached.get();
+    answerWith(dead);
+    await clock.advance(94_900);
+    expect(cached.peek()?.reveal()).toBe('token-1');
+    expect(events).toContain('failed econnrefused serving');
+    await clock.advance(200);
+    expect(cached.peek()).toBeUndefined();
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', status: 503 });
+  });
+
+  test('R10 counts the time the host was suspended, although the monotonic clock stood still', async () => {
+    const { cached, clock } = rig({ lifetimeMs: 100_000 });
+    await cached.get();
+    clock.suspend(96_000);
+    expect(cached.peek()).toBeUndefined();
+  });
+
+  test('R10 a wall clock set back does not make a token live longer', async () => {
+    const { cached, clock, answerWith } = rig({ lifetimeMs: 100_000 });
+    await cached.get();
+    answerWith(dead);
+    clock.stepWall(-3_600_000);
+    await clock.advance(95_000);
+    expect(cached.peek()).toBeUndefined();
+  });
+
+  test('stops renewing a token that nobody uses, and begins again when somebody does', async () => {
+    const { cached, clock, grants, events } = rig({ lifetimeMs: 100_000, renew: { idleAfter: '60s' } });
+    await cached.get();
+    await clock.advance(500_000);
+    expect(grants()).toBe(1);
+    expect(events).toContain('idle');
+    expect((await cached.get()).reveal()).toBe('token-2');
+  });
+
+  test('a server that hands back the same token is not asked again within the minimum interval', async () => {
+    const { cached, clock, grants } = rig({ lifetimeMs: 1_000 });
+    await cached.get();
+    for (let i = 0; i < 8; i += 1) {
+      await clock.advance(100);
+      cached.peek();
+    }
+    expect(grants()).toBe(1);
+  });
+
+  test('a changed secret is tried at once, although a refusal is remembered', async () => {
+    const { cached, answerWith, grants } = rig();
+    answerWith(permanent);
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    answerWith(async () => {});
+    cached.forgetFailure();
+    await cached.get();
+    expect(grants()).toBe(2);
+  });
+
+  test('a refused resource owner is left alone for ten minutes', async () => {
+    const { cached, answerWith, clock, grants } = rig();
+    answerWith(() => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant', { resourceOwnerRefused: true })));
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    await clock.advance(599_000);
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    expect(grants()).toBe(1);
+    await clock.advance(1_000);
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    expect(grants()).toBe(2);
+  });
+
+  test('takes a token from the store instead of a grant, and gives a granted one to it', async () => {
+    const written: StoredToken[] = [];
+    const store: TokenStore = { read: async () => written.at(-1), write: async (_identity, token) => void written.push(token), close: async () => {} };
+    const first = rig({ store });
+    await first.cached.get();
+    const second = rig({ store });
+    expect((await second.cached.get()).reveal()).toBe('token-1');
+    expect(second.grants()).toBe(0);
+  });
+
+  test('leaves no timer behind when closed', async () => {
+    const { cached, clock } = rig();
+    await cached.get();
+    expect(clock.timers).toBe(1);
+    cached.close();
+    await settle();
+    expect(clock.timers).toBe(0);
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { authorizationServer } from '../../src/config/schema/authorization-servers.ts';
+import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import { tokenIdentity } from '../../src/token/identity.ts';
+
+const name = fc.string({ minLength: 1, maxLength: 8 });
+const scopeName = fc.constantFrom('a', 'b', 'ab', 'orders.read');
+
+/** Everything of a token's config that can change what it is worth. */
+const inputs = fc.record({
+  issuer: fc.constantFrom('https://a.example', 'https://a.example/', 'https://a.example/b'),
+  tokenEndpoint: fc.option(fc.constantFrom('https://a.example/token', 'https://b.example/token'), { nil: undefined }),
+  method: fc.constantFrom('client_secret_basic', 'client_secret_post'),
+  clientId: name,
+  scope: fc.option(fc.uniqueArray(scopeName, { minLength: 1 }).map((names) => names.sort().join(' ')), { nil: undefined }),
+  audience: fc.option(fc.array(name, { minLength: 1, maxLength: 2 }), { nil: undefined }),
+  resource: fc.option(fc.array(fc.constantFrom('https://r.example', 'https://r.example/x'), { minLength: 1, maxLength: 2 }), { nil: undefined }),
+  parameters: fc.option(fc.dictionary(fc.constantFrom('x', 'y', 'xy'), name, { maxKeys: 2 }), { nil: undefined }),
+  username: fc.option(name, { nil: undefined }),
+});
+
+type Inputs = typeof inputs extends fc.Arbitrary<infer T> ? T : never;
+
+function identityOf(given: Inputs, secret = 'secret'): string {
+  const { issuer, tokenEndpoint, username, method, ...rest } = given;
+  const server = authorizationServer.parse({ issuer, tokenEndpoint });
+  const owner = username === undefined ? undefined : { username, password: { unsafeInline: secret } };
+  return tokenIdentity(
+    tokenSchema.parse({
+      authorizationServer: 'as',
+      grant: owner === undefined ? 'client_credentials' : 'password',
+      clientAuthentication: { method, secret: { unsafeInline: secret } },
+      ...(owner === undefined ? {} : { resourceOwner: owner }),
+      ...rest,
+    }),
+    server,
+  );
+}
+
+const canonical = (given: Inputs) =>
+  JSON.stringify({ ...given, parameters: Object.entries(given.parameters ?? {}).sort() });
+
+describe('token identity', () => {
+  test('C01 any difference in any input gives another identity, and no difference gives the same', () => {
+    fc.assert(
+      fc.property(inputs, inputs, (a, b) => {
+        expect(identityOf(a) === identityOf(b)).toBe(canonical(a) === canonical(b));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('C01 is of fixed length and holds no secret material', () => {
+    const given: Inputs = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c' } as Inputs;
+    expect(identityOf(given, 'one')).toMatch(/^[0-9a-f]{64}$/);
+    expect(identityOf(given, 'one')).toBe(identityOf(given, 'another'));
+  });
+
+  test('C01 the order of scopes does not count', () => {
+    const given = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c' } as Inputs;
+    expect(identityOf({ ...given, scope: 'a b' })).toBe(identityOf({ ...given, scope: 'b a' }));
+  });
+});
