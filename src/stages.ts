@@ -1,5 +1,6 @@
 /** The four stages, put together from a config. */
 
+import { isBasic } from './caller/basic.ts';
 import type { Caller } from './caller/caller.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
@@ -57,11 +58,11 @@ export class BrokerStages implements Stages {
     return this.#match(request, caller);
   }
 
-  token(match: RouteMatch): Token | undefined | Promise<Token> {
+  token(match: RouteMatch, request: CallerRequest): Token | undefined | Promise<Token> {
     const name = match.route.config.token;
     if (name === null) return undefined;
     const source = this.#parts.tokens.source(name);
-    return source.peek() ?? source.get();
+    return source.peek() ?? source.get(request);
   }
 
   forward(request: CallerRequest, ...[reply, caller, match, token]: Tail<Parameters<Stages['forward']>>): ReturnType<Stages['forward']> {
@@ -69,7 +70,7 @@ export class BrokerStages implements Stages {
     const fields = outboundFields(request.fields, {
       host,
       // An application's own credentials pass only where no token takes their place and they were not meant for us.
-      dropAuthorization: token !== undefined || caller.method === 'basic',
+      dropAuthorization: token !== undefined || caller.method === 'basic' || this.#isOurs(request),
       requestId: request.id,
       traceparent: traceparent(fieldValue(request.fields, 'traceparent')),
       via: config.via,
@@ -77,9 +78,16 @@ export class BrokerStages implements Stages {
       inject: injectedFields(config, token),
     });
     const { body } = request;
-    const limited = body === undefined || config.maxBody === undefined ? request : withBody(request, limitBody(body, config.maxBody));
+    const limited = body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody);
     const rewriteLocation = config.rewriteLocation ? (value: string) => mapLocation(match.route, value) : undefined;
-    return forward(limited, reply, { connections, target: match.target, fields, rewriteLocation });
+    return forward(request, reply, { connections, target: match.target, fields, body: limited, rewriteLocation });
+  }
+
+  /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
+  #isOurs(request: CallerRequest): boolean {
+    if (!this.#parts.config.listeners[request.listener]?.authenticate.includes('basic')) return false;
+    const authorization = fieldValue(request.fields, 'authorization');
+    return authorization !== undefined && isBasic(authorization);
   }
 
   async close(): Promise<void> {
@@ -115,8 +123,4 @@ function forwardedFields(request: CallerRequest): Fields {
     'x-forwarded-host',
     host,
   ];
-}
-
-function withBody(request: CallerRequest, body: CallerRequest['body']): CallerRequest {
-  return new Proxy(request, { get: (target, key) => (key === 'body' ? body : Reflect.get(target, key, target)) });
 }

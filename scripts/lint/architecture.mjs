@@ -4,23 +4,25 @@ import { relative, sep } from 'node:path';
 
 const EVERYWHERE = ['errors', 'message', 'clock', 'telemetry'];
 
+/** Values of the config that stand for themselves: the rest of it is seen as types, made once and passed in. */
+const CONFIG = ['type config', 'config/secret.ts', 'config/loopback.ts'];
+
 /**
- * For each part of src/ (a folder, or a file right under src/): what else of ours it may import. `config` stands for types
- * of the config only, but for those who may load one. A part that is not listed may import nothing of ours.
+ * For each part of src/ (a folder, or a file right under src/): what else of ours it may import. A part that is not listed may
+ * import nothing of ours. "*" is everything, "!x" all but x, "type x" only types of x, a name with ".ts" that one file.
  * @type {Record<string, { from: string[], because: string }>}
  */
 const PARTS = {
   cli: { from: ['*'], because: '' },
-  broker: {
-    from: ['*', '!cli', '!demo'],
-    because: 'the broker is put together for the command line and the demo; it knows neither',
-  },
+  broker: composition(),
+  stages: composition(),
+  reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },
   exchange: {
-    from: [...EVERYWHERE, 'caller', 'route', 'token', 'upstream', 'type config'],
+    from: [...EVERYWHERE, ...CONFIG, 'problem', 'caller', 'route', 'token', 'upstream'],
     because: "exchange.ts is one request's way through the stages and knows nothing around it",
   },
   listener: {
-    from: [...EVERYWHERE, 'type exchange', 'type config'],
+    from: [...EVERYWHERE, ...CONFIG, 'problem', 'type exchange'],
     because: 'a listener hands requests to what broker.ts gave it and knows no stage',
   },
   caller: stage(['authorization-server']),
@@ -28,22 +30,27 @@ const PARTS = {
   token: stage(['authorization-server']),
   upstream: stage([]),
   'authorization-server': {
-    from: [...EVERYWHERE, 'type config'],
+    from: [...EVERYWHERE, ...CONFIG],
     because: 'the authorization server is beneath the stages and knows none of them',
   },
-  config: { from: ['errors', 'clock'], because: 'the config is read before anything else exists' },
-  admin: { from: [...EVERYWHERE, 'type broker', 'type config'], because: "admin sees the broker's public face only" },
-  demo: { from: [...EVERYWHERE, 'type config'], because: 'the demo stands beside the broker and talks to it over the network' },
+  config: { from: ['errors', 'clock', 'caller/password-hash.ts'], because: 'the config is read before anything else exists' },
+  admin: { from: [...EVERYWHERE, ...CONFIG, 'type broker', 'type reporting'], because: "admin sees the broker's public face only" },
+  demo: { from: [...EVERYWHERE, ...CONFIG], because: 'the demo stands beside the broker and talks to it over the network' },
+  problem: { from: ['errors', 'message'], because: 'a problem is made of an error and nothing else' },
   telemetry: { from: ['clock', 'type errors'], because: 'telemetry is imported by everything, so it imports nothing of ours' },
   errors: { from: [], because: 'errors are imported by everything, so they import nothing of ours' },
   message: { from: [], because: 'the message types are imported by every stage, so they import nothing of ours' },
   clock: { from: [], because: 'the clock is imported by everything, so it imports nothing of ours' },
 };
 
+function composition() {
+  return { from: ['*', '!cli', '!demo'], because: 'the broker is put together for the command line and the demo; it knows neither' };
+}
+
 /** @param {string[]} more */
 function stage(more) {
   return {
-    from: [...EVERYWHERE, 'type config', ...more],
+    from: [...EVERYWHERE, ...CONFIG, ...more],
     because: 'stages never import each other: exchange.ts passes values between them',
   };
 }
@@ -54,16 +61,28 @@ function stage(more) {
  * @type {{ packages: RegExp, homes: string[], because: string, dynamic?: boolean }[]}
  */
 const HOMES = [
-  { packages: /^(?:openid-client|oauth4webapi|jose)$/, homes: ['authorization-server'], because: 'OAuth libraries stay behind one adapter' },
+  {
+    packages: /^(?:openid-client|oauth4webapi|jose)$/,
+    homes: ['authorization-server'],
+    because: 'OAuth libraries stay behind one adapter',
+  },
   { packages: /^p-retry$/, homes: ['token'], because: 'only obtaining a token is tried again' },
   { packages: /^(?:keyv|@keyv\/redis|@redis\/client)$/, homes: ['token/store'], because: 'the store is behind one interface' },
   { packages: /^undici$/, homes: ['upstream', 'authorization-server'], because: 'the HTTP client is replaceable' },
-  { packages: /^node:http[2s]?$/, homes: ['listener', 'admin', 'demo'], because: 'the data plane under the stages is replaceable' },
+  {
+    packages: /^node:http[2s]?$/,
+    homes: ['listener', 'admin', 'demo', 'broker.ts'],
+    because: 'the data plane under the stages is replaceable',
+  },
   { packages: /^commander$/, homes: ['cli'], because: 'only the command line reads arguments' },
   { packages: /^(?:zod|jsonc-parser|fastest-levenshtein)$/, homes: ['config'], because: 'the config is checked once, when it is read' },
   { packages: /^(?:prom-client|pino)$/, homes: ['telemetry'], because: 'what leaves in logs and metrics is masked in one place' },
   { packages: /^oidc-provider$/, homes: ['demo'], because: 'it is a dev dependency and not in the bundle', dynamic: true },
-  { packages: /^node:(?:fs|fs\/promises)$/, homes: ['config', 'cli', 'demo'], because: 'files are read by the config' },
+  {
+    packages: /^node:fs(?:\/promises)?$/,
+    homes: ['config', 'cli', 'demo', 'listener'],
+    because: 'files are read by the config; a listener keeps only its Unix socket',
+  },
 ];
 
 /**
@@ -86,13 +105,14 @@ export function judge(file, imported) {
  */
 function judgeOwn(file, imported) {
   const from = partOf(file);
-  const to = partOf(new URL(imported.value, `file:///${file}`).pathname.slice(1));
+  const path = new URL(imported.value, `file:///${file}`).pathname.slice(1);
+  const to = partOf(path);
   if (from === to) return undefined;
   const { from: allowed, because } = PARTS[from] ?? { from: [], because: `"${from}" is not in the table of scripts/lint/architecture.mjs` };
-  const granted = allowed.includes(to) || (allowed.includes('*') && !allowed.includes(`!${to}`));
-  if (granted || (imported.isType && allowed.includes(`type ${to}`))) return undefined;
-  const onlyTypes = allowed.includes(`type ${to}`) ? ' but for types ("import type")' : '';
-  return `"${from}" may not import "${to}"${onlyTypes}: ${because}`;
+  const mayType = allowed.includes(`type ${to}`) || allowed.includes('type *');
+  if (allowed.includes(to) || allowed.includes(path) || (imported.isType && mayType)) return undefined;
+  if (allowed.includes('*') && !allowed.includes(`!${to}`)) return undefined;
+  return `"${from}" may not import "${to}"${mayType ? ' but for types ("import type")' : ''}: ${because}`;
 }
 
 /**
@@ -103,7 +123,8 @@ function judgePackage(file, imported) {
   const rule = HOMES.find(({ packages }) => packages.test(imported.value));
   if (rule === undefined) return undefined;
   const places = rule.homes.map((home) => `src/${home}`).join(', ');
-  if (!rule.homes.some((home) => file.startsWith(`${home}/`))) return `"${imported.value}" belongs in ${places}: ${rule.because}`;
+  if (!rule.homes.some((home) => file === home || file.startsWith(`${home}/`)))
+    return `"${imported.value}" belongs in ${places}: ${rule.because}`;
   if (rule.dynamic && !imported.isType && !imported.isDynamic) return `"${imported.value}" only by "await import()": ${rule.because}`;
   return undefined;
 }

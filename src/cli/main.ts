@@ -3,8 +3,11 @@
 
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { checkCommand } from './check.ts';
 import { devCommand } from './dev.ts';
+import { hashPasswordCommand } from './hash-password.ts';
 import type { Io } from './io.ts';
+import { schemaCommand } from './schema.ts';
 import { startCommand } from './start.ts';
 
 const EXIT_USAGE = 2;
@@ -21,7 +24,7 @@ const program = new Command('token-broker')
   .description('Authenticates legacy callers and puts OAuth access tokens on their outbound requests.')
   .version(packageJson.version)
   .showHelpAfterError('(token-broker --help shows what there is)');
-for (const create of [startCommand, devCommand]) program.addCommand(create(io));
+for (const create of [startCommand, devCommand, checkCommand, hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

@@ -6,25 +6,26 @@ import { parsePasswordHash } from '../caller/password-hash.ts';
 
 /** PEM certificates, one or more. */
 export function certificatesProblem(text: string): string | undefined {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) return 'holds no certificate; give PEM text with "BEGIN CERTIFICATE"';
-  const broken = blocks.findIndex((block) => !succeeds(() => new X509Certificate(block)));
-  return broken === -1 ? undefined : `holds a certificate that cannot be read (number ${broken + 1}); write the file again`;
+  return blocksProblem(text, 'CERTIFICATE', 'certificate', (block) => new X509Certificate(block));
+}
+
+/** PEM certificate revocation lists, one or more. */
+export function revocationListsProblem(text: string): string | undefined {
+  return blocksProblem(text, 'X509 CRL', 'revocation list', (block) => createSecureContext({ crl: block }));
+}
+
+function blocksProblem(text: string, label: string, noun: string, read: (block: string) => unknown): string | undefined {
+  const blocks = text.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, 'g')) ?? [];
+  if (blocks.length === 0) return `holds no ${noun}; give PEM text with "BEGIN ${label}"`;
+  const broken = blocks.findIndex((block) => !succeeds(() => read(block)));
+  return broken === -1 ? undefined : `holds a ${noun} that cannot be read (number ${broken + 1}); write it again`;
 }
 
 /** One unencrypted PEM private key. */
 export function privateKeyProblem(text: string): string | undefined {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return 'holds no private key; give PEM text with "BEGIN PRIVATE KEY"';
-  if (text.includes('ENCRYPTED')) return 'holds an encrypted private key; decrypt it, and protect the file by its mode';
-  return succeeds(() => createPrivateKey(text)) ? undefined : 'holds a private key that cannot be read; write the file again';
-}
-
-/** PEM certificate revocation lists. */
-export function revocationListsProblem(text: string): string | undefined {
-  if (!text.includes('-----BEGIN X509 CRL-----')) return 'holds no revocation list; give PEM text with "BEGIN X509 CRL"';
-  return succeeds(() => createSecureContext({ crl: text }))
-    ? undefined
-    : 'holds a revocation list that cannot be read; write the file again';
+  if (text.includes('ENCRYPTED')) return 'holds an encrypted private key; decrypt it, and let the mode of its file protect it';
+  return succeeds(() => createPrivateKey(text)) ? undefined : 'holds a private key that cannot be read; write it again';
 }
 
 /** Whether the private key belongs to the first certificate. Both texts have passed their own checks. */

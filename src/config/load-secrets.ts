@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { certificatesProblem, keyMatchesCertificate, privateKeyProblem } from './contents.ts';
 import { type ConfigPath, valueAt } from './path.ts';
 import { type Finding, problem, warning } from './problem.ts';
-import { readTextFile } from './read-file.ts';
+import { NO_FILE, readTextFile } from './read-file.ts';
 import { Secret } from './secret.ts';
 
 /** A secret that lives in a file. */
@@ -99,8 +99,9 @@ export async function readSecretFile(secret: Secret, file: string) {
 
 /** A sentence about a file that is named at the place of the problem, and nowhere else: the name might be the secret itself. */
 export function fileFault(fault: string): string {
-  const wayOut = fault.includes(';') ? '' : '; relative paths begin at the directory of the config';
-  return `names a file that ${fault}${wayOut}`;
+  const hasWayOut = fault.includes(';');
+  const wayOut = fault === NO_FILE ? '; relative paths begin at the directory of the config' : '; mend it, or name another';
+  return `names a file that ${fault}${hasWayOut ? '' : wayOut}`;
 }
 
 function exposedText(mode: number): string {

@@ -1,11 +1,11 @@
 /** Raw JSON → `Config`, or every problem with it and as much of it as is sound. */
 
 import * as z from 'zod';
-import { isObject } from './path.ts';
+import { isObject, valueAt } from './path.ts';
 import type { Finding } from './problem.ts';
 import { listener } from './schema/listeners.ts';
 import { type Config, config } from './schema/root.ts';
-import { name } from './schema/values.ts';
+import { name, nearestOf } from './schema/values.ts';
 import { schemaFindings, UNWORDED } from './schema-findings.ts';
 
 /** Sections that hold named entries, which can be judged one by one. */
@@ -53,11 +53,11 @@ function withoutBroken(raw: unknown, issues: readonly z.core.$ZodIssue[]): unkno
 }
 
 function namesIn(raw: unknown, issues: readonly z.core.$ZodIssue[]): Names {
-  const misspelt = issues.some(({ code, path }) => code === 'unrecognized_keys' && path.length === 0);
+  const unknownKeys = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : []));
+  const misspelt = new Set(unknownKeys.map((key) => nearestOf(key, SECTIONS)));
   const namesOf = (section: string) => {
-    const entries = isObject(raw) ? raw[section] : undefined;
-    // A section that is not there may be the one with the misspelt name.
-    if (entries === undefined) return misspelt ? undefined : [];
+    const entries = valueAt(raw, [section]);
+    if (entries === undefined) return misspelt.has(section) ? undefined : [];
     return isObject(entries) ? Object.keys(entries) : undefined;
   };
   return Object.fromEntries(SECTIONS.map((section) => [section, namesOf(section)])) as Names;

@@ -2,7 +2,7 @@
 
 import type * as z from 'zod';
 import { configJsonSchema, type JsonSchema, schemaAt, wanted } from './json-schema.ts';
-import { type ConfigPath, valueAt } from './path.ts';
+import { type ConfigPath, formatPath, valueAt } from './path.ts';
 import { type Finding, problem } from './problem.ts';
 import { nearestOf } from './schema/values.ts';
 
@@ -14,13 +14,24 @@ export const UNWORDED = 'unworded';
 /** What the schema says against the raw config. The config must have been parsed with `{ error: () => UNWORDED }`. */
 export function schemaFindings(issues: readonly Issue[], raw: unknown): Finding[] {
   const schema = configJsonSchema();
-  return withoutEchoes(issues.flatMap((issue) => simple(issue))).flatMap((issue) => findingsOf(issue, schema, raw));
+  return withoutEchoes(issues.flatMap(simple), schema, raw).flatMap((issue) => findingsOf(issue, schema, raw));
 }
 
-/** A rule about a whole object says little while one of its keys is misspelt. */
-function withoutEchoes(issues: readonly Issue[]): Issue[] {
-  const misspelt = new Set(issues.filter(({ code }) => code === 'unrecognized_keys').map(({ path }) => JSON.stringify(path)));
-  return issues.filter(({ code, path }) => code !== 'custom' || !misspelt.has(JSON.stringify(path)));
+/** One misspelt key is one mistake: that what it was meant to be is missing, or that a rule about the whole object fails, goes unsaid. */
+function withoutEchoes(issues: readonly Issue[], schema: JsonSchema, raw: unknown): Issue[] {
+  const misspelt = new Set<string>();
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    const known = knownKeys(schema, raw, issue.path);
+    misspelt.add(formatPath(issue.path as ConfigPath));
+    for (const key of issue.keys) misspelt.add(formatPath([...(issue.path as ConfigPath), nearestOf(key, known) ?? '']));
+  }
+  const canEcho = ({ code, path }: Issue) => code === 'custom' || valueAt(raw, path) === undefined;
+  return issues.filter((issue) => !canEcho(issue) || !misspelt.has(formatPath(issue.path as ConfigPath)));
+}
+
+function knownKeys(schema: JsonSchema, raw: unknown, path: readonly PropertyKey[]): string[] {
+  return Object.keys(schemaAt(schema, raw, path).properties ?? {});
 }
 
 /** Replaces a failed union by what the one fitting alternative says, if there is one. */
@@ -46,7 +57,7 @@ function isOtherKind(issue: Issue): boolean {
 function findingsOf(issue: Issue, schema: JsonSchema, raw: unknown): Finding[] {
   const path = issue.path as ConfigPath;
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(schemaAt(schema, raw, path).properties ?? {});
+    const known = knownKeys(schema, raw, path);
     return issue.keys.map((key) => problem([...path, key], unknownKey(key, known), 'key'));
   }
   if (issue.code === 'invalid_key') return [problem(path, issue.issues[0]?.message ?? 'is not a usable name', 'key')];
@@ -62,11 +73,13 @@ function unknownKey(key: string, known: readonly string[]): string {
 
 function wordsOf(issue: Issue, schema: JsonSchema, raw: unknown): string {
   const value = valueAt(raw, issue.path);
-  const here = schemaAt(schema, raw, issue.path);
+  const options = issue.code === 'invalid_union' && 'options' in issue ? issue.options : undefined;
+  const here = options === undefined ? schemaAt(schema, raw, issue.path) : ({ enum: options } as JsonSchema);
   if (value === undefined) return `is missing; give ${wanted(here)}`;
   if (issue.message !== UNWORDED) return issue.message;
-  if (issue.code === 'too_small')
-    return typeof value === 'number' ? `is too small; the least is ${issue.minimum}` : `is empty; give at least one`;
+  if (issue.code === 'too_small') {
+    return typeof value === 'number' ? `is too small; the least is ${issue.minimum}` : 'is empty; give at least one';
+  }
   if (issue.code === 'too_big') return `is too ${typeof value === 'number' ? 'large' : 'long'}; the most is ${issue.maximum}`;
   if (issue.code === 'invalid_value' && issue.values[0] === true) return 'can only be true; remove it where it is not meant';
   return `must be ${wanted(here)}`;

@@ -7,8 +7,8 @@ import type { Context, Provider } from 'oidc-provider';
 import { authorityOf, closeServer, type DemoAddress, listen } from './listen.ts';
 import { type DemoUser, registerPasswordGrant } from './password-grant.ts';
 
-export type DemoGrant = 'client_credentials' | 'password';
-export type DemoClientAuthentication = 'client_secret_basic' | 'client_secret_post';
+type DemoGrant = 'client_credentials' | 'password';
+type DemoClientAuthentication = 'client_secret_basic' | 'client_secret_post';
 
 export interface DemoClient {
   readonly clientId: string;
@@ -76,6 +76,7 @@ async function loadProvider(): Promise<typeof import('oidc-provider')> {
   try {
     return await import('oidc-provider');
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new Error('the demo needs the package "oidc-provider": run npm ci in a clone of the repository', { cause });
   }
 }

@@ -140,7 +140,7 @@ export class HttpListener {
     const active = this.#begin(socket, outgoing);
     const id = requestId(incoming);
     let closing = false;
-    const reply = new NodeReply(outgoing, config.tls !== undefined, () => closing || this.#draining || active.refusal !== undefined);
+    const reply = new NodeReply(outgoing, config.tls !== undefined, () => closing || this.#draining);
     try {
       const method = incoming.method as string;
       const target = incoming.url as string;
@@ -209,7 +209,8 @@ export class HttpListener {
 }
 
 function createBody(incoming: IncomingMessage, outgoing: ServerResponse, length: number | undefined): NodeBody {
-  const expects = fieldValue(incoming.rawHeaders, 'expect') !== undefined;
+  // RFC 9110 §10.1.1: an HTTP/1.0 client cannot expect an interim answer.
+  const expects = incoming.httpVersion === '1.1' && fieldValue(incoming.rawHeaders, 'expect') !== undefined;
   return new NodeBody(incoming, length, () => expects && !outgoing.headersSent && outgoing.writeContinue());
 }
 

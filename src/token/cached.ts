@@ -8,7 +8,7 @@ import { FailureMemory, getWithRetry } from './failure.ts';
 import type { TokenObserver } from './observer.ts';
 import { type Lifetime, planLifetime } from './renewal.ts';
 import { SingleFlight } from './single-flight.ts';
-import type { TokenSource } from './source.ts';
+import type { TokenSource, Waiter } from './source.ts';
 import type { StoredToken, TokenStore } from './store/store.ts';
 import { Token } from './token.ts';
 
@@ -63,12 +63,12 @@ export class CachedToken implements TokenSource {
     return held.token;
   }
 
-  async get(): Promise<Token> {
+  async get(waiter?: Waiter): Promise<Token> {
     const usable = this.peek();
     if (usable !== undefined) return usable;
     this.#usedAt = this.#clock.monotonic();
     if (!this.#flight.running && this.#memory.leftMs > 0) throw this.#memory.toBrokerError();
-    return this.#flight.wait(this.#obtain());
+    return this.#flight.wait(this.#obtain(), waiter);
   }
 
   /** A changed secret or config deserves another try at once. */

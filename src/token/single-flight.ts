@@ -3,6 +3,7 @@
 import type { Clock } from '../clock.ts';
 import { BrokerError } from '../errors.ts';
 import { WAIT_MS } from './failure.ts';
+import type { Waiter } from './source.ts';
 
 /** More callers than this waiting for one token means that something is wrong already. */
 const MAX_WAITING = 1_000;
@@ -37,23 +38,27 @@ export class SingleFlight<T> {
     return this.#running;
   }
 
-  /** Waits for `running` at most 10 s, among at most 1,000; else rejects with `TOKEN_UNAVAILABLE` or `BROKER_OVERLOADED`. */
-  async wait(running: Promise<T>): Promise<T> {
-    if (this.#waiting >= MAX_WAITING) {
-      throw new BrokerError('BROKER_OVERLOADED', 'too many requests are waiting for this token; try again later', { stage: 'token', retryAfterSeconds: 1 });
-    }
+  /**
+   * Waits for `running` at most 10 s, among at most 1,000; else rejects with `TOKEN_UNAVAILABLE` or `BROKER_OVERLOADED`. A waiter that
+   * goes away gives up its place at once.
+   */
+  async wait(running: Promise<T>, waiter?: Waiter): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) throw refusal('BROKER_OVERLOADED', 'too many requests are waiting for this token; try again later');
     this.#waiting += 1;
-    let cancel = () => {};
-    const timeout = new Promise<never>((_resolve, reject) => {
-      cancel = this.#clock.after(WAIT_MS, () => {
-        reject(new BrokerError('TOKEN_UNAVAILABLE', 'the authorization server did not answer in time; try again later', { stage: 'token', retryAfterSeconds: 1 }));
-      });
-    });
+    const giveUp = Promise.withResolvers<never>();
+    const cancel = this.#clock.after(WAIT_MS, () =>
+      giveUp.reject(refusal('TOKEN_UNAVAILABLE', 'the authorization server did not answer in time; try again later')),
+    );
+    waiter?.onAbandoned(() => giveUp.reject(refusal('TOKEN_UNAVAILABLE', 'the caller went away')));
     try {
-      return await Promise.race([running, timeout]);
+      return await Promise.race([running, giveUp.promise]);
     } finally {
       this.#waiting -= 1;
       cancel();
     }
   }
+}
+
+function refusal(code: 'BROKER_OVERLOADED' | 'TOKEN_UNAVAILABLE', message: string): BrokerError {
+  return new BrokerError(code, message, { stage: 'token', retryAfterSeconds: 1 });
 }

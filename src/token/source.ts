@@ -10,5 +10,10 @@ import type { Token } from './token.ts';
  */
 export interface TokenSource {
   peek(): Token | undefined;
-  get(): Promise<Token>;
+  get(waiter?: Waiter): Promise<Token>;
+}
+
+/** Whoever waits for a token may go away; the grant goes on for the others. */
+export interface Waiter {
+  onAbandoned(listener: () => void): void;
 }

@@ -34,6 +34,6 @@ export interface UpstreamFlow {
 /** Connections to one upstream. */
 export interface UpstreamConnections {
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow;
-  /** Lets running requests finish. */
+  /** Drops what is still running. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** Sends a request to its upstream and streams the answer back, both ways with backpressure. */
 
 import { BrokerError } from '../errors.ts';
-import type { CallerRequest, Fields, Reply, ReplySink } from '../message.ts';
+import type { Body, CallerRequest, Fields, Reply, ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { answerFields } from './fields.ts';
 
@@ -11,6 +11,7 @@ export interface Forwarding {
   readonly target: string;
   /** What `outboundFields` made. */
   readonly fields: readonly string[];
+  readonly body: Body | undefined;
   readonly rewriteLocation: ((value: string) => string) | undefined;
 }
 
@@ -29,8 +30,8 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * has been sent to the caller yet.
  */
 export async function forward(request: CallerRequest, reply: Reply, forwarding: Forwarding): Promise<Forwarded> {
-  const { method, body } = request;
-  const { target, fields, connections, rewriteLocation } = forwarding;
+  const { method } = request;
+  const { target, fields, body, connections, rewriteLocation } = forwarding;
   const send = (fresh: boolean) => new Exchange(request, reply, rewriteLocation).run(connections, { method, target, fields, body, fresh });
   try {
     return await send(false);

@@ -53,7 +53,7 @@ export class UndiciConnections implements UpstreamConnections {
   }
 
   async close(): Promise<void> {
-    await this.#pool.close();
+    await this.#pool.destroy();
   }
 }
 

@@ -68,7 +68,7 @@ function nodeOptions(url: string, options: RequestOptions): NodeOptions & Connec
   ];
   return {
     method: options.method ?? (options.body === undefined ? 'GET' : 'POST'),
-    headers: [...own, ...given] as unknown as string[],
+    headers: [...own, ...given],
     agent: options.agent ?? false,
     servername: 'localhost',
     ...options.tls,

@@ -52,10 +52,16 @@ export function byPath(scripts: Readonly<Record<string, string | Script>>): Scri
 export const hang: Script = () => undefined;
 
 /** RST instead of an answer. */
-export const reset: Script = (_request, connection) => void connection.reset();
+export const reset: Script = (_request, connection) => {
+  connection.reset();
+  return undefined;
+};
 
 /** FIN instead of an answer. */
-export const hangUp: Script = (_request, connection) => void connection.end();
+export const hangUp: Script = (_request, connection) => {
+  connection.end();
+  return undefined;
+};
 
 /** Says the beginning of an answer, then ends the connection. */
 export function cutShort(bytes: string, ending: 'fin' | 'reset' = 'fin'): Script {

@@ -127,7 +127,7 @@ describe('the scripted server', () => {
     const client = await openRaw(server);
     client.write('GET / HTTP/1.1\r\n\r\n');
     await server.untilRequests(1);
-    await expect(server.close()).rejects.toThrow('a mistake in the test');
+    await expect(server.close()).rejects.toMatchObject({ cause: { message: 'a mistake in the test' } });
   });
 
   test('speaks TLS and shows which client certificate it got', async () => {
@@ -141,8 +141,9 @@ describe('the scripted server', () => {
     const tls = { ca: authority.certificate, cert: client.cert, key: client.key };
     expect((await request(server.url, { tls })).status).toBe(200);
     expect(names).toEqual(['URI:spiffe://acme.example/x']);
-    const rest = await sendRaw(server, 'GET / HTTP/1.1\r\n\r\n', { tls: { ca: authority.certificate } }).catch((error: Error) => error);
+    const bare = sendRaw(server, 'GET / HTTP/1.1\r\n\r\n', { tls: { ca: authority.certificate } });
+    // TLS 1.3 tells a client of its missing certificate only after the handshake.
+    expect(await bare.then(({ text }) => text).catch(() => '')).toBe('');
     expect(server.requests.length).toBe(1);
-    expect(rest).toMatchObject(rest instanceof Error ? {} : { text: '' });
   });
 });

@@ -17,7 +17,7 @@ export interface ScriptedRequest extends FramedRequest {
 }
 
 /** What a connection looked like when it ended in the middle of something. */
-export interface Leftover {
+interface Leftover {
   readonly connectionId: number;
   /** `cut`: a message that never became whole. `broken`: bytes that are no well-framed message. */
   readonly kind: 'cut' | 'broken';
@@ -69,7 +69,7 @@ export interface ScriptedServer {
   until(reached: (server: ScriptedServer) => boolean): Promise<void>;
   /** Resolves with the requests once there are that many. */
   untilRequests(count: number): Promise<readonly ScriptedRequest[]>;
-  /** Drops every connection; rejects with what a script threw. */
+  /** Drops every connection; rejects when a script threw. */
   close(): Promise<void>;
 }
 
@@ -91,6 +91,7 @@ export async function startScriptedServer(options: ScriptedServerOptions): Promi
     connections.push(connection);
     streams.push(stream);
     void connection.closed.then(happened);
+    socket.on('data', () => queueMicrotask(happened));
     readRequests(connection, stream, {
       onHead: (head) => options.onHead?.(head, connection),
       onRequest: (framed, pipelined) => {
@@ -100,7 +101,10 @@ export async function startScriptedServer(options: ScriptedServerOptions): Promi
         return request;
       },
       answer: (request) => scripted.answer(request, connection),
-      onLeftover: (leftover) => void leftovers.push(leftover),
+      onLeftover: (leftover) => {
+        leftovers.push(leftover);
+        happened();
+      },
       onError: (error) => void errors.push(error),
     });
     options.onConnection?.(connection);
@@ -140,7 +144,7 @@ export async function startScriptedServer(options: ScriptedServerOptions): Promi
     },
     close: () =>
       new Promise((resolve, reject) => {
-        server.close(() => (errors.length === 0 ? resolve() : reject(errors[0])));
+        server.close(() => (errors.length === 0 ? resolve() : reject(new Error('a script threw', { cause: errors[0] }))));
         for (const socket of sockets) socket.destroy();
       }),
   };
@@ -168,7 +172,7 @@ function readRequests(connection: ScriptedConnection, stream: Buffer[], reader: 
       .then((bytes) => {
         if (bytes !== undefined && connection.socket.writable) connection.write(bytes);
       })
-      .catch(reader.onError);
+      .catch((error: unknown) => reader.onError(error));
   };
   const look = () => {
     while (!broken && pending.length > 0) {
@@ -222,7 +226,9 @@ function connectionOf(socket: Socket, id: number): ScriptedConnection {
       ending = 'reset';
       socket.resetAndDestroy();
     },
-    closed: new Promise((resolve) => socket.on('close', () => resolve(ending))),
+    closed: new Promise((resolve) => {
+      socket.on('close', () => resolve(ending));
+    }),
   };
 }
 

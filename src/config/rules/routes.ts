@@ -74,7 +74,11 @@ function competitors(routes: readonly Named[]): Finding[] {
 }
 
 function compete(a: RouteConfig, b: RouteConfig): boolean {
-  return meet(a.methods, b.methods) && meet(a.listeners, b.listeners) && shareCaller(a.callers, b.callers);
+  return meet(withHead(a.methods), withHead(b.methods)) && meet(a.listeners, b.listeners) && shareCaller(a.callers, b.callers);
+}
+
+function withHead(methods: readonly string[] | undefined): readonly string[] | undefined {
+  return methods?.includes('GET') ? [...methods, 'HEAD'] : methods;
 }
 
 /** Whether two conditions overlap without one being the narrower: a route that sets none yields to one that does. */

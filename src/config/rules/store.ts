@@ -21,5 +21,8 @@ export const storeRules: Rule = ({ config: { store } }) => {
       warning(['store', 'redis', 'url'], 'is redis:// to a host that is not loopback: its password travels unencrypted; use rediss://'),
     );
   }
+  if (parsed?.protocol === 'redis:' && store.redis.tls !== undefined) {
+    findings.push(warning(['store', 'redis', 'tls'], 'has no effect on redis://; use rediss://'));
+  }
   return findings;
 };

@@ -26,7 +26,11 @@ const mtls = z
       .transform((text) => text.replaceAll(':', '').toLowerCase())
       .optional()
       .describe('SHA-256 of the certificate.'),
-    commonName: z.string().min(1, 'is empty; remove it').optional().describe('Subject common name; looked at only in certificates without SANs.'),
+    commonName: z
+      .string()
+      .min(1, 'is empty; remove it')
+      .optional()
+      .describe('Subject common name; looked at only in certificates without SANs.'),
   })
   .refine(
     (rule) => Object.values(rule).some((value) => value !== undefined),
@@ -34,7 +38,10 @@ const mtls = z
   );
 
 export const caller = z
-  .strictObject({ basic: basic.optional(), mtls: mtls.optional() })
+  .strictObject({
+    basic: basic.optional().describe('A user name and password in Basic credentials (RFC 7617).'),
+    mtls: mtls.optional().describe('A client certificate; everything given here must match.'),
+  })
   .refine((entry) => entry.basic !== undefined || entry.mtls !== undefined, 'has no way to authenticate; give "basic" or "mtls"');
 
 export type CallerConfig = z.output<typeof caller>;

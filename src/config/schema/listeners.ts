@@ -13,7 +13,7 @@ const tls = z
       .optional()
       .describe('PEM certificates that client certificates must chain to; needed by "mtls".'),
     crl: material(revocationListsProblem).optional().describe('PEM revocation lists. Every CA of the chain then needs a current one.'),
-    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
+    minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Older versions are refused.'),
   })
   .describe('TLS of the listener; new handshakes use changed files, a broken file keeps the old ones.');
 
@@ -27,7 +27,7 @@ const limits = z.strictObject({
     .describe('Request target in bytes; more is 414.'),
   headTimeout: duration().prefault('10s').describe('From the first byte of a request to the end of its head; longer is 408.'),
   idleTimeout: duration().prefault('60s').describe('How long a connection may be silent between requests.'),
-  maxConnections: z.int().min(1).max(1_000_000).default(10_000),
+  maxConnections: z.int().min(1).max(1_000_000).default(10_000).describe('More are turned away at once.'),
 });
 
 export const listener = z.strictObject({
@@ -48,7 +48,7 @@ export const listener = z.strictObject({
     .regex(/^0?[0-7]{3}$/, 'is not a file mode; write it in octal, such as "0660"')
     .optional()
     .describe('File mode of a Unix socket.'),
-  limits: limits.prefault({}),
+  limits: limits.prefault({}).describe('What a connection may cost.'),
   unsafeAnonymous: z.literal(true).optional().describe('Allows "anonymous" on an address that is not loopback.'),
   unsafePlaintext: z.literal(true).optional().describe('Allows Basic without TLS on an address that is not loopback.'),
 });

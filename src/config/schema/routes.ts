@@ -32,24 +32,29 @@ export const route = z.strictObject({
     .meta({ examples: ['/orders'] })
     .describe("Prefix by whole segments; replaced by the upstream's path."),
   host: hostName.optional().describe('Only requests for this Host name, on any port.'),
-  methods: z.array(methodName).min(1, 'is an empty list; remove it for every method').optional().describe('Only these methods; "GET" brings "HEAD".'),
+  methods: z
+    .array(methodName)
+    .min(1, 'is an empty list; remove it for every method')
+    .optional()
+    .describe('Only these methods; "GET" brings "HEAD".'),
   listeners: z.array(name).min(1, 'is an empty list; remove it for every listener').optional().describe('Only requests that came in here.'),
   callers: z
     .array(z.union([name, z.literal('*')]))
     .default([])
     .describe('Who may use it; "*" is every authenticated caller, "anonymous" must be listed by name. Nothing listed: nobody.'),
   token: z.union([name, z.null()]).describe('The token to inject, or null for none.'),
-  upstream,
+  upstream: upstream.describe('Where it goes: scheme, host, and the path that replaces the prefix.'),
   inject: z
     .strictObject({
-      header: setField.default('Authorization'),
+      header: setField.default('Authorization').describe('The field that carries the token.'),
       scheme: z
         .string()
         .regex(/^[A-Za-z0-9._~+-]*$/, 'is not an authentication scheme')
         .default('Bearer')
         .describe('Written before the token; "" for the bare token.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('How the token is sent.'),
   headers: z
     .record(setField, material(fieldValueProblem))
     .default({})
@@ -58,11 +63,12 @@ export const route = z.strictObject({
     .strictObject({
       ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
       cert: material(certificatesProblem).optional().describe('PEM client certificate chain.'),
-      key: secret(privateKeyProblem).optional(),
+      key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate.'),
       serverName: hostName.optional().describe("Name to ask for and to verify instead of the URL's."),
     })
     .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
-    .prefault({}),
+    .prefault({})
+    .describe('How the upstream is recognized, and what we show it.'),
   hostHeader: z
     .string()
     .regex(/^[A-Za-z0-9.[\]:_-]+$/, 'is not a host')
@@ -70,15 +76,16 @@ export const route = z.strictObject({
     .describe("Sent as Host instead of the upstream's own."),
   timeouts: z
     .strictObject({
-      connect: duration({ minMs: 100 }).prefault('5s'),
+      connect: duration({ minMs: 100 }).prefault('5s').describe('For connecting to the upstream, TLS included.'),
       response: duration({ minMs: 100 }).prefault('60s').describe('From the request sent to the head of the answer.'),
       idle: duration({ minMs: 100 }).prefault('60s').describe("Between two parts of the answer's body."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('How long the upstream may take.'),
   maxBody: size().optional().describe('A larger request body is 413.'),
   rewriteLocation: z.boolean().default(true).describe('Maps Location and Content-Location of the upstream back to the listener.'),
   forwarded: z.boolean().default(false).describe('Adds Forwarded and X-Forwarded-* of our own.'),
-  via: z.boolean().default(true),
+  via: z.boolean().default(true).describe('Adds this broker to Via (RFC 9110 §7.6.3).'),
   unsafeHttp: z.literal(true).optional().describe('Allows an http upstream that is not loopback: the token travels in the clear.'),
 });
 

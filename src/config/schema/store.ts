@@ -22,11 +22,13 @@ const redis = z.strictObject({
   commandTimeout: duration({ minMs: 10, maxMs: 60_000 }).prefault('250ms').describe('A slower command counts as failed.'),
   tls: z
     .strictObject({
-      ca: material(certificatesProblem).optional(),
-      cert: material(certificatesProblem).optional(),
-      key: secret(privateKeyProblem).optional(),
+      ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
+      cert: material(certificatesProblem).optional().describe('PEM client certificate chain.'),
+      key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate.'),
     })
-    .optional(),
+    .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
+    .optional()
+    .describe('For rediss:// only.'),
 });
 
 const encryption = z
@@ -34,21 +36,26 @@ const encryption = z
     keys: z
       .array(
         z.strictObject({
-          id: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'is not a key id; use up to 64 letters, digits, ".", "_" and "-"'),
+          id: z
+            .string()
+            .regex(/^[A-Za-z0-9._-]{1,64}$/, 'is not a key id; use up to 64 letters, digits, ".", "_" and "-"')
+            .describe('Stands beside what it encrypts.'),
           key: secret(encryptionKeyProblem).describe('Base64 of 32 random bytes: openssl rand -base64 32.'),
         }),
       )
-      .min(1, 'is empty; give at least one key'),
+      .min(1, 'is empty; give at least one key')
+      .describe('To rotate, put the new key first and drop the old one when its entries have ended.'),
   })
   .describe('AES-256-GCM: the first key encrypts, all decrypt.');
 
 export const store = z
   .strictObject({
-    redis,
+    redis: redis.describe('The server. Its trouble never fails a request.'),
     prefix: z
       .string()
       .regex(/^[\x21-\x7e]{1,100}$/, 'is not a usable prefix')
-      .default('token-broker:'),
+      .default('token-broker:')
+      .describe('Begins the name of every entry.'),
     encryption: encryption.optional(),
     unsafePlaintext: z.literal(true).optional().describe('Tokens stand in Redis unencrypted.'),
   })

@@ -32,8 +32,9 @@ const clientAuthentication = z.strictObject({
     .enum(['client_secret_basic', 'client_secret_post'], {
       error: 'is not a supported client authentication method; use "client_secret_basic" or "client_secret_post"',
     })
-    .default('client_secret_basic'),
-  secret: secret(),
+    .default('client_secret_basic')
+    .describe('How the client proves itself (RFC 7591 §2).'),
+  secret: secret().describe('The client secret; never part of what a token is known by.'),
 });
 
 const renew = z.strictObject({
@@ -71,16 +72,20 @@ const shared = {
     .string()
     .min(1, 'is empty; give what the authorization server knows the client by')
     .max(1000)
-    .meta({ examples: ['orders-sidecar'] }),
-  clientAuthentication,
+    .meta({ examples: ['orders-sidecar'] })
+    .describe('What the authorization server knows this client by.'),
+  clientAuthentication: clientAuthentication.describe('How we prove to be this client.'),
   scope: z
     .string()
     .regex(
       /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
       'is not a scope; write names separated by single spaces (RFC 6749 §3.3)',
     )
-    .optional(),
-  audience: oneOrMore(z.string().min(1, 'is empty; remove it')).optional(),
+    .optional()
+    .describe('Scopes to ask for, separated by single spaces.'),
+  audience: oneOrMore(z.string().min(1, 'is empty; remove it'))
+    .optional()
+    .describe('For whom the token is meant, where the server asks for it.'),
   resource: oneOrMore(httpUrl).optional().describe('RFC 8707 resource indicators.'),
   parameters: parameters.optional().describe('More form fields of the token request.'),
   headers: z
@@ -94,15 +99,20 @@ const shared = {
     .optional()
     .describe('More header fields of the token request.'),
   maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('A longer access token is refused.'),
-  renew: renew.prefault({}),
+  renew: renew.prefault({}).describe('When a new one is fetched.'),
 };
 
-const clientCredentials = z.strictObject({ grant: z.literal('client_credentials'), ...shared });
+const clientCredentials = z.strictObject({
+  grant: z.literal('client_credentials').describe('The token is for the client itself (RFC 6749 §4.4).'),
+  ...shared,
+});
 
 const password = z.strictObject({
-  grant: z.literal('password'),
+  grant: z.literal('password').describe("The token is for a user's account (RFC 6749 §4.3; only where nothing better is offered)."),
   ...shared,
-  resourceOwner: z.strictObject({ username: material(), password: secret() }).describe('Whose account the token is for (RFC 6749 §4.3).'),
+  resourceOwner: z
+    .strictObject({ username: material().describe('User name.'), password: secret().describe('Password of that user.') })
+    .describe('Whose account the token is for.'),
 });
 
 export const token = z.discriminatedUnion('grant', [clientCredentials, password], {

@@ -4,7 +4,9 @@ import { isIPv6 } from 'node:net';
 import { distance } from 'fastest-levenshtein';
 import * as z from 'zod';
 
+const DURATION = /^(?:\d+(?:ms|s|m|h|d))+$/;
 const DURATION_UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const SIZE = /^(\d{1,12})(B|KiB|MiB|GiB)$/;
 const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
 /** Longer than any sensible wait; keeps sums of durations exact and timers meaningful. */
@@ -12,7 +14,7 @@ const LONGEST_DURATION_MS = 366 * DURATION_UNITS_MS.d;
 
 /** Reads `1h30m` into milliseconds; `undefined` when it is no duration. */
 export function parseDuration(text: string): number | undefined {
-  if (!/^(?:\d+(?:ms|s|m|h|d))+$/.test(text)) return undefined;
+  if (!DURATION.test(text)) return undefined;
   let totalMs = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+)(ms|s|m|h|d)/g)) {
     totalMs += Number(amount) * DURATION_UNITS_MS[unit as keyof typeof DURATION_UNITS_MS];
@@ -22,38 +24,42 @@ export function parseDuration(text: string): number | undefined {
 
 /** Reads `64KiB` into bytes; `undefined` when it is no size. */
 export function parseSize(text: string): number | undefined {
-  const match = /^(\d{1,12})(B|KiB|MiB|GiB)$/.exec(text);
+  const match = SIZE.exec(text);
   if (!match) return undefined;
   const bytes = Number(match[1]) * SIZE_UNITS[match[2] as keyof typeof SIZE_UNITS];
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** A duration string; the parsed value is milliseconds. */
+/** A duration string such as `30s`; the parsed value is milliseconds. */
 export function duration(limits: { minMs?: number; maxMs?: number } = {}) {
   const minMs = limits.minMs ?? 1;
   const maxMs = limits.maxMs ?? LONGEST_DURATION_MS;
+  const wrong = 'is not a duration; write it with a unit, such as 500ms, 30s, 5m or 1h30m (at most 366d)';
   return z
     .string()
-    .meta({ description: 'A duration with a unit: 500ms, 30s, 5m, 1h, 1d, combinable as 1h30m.', examples: ['30s'] })
+    .regex(DURATION, wrong)
+    .meta({ examples: ['30s'] })
     .transform((text, context) => {
       const ms = parseDuration(text);
-      if (ms === undefined) context.addIssue('is not a duration; write it with a unit, such as 500ms, 30s, 5m or 1h30m (at most 366d)');
+      if (ms === undefined) context.addIssue(wrong);
       else if (ms < minMs) context.addIssue(`is too short; the least is ${minMs}ms`);
       else if (ms > maxMs) context.addIssue(`is too long; the most is ${maxMs}ms`);
       return ms ?? z.NEVER;
     });
 }
 
-/** A size string; the parsed value is bytes. */
+/** A size string such as `64KiB`; the parsed value is bytes. */
 export function size(limits: { min?: number; max?: number } = {}) {
   const min = limits.min ?? 1;
   const max = limits.max ?? Number.MAX_SAFE_INTEGER;
+  const wrong = 'is not a size; write it with a unit, such as 512B, 64KiB or 10MiB';
   return z
     .string()
-    .meta({ description: 'A size with a unit: 512B, 64KiB, 10MiB, 1GiB.', examples: ['64KiB'] })
+    .regex(SIZE, wrong)
+    .meta({ examples: ['64KiB'] })
     .transform((text, context) => {
       const bytes = parseSize(text);
-      if (bytes === undefined) context.addIssue('is not a size; write it with a unit, such as 512B, 64KiB or 10MiB');
+      if (bytes === undefined) context.addIssue(wrong);
       else if (bytes < min) context.addIssue(`is too small; the least is ${min}B`);
       else if (bytes > max) context.addIssue(`is too large; the most is ${max}B`);
       return bytes ?? z.NEVER;
@@ -80,7 +86,8 @@ export const name = z
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
     'is not a usable name; use up to 63 letters, digits, ".", "_" and "-", beginning with a letter or digit',
-  );
+  )
+  .meta({ examples: ['orders'] });
 
 /** One or several of something; the parsed value is a list. */
 export function oneOrMore<Item extends z.ZodType>(item: Item) {
@@ -90,14 +97,17 @@ export function oneOrMore<Item extends z.ZodType>(item: Item) {
 }
 
 /** An absolute http(s) URL without user, password or fragment; the parsed value is the text as written. */
-export const httpUrl = z.string().meta({ examples: ['https://api.example.com'] }).superRefine((text, context) => {
-  if (!URL.canParse(text)) return context.addIssue('is not a URL; write it in full, such as https://api.example.com/v1');
-  const url = new URL(text);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') context.addIssue('is not an http or https URL');
-  else if (url.username !== '' || url.password !== '')
-    context.addIssue('holds a user or password; give credentials by reference, never in a URL');
-  else if (text.includes('#')) context.addIssue('holds a fragment; remove it');
-});
+export const httpUrl = z
+  .string()
+  .meta({ examples: ['https://api.example.com'] })
+  .superRefine((text, context) => {
+    if (!URL.canParse(text)) return context.addIssue('is not a URL; write it in full, such as https://api.example.com/v1');
+    const url = new URL(text);
+    if (url.protocol !== 'https:' && url.protocol !== 'http:') context.addIssue('is not an http or https URL');
+    else if (url.username !== '' || url.password !== '')
+      context.addIssue('holds a user or password; give credentials by reference, never in a URL');
+    else if (text.includes('#')) context.addIssue('holds a fragment; remove it');
+  });
 
 /** A host without a port, as a `Host` field can name it; the parsed value is lower-case. */
 export const hostName = z
@@ -134,7 +144,8 @@ function isSocketPath(path: string): boolean {
 /** A listening address; the parsed value is an `Address`. */
 export const address = z
   .string()
-  .meta({ description: 'host:port, [v6]:port or unix:/path; port 0 takes a free one and logs it.', examples: ['127.0.0.1:8080'] })
+  .meta({ examples: ['127.0.0.1:8080'] })
+  .describe('host:port, [v6]:port or unix:/path; port 0 takes a free one and logs it.')
   .transform((text, context) => {
     const parsed = parseAddress(text);
     if (!parsed) context.addIssue('is not an address; write host:port, [v6]:port or unix:/path (absolute, at most 107 bytes)');

@@ -1,0 +1,19 @@
+FROM node:24.21.0-bookworm-slim AS build
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+# The image has its Node already, and no other package needs its install script. Why not "npm ci": see scripts/setup.mjs.
+RUN npm install --no-save --ignore-scripts
+COPY tsconfig.json rolldown.config.ts ./
+COPY scripts ./scripts
+COPY src ./src
+RUN npm run build
+
+FROM node:24.21.0-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /src/dist ./
+# A number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+EXPOSE 8080 8443 9100
+ENTRYPOINT ["node", "/app/token-broker.js"]
+CMD ["start", "-c", "/etc/token-broker/sidecar.config.json"]

@@ -1,0 +1,58 @@
+/** `token-broker check`: everything that is wrong with a config, at once. */
+
+import { Command, Option } from 'commander';
+import { loadConfig } from '../config/load.ts';
+import { ConfigError, type ConfigProblem, formatProblem } from '../config/problem.ts';
+import type { Config } from '../config/schema/root.ts';
+import { configOption, EXIT_CONFIG_INVALID } from './config-option.ts';
+import type { Io } from './io.ts';
+
+export function checkCommand(io: Io): Command {
+  return new Command('check')
+    .description('Check the config without starting anything: every problem at once, with its place.')
+    .addOption(configOption())
+    .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
+    .addHelpText('after', '\nExample:\n  token-broker check -c /etc/token-broker/sidecar.config.json\n')
+    .action(async ({ config: file, format }: { config: string; format: 'text' | 'json' }) => {
+      const verdict = await judge(file, io.env);
+      if (format === 'json') printJson(verdict, io);
+      else printText(file, verdict, io);
+      io.exit(verdict.config === undefined ? EXIT_CONFIG_INVALID : 0);
+    });
+}
+
+interface Verdict {
+  /** There is one only when it has no problems. */
+  readonly config?: Config;
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
+}
+
+async function judge(file: string, env: NodeJS.ProcessEnv): Promise<Verdict> {
+  try {
+    const { config, warnings } = await loadConfig(file, { env, use: 'check' });
+    return { config, problems: [], warnings };
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+}
+
+function printJson({ config, problems, warnings }: Verdict, { stdout }: Io): void {
+  stdout.write(`${JSON.stringify({ valid: config !== undefined, problems, warnings }, null, 2)}\n`);
+}
+
+function printText(file: string, { config, problems, warnings }: Verdict, { stdout, stderr }: Io): void {
+  for (const problem of problems) stderr.write(`${formatProblem(problem)}\n`);
+  for (const warning of warnings) stderr.write(`warning: ${formatProblem(warning)}\n`);
+  if (config !== undefined) stdout.write(`${file}: ok (${summary(config)})\n`);
+}
+
+function summary(config: Config): string {
+  const sections = ['listeners', 'callers', 'tokens', 'routes'] as const;
+  const counts = sections.map((section) => {
+    const count = Object.keys(config[section]).length;
+    return `${count} ${count === 1 ? section.slice(0, -1) : section}`;
+  });
+  return counts.join(', ');
+}

@@ -1,0 +1,395 @@
+import { describe, expect, test } from '@jest/globals';
+import { bent, type Loose, said, useDirectory, validConfig, verdict } from './fixture.ts';
+
+const directory = useDirectory();
+const judge = async (config: Loose, env?: NodeJS.ProcessEnv) => {
+  const options = env === undefined ? {} : { env };
+  const { problems, warnings } = await verdict(directory.path('sidecar.config.json'), config, options);
+  return { problems: said(problems), warnings: said(warnings) };
+};
+
+type Bend = Parameters<typeof bent>[0];
+/** What a change to the valid config brings, problems and warnings apart. */
+const judged = (bend: Bend) => judge(bent(bend));
+const fine = { problems: [], warnings: [] };
+const TLS = { cert: { fromEnv: 'CERT' }, key: { fromEnv: 'KEY' } };
+
+describe('K05 what lowers protection is refused, and with an explicit word warned about', () => {
+  test('anonymous callers on an address that is not loopback', async () => {
+    const open =
+      (more: object) =>
+      ({ listeners, routes }: Loose) => {
+        listeners.open = { address: '0.0.0.0:8081', authenticate: ['anonymous'], ...more };
+        routes.orders.callers.push('anonymous');
+      };
+    expect(await judged(open({}))).toEqual({
+      problems: [
+        'listeners.open.authenticate accepts "anonymous" on an address that is not loopback; take it out, listen on 127.0.0.1, or say "unsafeAnonymous": true',
+      ],
+      warnings: [],
+    });
+    expect(await judged(open({ unsafeAnonymous: true }))).toEqual({
+      problems: [],
+      warnings: ['listeners.open.unsafeAnonymous lets everyone who can reach the address in without proof of who they are'],
+    });
+    for (const address of ['127.0.0.9:0', '[::1]:0', 'localhost:0', 'unix:/run/token-broker.sock'])
+      expect(await judged(open({ address }))).toEqual(fine);
+  });
+
+  test('passwords without TLS on an address that is not loopback', async () => {
+    const wide =
+      (more: object) =>
+      ({ listeners }: Loose) => {
+        listeners.wide = { address: '[::]:8082', authenticate: ['basic'], ...more };
+      };
+    expect(await judged(wide({}))).toEqual({
+      problems: [
+        'listeners.wide.address takes passwords without TLS on an address that is not loopback; give "tls", listen on 127.0.0.1, or say "unsafePlaintext": true',
+      ],
+      warnings: [],
+    });
+    expect(await judged(wide({ unsafePlaintext: true }))).toEqual({
+      problems: [],
+      warnings: ['listeners.wide.unsafePlaintext lets passwords travel unencrypted, for all on the way to read'],
+    });
+    const { problems } = await judged(wide({ tls: TLS }));
+    expect(problems.filter((problem) => problem.includes('without TLS'))).toEqual([]);
+  });
+
+  test.each(['issuer', 'tokenEndpoint', 'metadataUrl'])('an authorization server whose %s is http to another host', async (key) => {
+    const server =
+      (url: string, more: object) =>
+      ({ authorizationServers }: Loose) => {
+        authorizationServers.acme = { issuer: 'https://login.example', [key]: url, ...more };
+      };
+    expect(await judged(server('http://login.example', {}))).toEqual({
+      problems: [
+        `authorizationServers.acme.${key} is http to a host that is not loopback, where client secrets travel unencrypted; use https, or say "unsafeHttp": true`,
+      ],
+      warnings: [],
+    });
+    expect(await judged(server('http://login.example', { unsafeHttp: true }))).toEqual({
+      problems: [],
+      warnings: ['authorizationServers.acme.unsafeHttp lets client secrets and tokens travel unencrypted, for all on the way to read'],
+    });
+    for (const host of ['127.0.0.1:1', '[::1]', 'localhost', 'idp.localhost:8080'])
+      expect(await judged(server(`http://${host}`, {}))).toEqual(fine);
+    for (const host of ['127.0.0.1.example', 'localhost.example', '128.0.0.1', '[::2]', '0.0.0.0']) {
+      expect((await judged(server(`http://${host}`, {}))).problems).toHaveLength(1);
+    }
+  });
+
+  test('an upstream that is http to another host', async () => {
+    const to =
+      (upstream: string, more: object) =>
+      ({ routes }: Loose) =>
+        Object.assign(routes.orders, { upstream, ...more });
+    expect(await judged(to('http://orders.example', {}))).toEqual({
+      problems: [
+        'routes.orders.upstream is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true',
+      ],
+      warnings: [],
+    });
+    expect(await judged(to('http://orders.example', { unsafeHttp: true }))).toEqual({
+      problems: [],
+      warnings: ['routes.orders.unsafeHttp lets the token travel unencrypted, for all on the way to read'],
+    });
+    expect(await judged(to('http://127.0.0.1:3000', {}))).toEqual(fine);
+  });
+
+  test('NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment', async () => {
+    const env = (value: string) => ({ CLIENT_SECRET: 'x', NODE_TLS_REJECT_UNAUTHORIZED: value });
+    expect(await judge(validConfig(), env('0'))).toEqual({
+      problems: [
+        'the environment has NODE_TLS_REJECT_UNAUTHORIZED=0, which accepts any certificate from any server; unset it, and name the certificates to trust in "tls.ca" or "upstreamTls.ca"',
+      ],
+      warnings: [],
+    });
+    expect(await judge(validConfig(), env('1'))).toEqual(fine);
+  });
+
+  test('tokens in Redis without encryption', async () => {
+    const store = (more: object) => (config: Loose) => {
+      config['store'] = { redis: { url: 'rediss://redis.example:6379' }, ...more };
+    };
+    expect(await judged(store({}))).toEqual({
+      problems: ['store needs "encryption.keys" (or, for a test, "unsafePlaintext": true), not both'],
+      warnings: [],
+    });
+    expect(await judged(store({ unsafePlaintext: true }))).toEqual({
+      problems: [],
+      warnings: ['store.unsafePlaintext leaves tokens in Redis unencrypted, for all who can read there'],
+    });
+  });
+
+  test('an admin address that is not loopback', async () => {
+    const admin = (address: string) => (config: Loose) => {
+      config['admin'] = { address };
+    };
+    expect(await judged(admin('0.0.0.0:9099'))).toEqual({
+      problems: [
+        'admin.address is not loopback, yet can renew, purge and stop; use 127.0.0.1 or a Unix socket ("probes.address" may be open)',
+      ],
+      warnings: [],
+    });
+    for (const address of ['127.0.0.1:0', '[::1]:9099', 'unix:/run/admin.sock']) expect(await judged(admin(address))).toEqual(fine);
+  });
+});
+
+describe('listeners', () => {
+  test('with "mtls" need certificates to trust', async () => {
+    const mtls = ({ listeners, callers }: Loose) => {
+      listeners.local.authenticate = ['mtls', 'basic'];
+      callers.app.mtls = { dns: 'app.example' };
+    };
+    expect((await judged(mtls)).problems).toEqual([
+      'listeners.local.authenticate has "mtls" without certificates to trust; give "tls.clientCa"',
+    ]);
+  });
+
+  test('cannot share an address with one another, the admin or the probes', async () => {
+    const at =
+      (address: string, more: object = {}) =>
+      (config: Loose) => {
+        config['listeners'].local.address = address;
+        Object.assign(config, more);
+      };
+    const second = (address: string) => ({
+      listeners: { first: { address: '127.0.0.1:8080', authenticate: ['basic'] }, second: { address, authenticate: ['basic'] } },
+    });
+    expect((await judged(at('127.0.0.1:9099'))).problems).toEqual([
+      'listeners.local.address is taken by "admin" already; choose another port or path',
+    ]);
+    expect((await judged(at('127.0.0.1:8080', { probes: { address: '0.0.0.0:8080' } }))).problems).toEqual([
+      'probes.address is taken by "listeners.local" already; choose another port or path',
+    ]);
+    expect((await judged((config) => Object.assign(config, second('127.0.0.1:8080')))).problems).toEqual([
+      'listeners.second.address is taken by "listeners.first" already; choose another port or path',
+    ]);
+    for (const address of ['127.0.0.1:8081', '[::1]:8080', 'unix:/run/a.sock']) {
+      expect((await judged((config) => Object.assign(config, second(address)))).problems).toEqual([]);
+    }
+    expect(await judged(at('127.0.0.1:0', { admin: { address: '127.0.0.1:0' }, probes: { address: '127.0.0.1:0' } }))).toEqual(fine);
+    expect((await judged(at('unix:/run/a.sock', { admin: { address: 'unix:/run/a.sock' } }))).problems).toHaveLength(1);
+  });
+
+  test('that let nobody in, or have a mode without a file, are warned about', async () => {
+    const warned = await judged(({ listeners, callers }) => {
+      listeners.local.mode = '0660';
+      callers.app = { mtls: { dns: 'app.example' } };
+    });
+    expect(warned).toEqual({
+      problems: [],
+      warnings: [
+        'listeners.local.authenticate lets nobody in: no caller has any of these ways; define one under "callers"',
+        'listeners.local.mode has no effect; only a Unix socket has a file mode',
+      ],
+    });
+  });
+});
+
+describe('callers', () => {
+  test('cannot share a user name or a certificate, and cannot be called anonymous', async () => {
+    const { problems } = await judged(({ callers, routes }) => {
+      const { passwordHash } = callers.app.basic;
+      callers.other = { basic: { username: 'app', passwordHash }, mtls: { dns: 'a.example', uri: 'spiffe://a/b' } };
+      callers.third = { mtls: { uri: 'spiffe://a/b', dns: 'a.example' } };
+      callers.fourth = { mtls: { uri: 'spiffe://a/b' } };
+      callers.anonymous = { basic: { passwordHash } };
+      routes.orders.callers = ['*'];
+    });
+    expect(problems).toEqual([
+      'callers.other.basic.username is the same user name as that of "callers.app"; each caller needs its own',
+      'callers.third.mtls matches the same certificates as "callers.other"; each caller needs its own',
+      'callers.anonymous is the name of those who are not authenticated; choose another',
+    ]);
+  });
+
+  test('that no route lists are warned about', async () => {
+    const { problems, warnings } = await judged(({ callers }) => {
+      callers.other = callers.app;
+    });
+    expect(problems).toEqual([]);
+    expect(warnings).toEqual(['callers.other may use no route; list it under "callers" of one, or remove it']);
+  });
+});
+
+describe('authorization servers and tokens', () => {
+  test('need an issuer where metadata is named, and no query in it', async () => {
+    const { problems } = await judged(({ authorizationServers }) => {
+      authorizationServers.acme = { metadataUrl: 'https://login.example/m', tokenEndpoint: 'https://login.example/t' };
+      authorizationServers.other = { issuer: 'https://login.example/?tenant=a' };
+      authorizationServers.empty = {};
+    });
+    expect(problems).toEqual([
+      'authorizationServers.acme.metadataUrl needs "issuer" beside it; the document must name that issuer',
+      'authorizationServers.other.issuer holds a query; an issuer identifier has none (RFC 8414 §2)',
+      'authorizationServers.empty names no server; give "issuer" or "tokenEndpoint"',
+    ]);
+  });
+
+  test('that nothing uses are warned about, but not while something is left out', async () => {
+    const unused = (config: Loose) => {
+      config['authorizationServers'].spare = { issuer: 'https://spare.example' };
+      config['tokens'].spare = { ...config['tokens'].orders };
+    };
+    expect(await judged(unused)).toEqual({
+      problems: [],
+      warnings: [
+        'authorizationServers.spare issues no token; name it in one, or remove it',
+        'tokens.spare is used by no route; name it in one, or remove it',
+      ],
+    });
+    const broken = await judged((config) => {
+      unused(config);
+      config['routes'].orders.path = 'orders';
+    });
+    expect(broken.warnings).toEqual([]);
+  });
+
+  test('must leave a token something to live', async () => {
+    const renew = async (settings: object) => (await judged(({ tokens }) => Object.assign(tokens.orders, { renew: settings }))).problems;
+    expect(await renew({ before: '10s', hardMargin: '10s' })).toEqual([
+      'tokens.orders.renew.hardMargin is not shorter than "before": no token would be usable while it is renewed; make it shorter',
+    ]);
+    expect(await renew({ hardMargin: '5m' })).toEqual([
+      'tokens.orders.renew.hardMargin is not shorter than "maxLifetime" and "defaultLifetime": no token could ever be sent; make it shorter',
+    ]);
+    expect(await renew({ before: '1h', maxLifetime: '1h' })).toEqual([
+      'tokens.orders.renew.before is not shorter than "maxLifetime": every token would be renewed at once; make it shorter',
+    ]);
+    expect(await renew({ before: '0s', hardMargin: '5s' })).toEqual([]);
+    expect(await renew({ before: '30s', hardMargin: '5s' })).toEqual([]);
+  });
+
+  test('cannot set fields and parameters of the protocol', async () => {
+    const { problems } = await judged(({ tokens }) => {
+      Object.assign(tokens.orders, { parameters: { grant_type: 'x' }, headers: { AUTHORIZATION: 'x', 'X-A': '1', 'x-a': '2' } });
+    });
+    expect(problems).toEqual([
+      'tokens.orders.parameters.grant_type is a protocol field; use the key of its own, such as "scope", "audience" or "resourceOwner"',
+      'tokens.orders.headers.AUTHORIZATION is set by the broker itself; remove it',
+    ]);
+  });
+});
+
+describe('routes', () => {
+  test('must name what is defined', async () => {
+    const { problems } = await judged(({ routes, tokens }) => {
+      Object.assign(routes.orders, {
+        callers: ['app', '*', 'anonymous', 'appp', 'toString'],
+        token: 'order',
+        listeners: ['local', 'loca'],
+      });
+      tokens.orders.authorizationServer = 'acm';
+    });
+    expect(problems).toEqual([
+      'tokens.orders.authorizationServer names unknown authorization server "acm"; did you mean "acme"?',
+      'routes.orders.callers[3] names unknown caller "appp"; did you mean "app"?',
+      'routes.orders.callers[4] names unknown caller "toString"; define it under "callers", or correct the name',
+      'routes.orders.token names unknown token "order"; did you mean "orders"?',
+      'routes.orders.listeners[1] names unknown listener "loca"; did you mean "local"?',
+    ]);
+  });
+
+  test('that nobody may use are warned about', async () => {
+    const { warnings } = await judged(({ routes }) => {
+      routes.open = { path: '/open', token: null, upstream: 'https://open.example' };
+    });
+    expect(warnings).toEqual(['routes.open lists no "callers": nobody may use it']);
+  });
+
+  test('cannot set the field of the token a second time, in any case', async () => {
+    const headers = (fields: object, more: object = {}) =>
+      judged(({ routes }) => Object.assign(routes.orders, { headers: fields, ...more }));
+    expect((await headers({ authorization: 'x' })).problems).toEqual([
+      'routes.orders.headers.authorization is the field that carries the token; remove it, or choose another "inject.header"',
+    ]);
+    expect((await headers({ 'x-key': 'x' }, { inject: { header: 'X-Key' } })).problems).toHaveLength(1);
+    expect((await headers({ 'X-Key': 'a', 'x-key': 'b' })).problems).toEqual([
+      'routes.orders.headers.x-key is there twice, since case does not matter in field names; remove one of the two',
+    ]);
+    expect((await headers({ Authorization: 'ApiKey x' }, { token: null })).problems).toEqual([]);
+    expect((await headers({ Host: 'x', 'Content-Length': '1' })).problems).toEqual([
+      'routes.orders.headers.Host is a field that the broker controls; choose another',
+      'routes.orders.headers.Content-Length is a field that the broker controls; choose another',
+    ]);
+  });
+
+  test.each([
+    ['the same', {}, 1],
+    ['another path', { path: '/orders/new' }, 0],
+    ['a host of its own', { host: 'API.example' }, 0],
+    ['other methods', { methods: ['GET'] }, 0],
+    ['a listener of its own', { listeners: ['local'] }, 0],
+    ['other callers', { callers: ['other'] }, 0],
+    ['every caller', { callers: ['*'] }, 1],
+    ['only anonymous callers', { callers: ['anonymous'] }, 0],
+    ['no callers', { callers: [] }, 0],
+  ])('K02 compete when they differ in nothing: %s', async (_what, change, expected) => {
+    const { problems } = await judged(({ routes, callers }) => {
+      callers.other = { mtls: { dns: 'other.example' } };
+      routes.second = { ...routes.orders, ...change };
+    });
+    expect(problems).toEqual(
+      Array(expected).fill(
+        'routes.second takes the same requests of the same caller as "routes.orders"; tell them apart by "path", "host", "methods", "listeners" or "callers"',
+      ),
+    );
+  });
+
+  test('K02 compete when their methods overlap and neither is the narrower', async () => {
+    const methods = (one: string[], two: string[]) =>
+      judged(({ routes }) => {
+        routes.second = { ...routes.orders, methods: two };
+        routes.orders.methods = one;
+      });
+    expect((await methods(['GET', 'POST'], ['POST', 'PUT'])).problems).toHaveLength(1);
+    expect((await methods(['GET'], ['HEAD'])).problems).toHaveLength(1);
+    expect((await methods(['GET'], ['POST', 'PUT'])).problems).toEqual([]);
+  });
+});
+
+describe('the store', () => {
+  const key = Buffer.alloc(32, 1).toString('base64');
+  const store = (url: unknown, keys: object[], env: NodeJS.ProcessEnv = {}) =>
+    judge(
+      bent((config) => {
+        config['store'] = { redis: { url }, encryption: { keys } };
+      }),
+      { CLIENT_SECRET: 'x', KEY: key, ...env },
+    );
+
+  test('needs keys of exactly 32 bytes, each with an id of its own', async () => {
+    expect(await store('rediss://r.example', [{ id: 'a', key: { fromEnv: 'KEY' } }])).toEqual(fine);
+    const wrong = 'is not base64 of exactly 32 bytes; make one with "openssl rand -base64 32"';
+    const { problems } = await store('rediss://r.example', [
+      { id: 'a', key: { unsafeInline: key.slice(4) } },
+      { id: 'b', key: { unsafeInline: `${key.slice(0, -1)}!` } },
+      { id: 'a', key: { fromEnv: 'KEY' } },
+    ]);
+    expect(problems).toEqual([
+      `store.encryption.keys[0].key ${wrong}`,
+      `store.encryption.keys[1].key ${wrong}`,
+      'store.encryption.keys[2].id is the id of an earlier key; give each its own',
+    ]);
+  });
+
+  test('takes a Redis URL without a password, or any by reference', async () => {
+    const keys = [{ id: 'a', key: { fromEnv: 'KEY' } }];
+    const clear = 'is redis:// to a host that is not loopback: its password travels unencrypted; use rediss://';
+    expect(await store('redis://127.0.0.1:6379', keys)).toEqual(fine);
+    expect(await store('redis://r.example', keys)).toEqual({ problems: [], warnings: [`store.redis.url ${clear}`] });
+    expect(await store({ fromEnv: 'URL' }, keys, { URL: 'redis://:canary@r.example' })).toEqual({
+      problems: [],
+      warnings: [`store.redis.url ${clear}`],
+    });
+    expect(await store({ fromEnv: 'URL' }, keys, { URL: 'rediss://:canary@r.example' })).toEqual(fine);
+    expect((await store('rediss://:canary@r.example', keys)).problems).toEqual([
+      'store.redis.url holds a password; give the URL by reference',
+    ]);
+    expect((await store('http://r.example', keys)).problems).toEqual([
+      'store.redis.url is not a Redis URL; write redis://HOST:PORT or rediss://HOST:PORT',
+    ]);
+  });
+});

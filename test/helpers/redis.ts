@@ -1,0 +1,156 @@
+/** A real Redis for tests, on a port of its own, that can be killed, frozen and brought back. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '@redis/client';
+import { findRedisServer } from '../../scripts/find-tool.mjs';
+
+export interface RedisOptions {
+  /** Default: a free one. */
+  readonly port?: number;
+  /** More arguments of redis-server, such as `['--maxmemory', '1mb']`. */
+  readonly args?: readonly string[];
+  readonly password?: string;
+  /** TLS only; with `clientCa`, clients need a certificate. All PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string; readonly clientCa?: string };
+}
+
+export interface Redis {
+  readonly port: number;
+  /** With the password, where there is one. */
+  readonly url: string;
+  /** Sends one command on a connection of its own. */
+  command(...words: string[]): Promise<unknown>;
+  /** Everything it has said so far. */
+  output(): string;
+  /** SIGKILL: connections are reset, data is lost. */
+  kill(): Promise<void>;
+  /** SIGSTOP: connections stay open and silent. */
+  stop(): void;
+  /** SIGCONT. */
+  cont(): void;
+  /** Starts it again, empty, on the same port. */
+  restart(): Promise<void>;
+  /** Ends it and removes its directory. */
+  close(): Promise<void>;
+}
+
+const PORT_ATTEMPTS = 5;
+
+/** Starts it and waits until it takes connections. */
+export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
+  const directory = await mkdtemp(join(tmpdir(), 'token-broker-redis-'));
+  const said: string[] = [];
+  const tlsArguments = options.tls === undefined ? [] : await writeTls(directory, options.tls);
+  const fixed = [
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    directory,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    ...(options.password === undefined ? [] : ['--requirepass', options.password]),
+    ...tlsArguments,
+    ...(options.args ?? []),
+  ];
+  const run = (port: number) =>
+    runRedis([...(options.tls === undefined ? ['--port'] : ['--port', '0', '--tls-port']), String(port), ...fixed], said);
+  const started = await onFreePort(options.port, run).catch(async (error: unknown) => {
+    await rm(directory, { recursive: true });
+    throw error;
+  });
+  const { port } = started;
+  let process = started.process;
+  const kill = async () => {
+    if (process.exitCode !== null || process.signalCode !== null) return;
+    const exited = once(process, 'exit');
+    process.kill('SIGKILL');
+    await exited;
+  };
+  const secret = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`;
+  const url = `${options.tls === undefined ? 'redis' : 'rediss'}://${secret}127.0.0.1:${port}`;
+  return {
+    port,
+    url,
+    command: (...words) => sendCommand(url, options, words),
+    output: () => said.join(''),
+    kill,
+    stop: () => void process.kill('SIGSTOP'),
+    cont: () => void process.kill('SIGCONT'),
+    restart: async () => {
+      await kill();
+      process = await run(port);
+    },
+    close: async () => {
+      await kill();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Two processes may be given the same free port between asking for it and binding it: then another is tried. */
+async function onFreePort(wanted: number | undefined, run: (port: number) => Promise<ChildProcess>) {
+  for (let attempt = 1; ; attempt++) {
+    const port = wanted ?? (await freePort());
+    try {
+      return { port, process: await run(port) };
+    } catch (error) {
+      if (wanted !== undefined || attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** A TCP port of the loopback address that nothing listens on just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function runRedis(args: readonly string[], said: string[]): Promise<ChildProcess> {
+  const redis = spawn(findRedisServer(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const start = said.length;
+  return new Promise((resolve, reject) => {
+    const hear = (chunk: Buffer) => {
+      said.push(chunk.toString());
+      if (said.slice(start).join('').includes('Ready to accept connections')) resolve(redis);
+    };
+    redis.stdout.on('data', hear);
+    redis.stderr.on('data', hear);
+    redis.on('error', (cause) => reject(new Error('redis-server cannot be run', { cause })));
+    redis.on('exit', (code) => reject(new Error(`redis-server ended with ${code}: ${said.slice(start).join('')}`)));
+  });
+}
+
+async function writeTls(directory: string, tls: NonNullable<RedisOptions['tls']>): Promise<string[]> {
+  const files = { cert: join(directory, 'redis.crt'), key: join(directory, 'redis.key'), ca: join(directory, 'ca.crt') };
+  await writeFile(files.cert, tls.cert);
+  await writeFile(files.key, tls.key);
+  await writeFile(files.ca, tls.clientCa ?? tls.ca);
+  const clients = tls.clientCa === undefined ? 'no' : 'yes';
+  return ['--tls-cert-file', files.cert, '--tls-key-file', files.key, '--tls-ca-cert-file', files.ca, '--tls-auth-clients', clients];
+}
+
+async function sendCommand(url: string, options: RedisOptions, words: readonly string[]): Promise<unknown> {
+  const { tls } = options;
+  // Where clients need a certificate, the server's own does: whoever asks for this is the test itself.
+  const socket = tls === undefined ? {} : { tls: true as const, ca: tls.ca, cert: tls.cert, key: tls.key, servername: 'localhost' };
+  const client = createClient({ url, socket: { ...socket, reconnectStrategy: false } });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await client.sendCommand([...words]);
+  } finally {
+    client.destroy();
+  }
+}

@@ -1,0 +1,73 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { parseDockerfile } from '../../scripts/parse-dockerfile.ts';
+import { type Image, inside, removeImage, replayDockerfile, startImage } from '../../scripts/replay-dockerfile.ts';
+
+const CONFIG = {
+  listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
+  admin: { address: '127.0.0.1:0' },
+  probes: { address: '127.0.0.1:0' },
+};
+
+// npm fetches what the image is built with.
+const BUILD_TIMEOUT_MS = 300_000;
+
+let image: Image;
+let broker: ChildProcess;
+const addresses: Record<string, string> = {};
+
+beforeAll(async () => {
+  image = await replayDockerfile();
+  writeConfig(image.stage.command.at(-1) ?? '');
+  broker = startImage(image);
+  for await (const line of createInterface({ input: broker.stdout as NodeJS.ReadableStream })) {
+    const entry = JSON.parse(line);
+    if (entry.msg === 'listening') addresses[entry.listener] = entry.address;
+    if (entry.msg === 'ready') break;
+  }
+}, BUILD_TIMEOUT_MS);
+
+afterAll(async () => {
+  broker?.kill('SIGKILL');
+  if (image !== undefined) await removeImage(image);
+});
+
+function writeConfig(path: string): void {
+  const file = inside(image, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(CONFIG));
+}
+
+test('holds nothing but Node, the bundle and its licenses', () => {
+  expect(readdirSync(inside(image, '/')).sort()).toEqual(['app', 'etc', 'usr']);
+  expect(readdirSync(inside(image, '/app')).sort()).toEqual(['THIRD-PARTY-LICENSES.txt', 'token-broker.js']);
+});
+
+test('starts with nothing but a config, and answers the probes', async () => {
+  const answer = await fetch(`http://${addresses['probes']}/livez`);
+  expect(answer.status).toBe(200);
+  expect((await fetch(`http://${addresses['probes']}/readyz`)).status).toBe(200);
+});
+
+test('its user is a number other than root, and the process runs as that user', () => {
+  expect(image.stage.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+  const expected = process.getuid?.() === 0 ? image.stage.user?.split(':')[0] : String(process.getuid?.());
+  const [, uid] = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${broker.pid}/status`, 'utf8')) ?? [];
+  expect(uid).toBe(expected);
+});
+
+test('stops on SIGTERM with exit code 0', async () => {
+  const exited = once(broker, 'exit');
+  broker.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
+});
+
+test('an instruction that the replay does not know is an error, not left out', () => {
+  expect(() => parseDockerfile('FROM node:24\nHEALTHCHECK CMD true')).toThrow('HEALTHCHECK');
+  expect(() => parseDockerfile('FROM node:24\nCOPY --chown=1 a b')).toThrow('only --from is known');
+  expect(() => parseDockerfile('FROM node:24\nENTRYPOINT node app.js')).toThrow();
+});

@@ -1,0 +1,141 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type Scene, startScene } from '../helpers/broker.ts';
+import { fieldLines } from '../helpers/message-framing.ts';
+import { sendRaw } from '../helpers/raw-client.ts';
+import { answerWith } from '../helpers/scripted-answers.ts';
+
+let scene: Scene;
+afterEach(() => scene.close());
+
+async function call(fields: readonly string[], method = 'GET'): Promise<{ head: string; answer: string }> {
+  const lines = [`${method} /api/x HTTP/1.1`, 'Host: localhost', ...fields, 'Connection: close'];
+  const { text } = await sendRaw(scene.address(), `${lines.join('\r\n')}\r\n\r\n`);
+  return { head: scene.origin.requests.at(-1)?.head ?? '', answer: text };
+}
+
+describe('fields on their way', () => {
+  test('N01 what Connection lists is removed, in both directions', async () => {
+    scene = await startScene({ origin: () => answerWith(200, ['Connection: X-Secret, keep-alive', 'X-Secret: 1', 'X-Kept: 2']) });
+    const lines = ['GET /api HTTP/1.1', 'Host: localhost', 'Connection: close, X-A', 'X-A: 1', 'X-B: 2', '', ''];
+    const { text } = await sendRaw(scene.address(), lines.join('\r\n'));
+    const head = scene.origin.requests[0]?.head ?? '';
+    expect(fieldLines(head, 'x-a')).toEqual([]);
+    expect(fieldLines(head, 'x-b')).toEqual(['2']);
+    expect(fieldLines(head, 'connection')).toEqual(['keep-alive']);
+    expect(text).not.toMatch(/X-Secret/i);
+    expect(text).toMatch(/X-Kept: 2/);
+  });
+
+  test('N01 a caller cannot have our token removed by listing its field', async () => {
+    scene = await startScene();
+    const lines = ['GET /api HTTP/1.1', 'Host: localhost', 'Connection: close, Authorization', '', ''];
+    await sendRaw(scene.address(), lines.join('\r\n'));
+    expect(fieldLines(scene.origin.requests[0]?.head ?? '', 'authorization')).toEqual(['Bearer scripted-access-token']);
+  });
+
+  const HOP_BY_HOP = [
+    'Keep-Alive: timeout=5',
+    'Proxy-Connection: keep-alive',
+    'TE: trailers',
+    'Trailer: X-T',
+    'Upgrade: websocket',
+    'HTTP2-Settings: AAAA',
+    'Proxy-Authenticate: Basic',
+    'Proxy-Authorization: Basic eDp5',
+  ];
+
+  test('N02 hop-by-hop fields are removed in both directions, listed or not', async () => {
+    scene = await startScene({ origin: () => answerWith(200, [...HOP_BY_HOP.filter((line) => !line.startsWith('Upgrade')), 'X-Kept: 2']) });
+    const { head, answer } = await call([...HOP_BY_HOP, 'X-Kept: 1']);
+    for (const line of HOP_BY_HOP) {
+      const name = line.split(':')[0] as string;
+      expect([name, fieldLines(head, name)]).toEqual([name, []]);
+      expect(answer).not.toContain(line);
+    }
+    expect(fieldLines(head, 'x-kept')).toEqual(['1']);
+    expect(answer).toMatch(/X-Kept: 2/);
+  });
+
+  test.each([
+    ['once', ['Authorization: Bearer mine']],
+    ['in odd case', ['aUTHORIZATION: Bearer mine']],
+    ['of 8 KiB', [`Authorization: Bearer ${'m'.repeat(8192)}`]],
+    ['with an underscore twin', ['Authorization_: Bearer mine', 'authorization: Bearer mine']],
+  ])("N03 the caller's Authorization %s never reaches the upstream, which sees exactly ours", async (_what, fields) => {
+    scene = await startScene();
+    const { head } = await call(fields);
+    expect(fieldLines(head, 'authorization')).toEqual(['Bearer scripted-access-token']);
+    expect(head).not.toMatch(/mine|mmm/);
+  });
+
+  test('N03 two Authorization fields are refused before anything is asked', async () => {
+    scene = await startScene();
+    const { answer } = await call(['Authorization: Bearer a', 'Authorization: Bearer b']);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(scene.origin.requests).toHaveLength(0);
+    expect(scene.authorizationServer.requests).toHaveLength(0);
+  });
+
+  test('N04 twins of fields we control are dropped, other odd names pass', async () => {
+    scene = await startScene({ route: { headers: { 'X-Api-Key': 'ours' } } });
+    const twins = ['X_Forwarded_For: 1.2.3.4', 'x.forwarded.host: evil', 'X_Api_Key: theirs', 'Transfer_Encoding: chunked', 'Content_Length: 5', 'X_Mine: kept'];
+    const { head } = await call(twins);
+    expect(head).not.toMatch(/1\.2\.3\.4|evil|theirs|Transfer_Encoding|Content_Length/);
+    expect(fieldLines(head, 'x-api-key')).toEqual(['ours']);
+    expect(fieldLines(head, 'x_mine')).toEqual(['kept']);
+  });
+
+  test('N05 forwarding fields of the caller are removed; ours are added on request', async () => {
+    scene = await startScene({ route: { forwarded: true } });
+    const { head } = await call(['X-Forwarded-For: 6.6.6.6', 'X-Forwarded-Client-Cert: x', 'Forwarded: for=6.6.6.6']);
+    expect(head).not.toMatch(/6\.6\.6\.6|Client-Cert/);
+    expect(fieldLines(head, 'x-forwarded-for')).toEqual(['127.0.0.1']);
+    expect(fieldLines(head, 'forwarded')).toEqual(['for=127.0.0.1;proto=http;host="localhost"']);
+  });
+
+  test('N07 repeated fields of an answer keep their number, order and bytes', async () => {
+    const fields = ['Set-Cookie: a=1', 'Set-Cookie: b=2; Path=/', 'Vary: A', 'X-Odd:  two  spaces', 'Set-Cookie: c=3', 'Vary: B', 'WWW-Authenticate: A', 'WWW-Authenticate: B'];
+    scene = await startScene({ origin: () => answerWith(200, fields) });
+    const { answer } = await call([]);
+    const passed = answer.split('\r\n').filter((line) => /^(Set-Cookie|Vary|WWW-Authenticate):/.test(line));
+    expect(passed).toEqual(fields.filter((line) => !line.startsWith('X-Odd')));
+  });
+
+  test('N09 Via is appended behind what is there', async () => {
+    scene = await startScene();
+    const { head } = await call(['Via: 1.0 fred']);
+    expect(fieldLines(head, 'via')).toEqual(['1.0 fred', '1.1 token-broker']);
+  });
+
+  test('passes a valid traceparent and X-Request-Id on, and begins them where there are none', async () => {
+    scene = await startScene();
+    const given = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const { head } = await call([`traceparent: ${given}`, 'X-Request-Id: mine-7']);
+    expect(fieldLines(head, 'traceparent')).toEqual([given]);
+    expect(fieldLines(head, 'x-request-id')).toEqual(['mine-7']);
+    const fresh = await call([]);
+    expect(fieldLines(fresh.head, 'traceparent')[0]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(fieldLines(fresh.head, 'x-request-id')[0]).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('H13 names that mean something to JavaScript are only names', async () => {
+    scene = await startScene();
+    const { head, answer } = await call(['__proto__: 1', 'constructor: 2', 'hasOwnProperty: 3', `${'n'.repeat(300)}: 4`]);
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(fieldLines(head, '__proto__')).toEqual(['1']);
+    expect(fieldLines(head, 'constructor')).toEqual(['2']);
+    expect(fieldLines(head, 'n'.repeat(300))).toEqual(['4']);
+  });
+
+  test.each(['no colon here', ': empty name', 'spaced : x', 'bad\u0001name: x', 'x: a\u0000b'])('H13 the field line %j is refused', async (line) => {
+    scene = await startScene();
+    const { answer } = await call([line]);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(scene.origin.requests).toHaveLength(0);
+  });
+
+  test('Location of the upstream is mapped back to the listener', async () => {
+    scene = await startScene({ origin: (request) => answerWith(302, [`Location: http://${request.field('host')[0]}/next?a=b`]) });
+    expect((await call([])).answer).toMatch(/Location: \/api\/next\?a=b\r\n/);
+  });
+});
