@@ -1,6 +1,6 @@
 /** A config file as a plain value, with the place of everything in it. */
 
-import { findNodeAtLocation, type Node } from 'jsonc-parser';
+import type { Node } from 'jsonc-parser';
 import { type ConfigPath, formatPath } from './path.ts';
 import { ConfigError, type ConfigProblem, type Finding } from './problem.ts';
 import { readTextFile } from './read-file.ts';
@@ -22,21 +22,17 @@ export interface ConfigSource {
 /** Reads and parses the file. Throws `ConfigError` when it cannot be read or is not JSON with comments. */
 export async function readSource(file: string): Promise<ConfigSource> {
   const content = await readTextFile(file);
-  if (content.fault !== undefined)
+  if (content.fault !== undefined) {
     throw new ConfigError([{ file, line: 1, column: 1, path: '', message: `${content.fault}; name the config with -c FILE` }]);
+  }
   const at = placesIn(file, content.text);
   const syntax = parseSyntax(content.text);
   if ('problems' in syntax) throw new ConfigError(syntax.problems.map(({ offset, message }) => at(offset, [], message)));
-  const { tree } = syntax;
   const problems: ConfigProblem[] = [];
-  const raw = plainValue(tree, [], (key, path, message) => problems.push(at(key.offset, path, message)));
-  return {
-    file,
-    fingerprint: content.fingerprint,
-    raw,
-    problems,
-    place: (finding) => at(offsetOf(tree, finding), finding.path, finding.message),
-  };
+  const index: Index = new Map();
+  const raw = plainValue(syntax.tree, [], { index, report: (offset, path, message) => problems.push(at(offset, path, message)) });
+  const place = (finding: Finding) => at(offsetOf(index, finding), finding.path, finding.message);
+  return { file, fingerprint: content.fingerprint, raw, problems, place };
 }
 
 /** Turns offsets into lines and columns, both from 1. */
@@ -53,35 +49,40 @@ function placesIn(file: string, text: string) {
   };
 }
 
+/** Where everything begins, by its path: looked up once for each problem, of which a bad file has thousands. */
+type Index = Map<string, { readonly key: number; readonly value: number }>;
+
 /** The offset of what a path names; of the nearest object around it where it names nothing. */
-function offsetOf(tree: Node, { path, at }: Finding): number {
-  for (let length = path.length; length > 0; length--) {
-    const node = findNodeAtLocation(tree, path.slice(0, length));
-    if (node === undefined) continue;
-    const key = node.parent?.type === 'property' ? node.parent.children?.[0] : undefined;
-    return at === 'key' && length === path.length && key !== undefined ? key.offset : node.offset;
+function offsetOf(index: Index, { path, at }: Finding): number {
+  for (let length = path.length; length >= 0; length--) {
+    const found = index.get(JSON.stringify(path.slice(0, length)));
+    if (found !== undefined) return length === path.length ? found[at] : found.value;
   }
-  return tree.offset;
+  return 0;
 }
 
-type Report = (key: Node, path: ConfigPath, message: string) => void;
+interface Walk {
+  readonly index: Index;
+  readonly report: (offset: number, path: ConfigPath, message: string) => void;
+}
 
 /** The value of a node. Not `getNodeValue`: that lets `__proto__` set a prototype, and the last of two equal keys win in silence. */
-function plainValue(node: Node, path: ConfigPath, report: Report): unknown {
-  if (node.type === 'array') return (node.children ?? []).map((item, index) => plainValue(item, [...path, index], report));
-  return node.type === 'object' ? objectOf(node, path, report) : node.value;
+function plainValue(node: Node, path: ConfigPath, walk: Walk, key = node.offset): unknown {
+  walk.index.set(JSON.stringify(path), { key, value: node.offset });
+  if (node.type === 'array') return (node.children ?? []).map((item, index) => plainValue(item, [...path, index], walk));
+  return node.type === 'object' ? plainObject(node, path, walk) : node.value;
 }
 
-function objectOf(node: Node, path: ConfigPath, report: Report): Record<string, unknown> {
+function plainObject(node: Node, path: ConfigPath, walk: Walk): Record<string, unknown> {
   const object: Record<string, unknown> = {};
   for (const { children = [] } of node.children ?? []) {
     const [keyNode, valueNode] = children;
     if (keyNode === undefined || valueNode === undefined) continue;
     const key = keyNode.value as string;
     const keyPath = [...path, key];
-    if (key in Object.prototype) report(keyNode, keyPath, 'is a key that JavaScript itself uses; choose another');
-    else if (Object.hasOwn(object, key)) report(keyNode, keyPath, 'is there twice; remove one of the two');
-    else object[key] = plainValue(valueNode, keyPath, report);
+    if (key in Object.prototype) walk.report(keyNode.offset, keyPath, 'is a key that JavaScript itself uses; choose another');
+    else if (Object.hasOwn(object, key)) walk.report(keyNode.offset, keyPath, 'is there twice; remove one of the two');
+    else object[key] = plainValue(valueNode, keyPath, walk, keyNode.offset);
   }
   return object;
 }
