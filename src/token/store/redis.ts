@@ -39,9 +39,9 @@ export class RedisStore implements TokenStore {
 
   async read(identity: string): Promise<StoredToken | undefined> {
     const name = this.#seal.name(identity);
-    const text = await this.#guarded(() => this.#keyv.get(this.#config.prefix + name));
+    const text = await this.#guarded(() => this.#keyv.get(name));
     if (text === undefined || text === null) return undefined;
-    const token = typeof text === 'string' ? this.#seal.open(name, text) : undefined;
+    const token = this.#seal.open(name, text);
     if (token === undefined) this.#observer.unreadable();
     return token;
   }
@@ -50,7 +50,7 @@ export class RedisStore implements TokenStore {
     // Redis takes whole milliseconds only, and keeps an entry of none for ever.
     if (ttlMs < 1) return;
     const name = this.#seal.name(identity);
-    await this.#guarded(() => this.#keyv.set(this.#config.prefix + name, this.#seal.seal(name, token), Math.floor(ttlMs)));
+    await this.#guarded(() => this.#keyv.set(name, this.#seal.seal(name, token), Math.floor(ttlMs)));
   }
 
   async close(): Promise<void> {
@@ -66,7 +66,9 @@ export class RedisStore implements TokenStore {
       this.#failures = 0;
       return result;
     } catch (error) {
-      this.#lose(error);
+      // Somebody else's entry of another type under our name: Redis itself is fine.
+      if (reasonOf(error) === 'wrongtype') this.#observer.unreadable();
+      else this.#lose(error);
       return undefined;
     }
   }
@@ -105,9 +107,17 @@ function connect(config: StoreConfig, clock: Clock): Keyv<string> {
         ...tlsOptions,
       },
     },
-    { throwOnErrors: true, throwOnConnectError: true, connectionTimeout: commandTimeout },
+    { throwOnErrors: true, throwOnConnectError: true, connectionTimeout: commandTimeout, keyPrefixSeparator: '' },
   );
-  const keyv = new Keyv<string>({ store: adapter, useKeyPrefix: false, throwOnErrors: true });
+  const keyv = new Keyv<string>({
+    store: adapter,
+    namespace: config.prefix,
+    useKeyPrefix: false,
+    throwOnErrors: true,
+    // The seal's text is what is stored: an end of its own stands inside it, where nobody can change it.
+    serialize: ({ value }) => value as string,
+    deserialize: <Value>(text: string) => ({ value: text as Value }),
+  });
   // Without a listener an `error` event would end the process; each command reports its own failure.
   adapter.on('error', () => undefined);
   keyv.on('error', () => undefined);
