@@ -7,6 +7,7 @@ import { Breaker } from './breaker.ts';
 import { AuthorizationServerCalls } from './call.ts';
 import { toAuthorizationServerError } from './failure.ts';
 import { MetadataDocument } from './metadata.ts';
+import { secretsOfRequest } from './said.ts';
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts';
 
 /** Puts the client's proof of identity on a token request (RFC 6749 §2.3). Called anew for each request. */
@@ -22,9 +23,6 @@ export interface TokenRequest {
   /** Longest acceptable access token in bytes. */
   readonly maxSize: number;
 }
-
-/** Form fields that may go to the log in clear; all others are replaced in what the server echoes. */
-const PUBLIC_FIELDS = new Set(['grant_type', 'scope', 'audience', 'resource', 'client_id']);
 
 export class AuthorizationServer {
   readonly #config: AuthorizationServerConfig;
@@ -50,6 +48,7 @@ export class AuthorizationServer {
     return this.#breaker.run(async () => {
       const metadata = await this.#metadata.get();
       const { fetch, accepted } = this.#tokenFetch(request);
+      // oxlint-disable-next-line typescript/no-misused-promises -- openid-client awaits it; only its types say void.
       const client = new oauth.Configuration({ ...metadata }, request.clientId, undefined, (_server, _client, form, headers) =>
         request.authenticate(request.clientId, form, headers),
       );
@@ -81,29 +80,10 @@ export class AuthorizationServer {
         tokenTypes: this.#config.tokenTypes.map((type) => type.toLowerCase()),
         now: this.#clock.now(),
         grant: request.grant,
-        mask: (text) => maskForm(text, form, headers),
+        secrets: secretsOfRequest(form, headers),
       });
       return Response.json({ access_token: answered.accessToken, token_type: 'bearer' });
     };
     return { fetch, accepted: () => answered as TokenAnswer };
-  }
-}
-
-/** Servers echo what they were sent: every value of the request that is not public is cut out of what they say. */
-function maskForm(text: string, form: URLSearchParams, headers: Readonly<Record<string, string>>): string {
-  const secrets = [...form].filter(([name, value]) => !PUBLIC_FIELDS.has(name) && value.length > 3).map(([, value]) => value);
-  const credentials = headers['authorization']?.split(' ')[1];
-  if (credentials !== undefined) {
-    secrets.push(credentials, ...Buffer.from(credentials, 'base64').toString('latin1').split(':').slice(1));
-    secrets.push(...secrets.map((value) => decodeForm(value)));
-  }
-  return secrets.filter((secret) => secret.length > 3).reduce((masked, secret) => masked.replaceAll(secret, '[secret]'), text);
-}
-
-function decodeForm(value: string): string {
-  try {
-    return decodeURIComponent(value.replaceAll('+', ' '));
-  } catch {
-    return value;
   }
 }

@@ -3,6 +3,7 @@
 import type { Answer } from './call.ts';
 import { AuthorizationServerError, type FailureDetails } from './failure.ts';
 import { retryAfterMs } from './retry-after.ts';
+import { whatWasSaid } from './said.ts';
 
 /** A token answer that has passed every check. */
 export interface TokenAnswer {
@@ -20,8 +21,8 @@ export interface AnswerRules {
   /** Wall clock, milliseconds. */
   readonly now: number;
   readonly grant: string;
-  /** Replaces secrets in text that is going to the log. */
-  readonly mask: (text: string) => string;
+  /** What was sent and must not come back in the log. */
+  readonly secrets: readonly string[];
 }
 
 /** Errors of RFC 6749 §4.1.2.1 that servers also use at the token endpoint when they are in trouble. */
@@ -32,7 +33,7 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
   const json = readJson(answer.body);
   if (answer.status !== 200) throw refusal(answer, json, rules);
   if (json === undefined) throw new AuthorizationServerError('transient', 'answer_unreadable');
-  if (json['error'] !== undefined) throw new AuthorizationServerError('nonsense', 'error_in_success', { said: said(json, rules) });
+  if (json['error'] !== undefined) throw new AuthorizationServerError('nonsense', 'error_in_success', { said: whatWasSaid(json, rules.secrets) });
   const accessToken = readAccessToken(json['access_token'], rules);
   checkType(json['token_type'], rules);
   const scope = json['scope'];
@@ -45,7 +46,7 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
 
 function refusal(answer: Answer, json: Record<string, unknown> | undefined, rules: AnswerRules): AuthorizationServerError {
   const { status } = answer;
-  const details: FailureDetails = { said: said(json, rules), retryAfterMs: retryAfterMs(answer.field('retry-after'), rules.now) };
+  const details: FailureDetails = { said: whatWasSaid(json, rules.secrets), retryAfterMs: retryAfterMs(answer.field('retry-after'), rules.now) };
   if (status >= 500 || status === 429) return new AuthorizationServerError('transient', `http_${status}`, details);
   // Another 2xx carries no token by RFC 6749 §5.1; like an unreadable 200 it may be a proxy's hiccup.
   if (status < 300) return new AuthorizationServerError('transient', `http_${status}`, details);
@@ -108,11 +109,4 @@ function readJson(bytes: Buffer): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** `error` and `error_description` for the log: masked, on one line, at most 300 characters. */
-function said(json: Record<string, unknown> | undefined, rules: AnswerRules): string | undefined {
-  const parts = [json?.['error'], json?.['error_description']].filter((part) => typeof part === 'string');
-  if (parts.length === 0) return undefined;
-  return rules.mask(parts.join(': ').slice(0, 2000)).replace(/[^\x20-\x7e]+/g, ' ').slice(0, 300);
 }

@@ -10,7 +10,7 @@ function answer(status: number, body: string | object | Buffer, fields: Record<s
 }
 
 function read(given: Answer, rules: Partial<AnswerRules> = {}) {
-  return readTokenAnswer(given, { maxSize: 8192, tokenTypes: ['bearer'], now: NOW, grant: 'client_credentials', mask: (text) => text, ...rules });
+  return readTokenAnswer(given, { maxSize: 8192, tokenTypes: ['bearer'], now: NOW, grant: 'client_credentials', secrets: [], ...rules });
 }
 
 const good = { access_token: 'at', token_type: 'Bearer', expires_in: 3600 };

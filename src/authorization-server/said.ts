@@ -1,0 +1,49 @@
+/** What an authorization server said, made fit for the log: servers echo what they were sent. */
+
+/** Form fields whose values may stand in the log. */
+const PUBLIC_FIELDS = new Set(['grant_type', 'scope', 'audience', 'resource', 'client_id']);
+
+/** Shorter text would be found by chance, and cutting it out would make the rest unreadable. */
+const SHORTEST_SECRET = 4;
+
+/** Everything in a token request that must not come back in the log. */
+export function secretsOfRequest(form: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
+  const secrets = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).map(([, value]) => value);
+  const credentials = headers['authorization']?.split(' ')[1];
+  if (credentials !== undefined) {
+    const decoded = Buffer.from(credentials, 'base64').toString();
+    const encodedSecret = decoded.slice(decoded.indexOf(':') + 1);
+    secrets.push(credentials, encodedSecret, formDecode(encodedSecret));
+  }
+  return secrets;
+}
+
+/**
+ * `error` and `error_description` on one line of at most 300 visible characters, without the given secrets and without any other value
+ * of the answer: a token beside an error is one. `undefined` when the server said nothing.
+ */
+export function whatWasSaid(json: Readonly<Record<string, unknown>> | undefined, requestSecrets: readonly string[]): string | undefined {
+  if (json === undefined) return undefined;
+  const { error, error_description: description, ...others } = json;
+  const parts = [error, description].filter((part) => typeof part === 'string');
+  if (parts.length === 0) return undefined;
+  const secrets = [...requestSecrets, ...Object.values(others).filter((value) => typeof value === 'string')];
+  return mask(parts.join(': '), secrets)
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .slice(0, 300);
+}
+
+function mask(text: string, secrets: readonly string[]): string {
+  const disguised = secrets.filter((secret) => secret.length >= SHORTEST_SECRET).flatMap(disguises);
+  // The longest first: one secret may begin another.
+  return disguised.sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, '[secret]'), text);
+}
+
+function disguises(secret: string): string[] {
+  const form = new URLSearchParams([['', secret]]).toString().slice(1);
+  return [secret, form, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), Buffer.from(secret).toString('base64')];
+}
+
+function formDecode(value: string): string {
+  return new URLSearchParams(`x=${value}`).get('x') ?? '';
+}
