@@ -62,7 +62,12 @@ export async function exchange(request: CallerRequest, reply: Reply, stages: Sta
 }
 
 /** Answers with a failure, if the caller is still there and has not been answered yet. */
-export function refuse(request: Pick<CallerRequest, 'method'> & Partial<CallerRequest>, reply: Reply, error: BrokerError, record: AccessRecord): void {
+export function refuse(
+  request: Pick<CallerRequest, 'method'> & Partial<CallerRequest>,
+  reply: Reply,
+  error: BrokerError,
+  record: AccessRecord,
+): void {
   record.error = error;
   if (request.abandoned === true) record.cut = 'caller';
   if (reply.started || request.abandoned === true) return;

@@ -11,14 +11,24 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
     granted(name, token, ms) {
       metrics.grants.inc({ token: name, outcome: 'granted' });
       metrics.grantSeconds.observe({ token: name }, ms / 1000);
-      log.info({ token: name, fingerprint: token.fingerprint, lifetimeSeconds: Math.round(token.lifetimeMs / 1000), ms: Math.round(ms) }, 'token granted');
+      log.info(
+        { token: name, fingerprint: token.fingerprint, lifetimeSeconds: Math.round(token.lifetimeMs / 1000), ms: Math.round(ms) },
+        'token granted',
+      );
     },
     attemptFailed(name, failure) {
       metrics.grants.inc({ token: name, outcome: failure.failureClass });
       log.debug({ token: name, err: failure }, 'token attempt failed');
     },
     grantFailed(name, failure, pauseMs, serving) {
-      const facts = { token: name, class: failure.failureClass, reason: failure.reason, said: failure.said, nextTrySeconds: Math.ceil(pauseMs / 1000), serving };
+      const facts = {
+        token: name,
+        class: failure.failureClass,
+        reason: failure.reason,
+        said: failure.said,
+        nextTrySeconds: Math.ceil(pauseMs / 1000),
+        serving,
+      };
       log[serving ? 'warn' : 'error']({ ...facts, err: failure }, 'token not granted');
     },
     shared(name, token) {
@@ -59,7 +69,19 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
     if (error?.code === 'INTERNAL') log.error({ requestId, err: error }, 'the broker failed');
     else if (error !== undefined) log.debug({ requestId, err: error }, 'request refused');
     if (!access) return;
-    const facts = { requestId, listener, caller, route, token: token?.fingerprint, method, path, status, code: error?.code, stage: error?.stage, cut };
+    const facts = {
+      requestId,
+      listener,
+      caller,
+      route,
+      token: token?.fingerprint,
+      method,
+      path,
+      status,
+      code: error?.code,
+      stage: error?.stage,
+      cut,
+    };
     log.info({ ...facts, ms: Math.round(ms * 100) / 100 }, 'request');
   };
 }

@@ -50,7 +50,11 @@ async function serve(
   response.end(request.method === 'HEAD' ? undefined : answer.text);
 }
 
-async function answerOf(page: ((query: string) => Page | Promise<Page>) | undefined, method: string | undefined, query: string): Promise<Page> {
+async function answerOf(
+  page: ((query: string) => Page | Promise<Page>) | undefined,
+  method: string | undefined,
+  query: string,
+): Promise<Page> {
   if (page === undefined) return text(404, 'not found; there are /livez, /readyz and /metrics');
   if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD');
   try {

@@ -2,8 +2,8 @@
 
 import * as oauth from 'openid-client';
 import type { Clock } from '../clock.ts';
-import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import { isLoopbackHost } from '../config/loopback.ts';
+import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { AuthorizationServerCalls } from './call.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
 
@@ -49,7 +49,10 @@ export class MetadataDocument {
       .catch((error: unknown) => {
         this.#rereadAt = this.#clock.monotonic() + Math.min(RETRY_MS, this.#config.metadataMaxAge);
         const failure = toAuthorizationServerError(error);
-        throw new AuthorizationServerError('transient', `discovery_${failure.reason}`, { cause: error, retryAfterMs: failure.retryAfterMs });
+        throw new AuthorizationServerError('transient', `discovery_${failure.reason}`, {
+          cause: error,
+          retryAfterMs: failure.retryAfterMs,
+        });
       })
       .finally(() => {
         this.#pending = undefined;

@@ -33,7 +33,8 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
   const json = readJson(answer.body);
   if (answer.status !== 200) throw refusal(answer, json, rules);
   if (json === undefined) throw new AuthorizationServerError('transient', 'answer_unreadable');
-  if (json['error'] !== undefined) throw new AuthorizationServerError('nonsense', 'error_in_success', { said: whatWasSaid(json, rules.secrets) });
+  if (json['error'] !== undefined)
+    throw new AuthorizationServerError('nonsense', 'error_in_success', { said: whatWasSaid(json, rules.secrets) });
   const accessToken = readAccessToken(json['access_token'], rules);
   checkType(json['token_type'], rules);
   const scope = json['scope'];
@@ -46,16 +47,23 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
 
 function refusal(answer: Answer, json: Record<string, unknown> | undefined, rules: AnswerRules): AuthorizationServerError {
   const { status } = answer;
-  const details: FailureDetails = { said: whatWasSaid(json, rules.secrets), retryAfterMs: retryAfterMs(answer.field('retry-after'), rules.now) };
+  const details: FailureDetails = {
+    said: whatWasSaid(json, rules.secrets),
+    retryAfterMs: retryAfterMs(answer.field('retry-after'), rules.now),
+  };
   if (status >= 500 || status === 429) return new AuthorizationServerError('transient', `http_${status}`, details);
   // Another 2xx carries no token by RFC 6749 §5.1; like an unreadable 200 it may be a proxy's hiccup.
   if (status < 300) return new AuthorizationServerError('transient', `http_${status}`, details);
   const error = json?.['error'];
-  if (status < 400 || (typeof error !== 'string' && status !== 401)) return new AuthorizationServerError('nonsense', `http_${status}`, details);
+  if (status < 400 || (typeof error !== 'string' && status !== 401))
+    return new AuthorizationServerError('nonsense', `http_${status}`, details);
   const code = typeof error === 'string' ? error : 'invalid_client';
   if (TRANSIENT_ERRORS.has(code)) return new AuthorizationServerError('transient', code, details);
   const resourceOwnerRefused = rules.grant === 'password' && code === 'invalid_grant';
-  return new AuthorizationServerError('permanent', /^[a-z_]{1,64}$/.test(code) ? code : `http_${status}`, { ...details, resourceOwnerRefused });
+  return new AuthorizationServerError('permanent', /^[a-z_]{1,64}$/.test(code) ? code : `http_${status}`, {
+    ...details,
+    resourceOwnerRefused,
+  });
 }
 
 /** Visible ASCII: the RFC's alphabet without the space, wider than RFC 6750's b64token because real tokens are. */
@@ -68,7 +76,8 @@ function readAccessToken(value: unknown, rules: AnswerRules): string {
 
 function checkType(value: unknown, rules: AnswerRules): void {
   const type = value === undefined || value === null ? '' : value;
-  if (typeof type !== 'string' || !rules.tokenTypes.includes(type.toLowerCase())) throw new AuthorizationServerError('nonsense', 'token_type_unexpected');
+  if (typeof type !== 'string' || !rules.tokenTypes.includes(type.toLowerCase()))
+    throw new AuthorizationServerError('nonsense', 'token_type_unexpected');
 }
 
 /**
@@ -88,7 +97,8 @@ function readLifetime(value: unknown, accessToken: string, answer: Answer, rules
 function readExpiresIn(value: unknown): number | undefined {
   if (value === undefined || value === null) return undefined;
   const seconds = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 1) throw new AuthorizationServerError('nonsense', 'expires_in_invalid');
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 1)
+    throw new AuthorizationServerError('nonsense', 'expires_in_invalid');
   return Math.floor(seconds) * 1000;
 }
 

@@ -16,7 +16,9 @@ import { reportCrashes, untilStopped } from './serve.ts';
 
 export function devCommand(io: Io): Command {
   return new Command('dev')
-    .description('Run the broker with a readable log; with a "demo" section in the config, also an authorization server and an upstream to try it.')
+    .description(
+      'Run the broker with a readable log; with a "demo" section in the config, also an authorization server and an upstream to try it.',
+    )
     .addOption(configOption())
     .addHelpText('after', '\nExample:\n  token-broker dev -c sidecar.config.json\n')
     .action(async ({ config: file }: { config: string }) => {

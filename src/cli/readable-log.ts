@@ -4,7 +4,14 @@ import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
-const LEVEL_STYLES: Readonly<Record<string, Style>> = { trace: 'gray', debug: 'gray', info: 'cyan', warn: 'yellow', error: 'red', fatal: 'red' };
+const LEVEL_STYLES: Readonly<Record<string, Style>> = {
+  trace: 'gray',
+  debug: 'gray',
+  info: 'cyan',
+  warn: 'yellow',
+  error: 'red',
+  fatal: 'red',
+};
 
 /** Facts that the line shows in a place of their own, or that mean nothing to a reader at the terminal. */
 const PLACED = new Set(['level', 'time', 'msg', 'method', 'path', 'status', 'ms', 'requestId', 'err']);
@@ -34,7 +41,11 @@ function requestHead(event: Record<string, unknown>, paint: (style: Style, text:
 /** The codes down the chain of causes: `BrokerError TOKEN_UNAVAILABLE < ECONNREFUSED`. */
 function reasonOf(err: unknown): string[] {
   const words: string[] = [];
-  for (let link = err as Record<string, unknown> | undefined; typeof link === 'object' && link !== null; link = link['cause'] as typeof link) {
+  for (
+    let link = err as Record<string, unknown> | undefined;
+    typeof link === 'object' && link !== null;
+    link = link['cause'] as typeof link
+  ) {
     words.push(String(link['reason'] ?? link['code'] ?? link['name']));
   }
   return words.length === 0 ? [] : [`(${words.join(' < ')})`];

@@ -31,13 +31,13 @@ function schemaBelow(schema: JsonSchema, step: PropertyKey): JsonSchema {
 }
 
 function chosen(schema: JsonSchema, value: unknown): JsonSchema {
-  const alternatives = (schema.anyOf ?? schema.oneOf ?? []) as JsonSchema[];
+  const alternatives = schema.anyOf ?? schema.oneOf ?? [];
   const fitting = alternatives.find((alternative) => fits(alternative, value));
   return fitting === undefined ? schema : chosen(fitting, value);
 }
 
 function fits(schema: JsonSchema, value: unknown): boolean {
-  const alternatives = (schema.anyOf ?? schema.oneOf) as JsonSchema[] | undefined;
+  const alternatives = schema.anyOf ?? schema.oneOf;
   if (alternatives !== undefined) return alternatives.some((alternative) => fits(alternative, value));
   if (schema.type === 'array') return Array.isArray(value);
   if (schema.type === 'null') return value === null;
@@ -61,10 +61,11 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 /** What may stand at a place, in words: `a string such as "30s"`. */
 export function wanted(schema: JsonSchema): string {
   const { enum: values, examples, required } = schema;
-  const [first] = (schema.anyOf ?? schema.oneOf ?? []) as JsonSchema[];
+  const alternatives = schema.anyOf ?? schema.oneOf ?? [];
+  const telling = alternatives.find((alternative) => Array.isArray(alternative.examples)) ?? alternatives[0];
+  if (telling !== undefined) return wanted(telling);
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (values !== undefined) return `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`;
-  if (first !== undefined && !Array.isArray(examples)) return wanted(first);
   const type = TYPE_WORDS[String(schema.type)] ?? 'a value';
   if (Array.isArray(examples)) return `${type} such as ${spaced(examples[0])}`;
   return required === undefined ? type : `${type} with ${required.map((key) => `"${key}"`).join(', ')}`;

@@ -1,6 +1,6 @@
 /** A listener: binds, speaks HTTP/1.1 to callers, hands each checked request on, drains. */
 
-import { randomUUID, X509Certificate } from 'node:crypto';
+import { randomUUID, type X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
@@ -92,13 +92,21 @@ export class HttpListener {
       insecureHTTPParser: false,
       noDelay: true,
     };
-    const server = tls === undefined ? createServer(http) : createTlsServer({ ...http, ...this.#tlsOptions(), handshakeTimeout: limits.headTimeout });
+    const server =
+      tls === undefined ? createServer(http) : createTlsServer({ ...http, ...this.#tlsOptions(), handshakeTimeout: limits.headTimeout });
     server.maxHeadersCount = 0;
     server.maxConnections = limits.maxConnections;
     const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => this.#receive(incoming, outgoing);
     server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest);
     server.on('connect', (_incoming: IncomingMessage, socket: Socket) =>
-      this.#refuseRaw(socket, new BrokerError('REQUEST_INVALID', 'CONNECT is not supported: send requests to this address instead', { stage: 'listener', status: 501, close: true })),
+      this.#refuseRaw(
+        socket,
+        new BrokerError('REQUEST_INVALID', 'CONNECT is not supported: send requests to this address instead', {
+          stage: 'listener',
+          status: 501,
+          close: true,
+        }),
+      ),
     );
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket));
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#connections.add(socket));
@@ -149,7 +157,10 @@ export class HttpListener {
       this.#checkSite({ host: head.host, fields: incoming.rawHeaders });
       const hasBody = head.chunked || (head.length ?? 0) > 0;
       active.body = hasBody ? createBody(incoming, outgoing, head.length) : undefined;
-      handle(new NodeRequest(incoming, outgoing, { id, listener: name, host: head.host, peer: this.#peer(socket), body: active.body }), reply);
+      handle(
+        new NodeRequest(incoming, outgoing, { id, listener: name, host: head.host, peer: this.#peer(socket), body: active.body }),
+        reply,
+      );
     } catch (error) {
       closing = true;
       refuse(toBrokerError(error, 'listener'), { id, method: incoming.method ?? '', target: incoming.url ?? '' }, reply);
@@ -172,7 +183,11 @@ export class HttpListener {
     let peer = this.#peers.get(socket);
     if (peer === undefined) {
       const encrypted = this.#parts.config.tls !== undefined;
-      peer = { address: socket.remoteAddress ?? '', encrypted, certificate: encrypted ? this.#certificate(socket as TLSSocket) : undefined };
+      peer = {
+        address: socket.remoteAddress ?? '',
+        encrypted,
+        certificate: encrypted ? this.#certificate(socket as TLSSocket) : undefined,
+      };
       this.#peers.set(socket, peer);
     }
     return peer;
@@ -221,9 +236,11 @@ function requestId(incoming: IncomingMessage): string {
 
 function clientRefusal(code: string | undefined): BrokerError | undefined {
   const options = { stage: 'listener', close: true } as const;
-  if (code === 'HPE_HEADER_OVERFLOW') return new BrokerError('REQUEST_TOO_LARGE', 'the request head is too large', { ...options, status: 431 });
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new BrokerError('REQUEST_TOO_LARGE', 'the request head is too large', { ...options, status: 431 });
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new BrokerError('REQUEST_TIMEOUT', 'the request head took too long to arrive', options);
-  if (code === 'HPE_INVALID_VERSION') return new BrokerError('REQUEST_INVALID', 'only HTTP/1.1 and HTTP/1.0 are spoken here', { ...options, status: 505 });
+  if (code === 'HPE_INVALID_VERSION')
+    return new BrokerError('REQUEST_INVALID', 'only HTTP/1.1 and HTTP/1.0 are spoken here', { ...options, status: 505 });
   if (code?.startsWith('HPE_')) return new BrokerError('REQUEST_INVALID', 'the request is not valid HTTP/1.1', options);
   return undefined;
 }

@@ -40,7 +40,11 @@ export class Metrics {
     labelNames: ['token'] as const,
     registers: [this.#registry],
   });
-  readonly storeUp = new Gauge({ name: `${PREFIX}store_up`, help: '1 while the shared store works, 0 while it does not.', registers: [this.#registry] });
+  readonly storeUp = new Gauge({
+    name: `${PREFIX}store_up`,
+    help: '1 while the shared store works, 0 while it does not.',
+    registers: [this.#registry],
+  });
   readonly storeUnreadable = new Counter({
     name: `${PREFIX}store_unreadable_total`,
     help: 'Entries of the store that could not be used.',

@@ -82,7 +82,12 @@ export class CachedToken implements TokenSource {
     if (held === undefined) return { state: 'none', fingerprint: undefined, secondsLeft: undefined, waiting: this.#flight.waiting };
     const ageMs = held.token.ageMs(this.#clock);
     const state = ageMs >= held.unusableAtAge ? 'expired' : ageMs >= held.renewAtAge ? 'renewing' : 'fresh';
-    return { state, fingerprint: held.token.fingerprint, secondsLeft: (held.token.lifetimeMs - ageMs) / 1000, waiting: this.#flight.waiting };
+    return {
+      state,
+      fingerprint: held.token.fingerprint,
+      secondsLeft: (held.token.lifetimeMs - ageMs) / 1000,
+      waiting: this.#flight.waiting,
+    };
   }
 
   /** Stops renewing; what waits is answered still. */

@@ -23,7 +23,9 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     token.audience ?? null,
     token.resource ?? null,
     sortedEntries(token.parameters ?? {}),
-    sortedEntries(Object.fromEntries(Object.entries(token.headers ?? {}).map(([name, value]) => [name.toLowerCase(), digest(value.reveal())]))),
+    sortedEntries(
+      Object.fromEntries(Object.entries(token.headers ?? {}).map(([name, value]) => [name.toLowerCase(), digest(value.reveal())])),
+    ),
     token.grant === 'password' ? token.resourceOwner.username.reveal() : null,
   ];
   return digest(JSON.stringify(inputs));

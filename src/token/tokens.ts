@@ -31,7 +31,8 @@ export class Tokens {
     const { config, clock } = options;
     this.#config = config;
     this.#store = config.store === undefined ? undefined : new RedisStore(config.store, options.storeObserver, clock);
-    for (const [name, server] of Object.entries(config.authorizationServers)) this.#servers.set(name, new AuthorizationServer(server, clock));
+    for (const [name, server] of Object.entries(config.authorizationServers))
+      this.#servers.set(name, new AuthorizationServer(server, clock));
     for (const [name, token] of Object.entries(config.tokens)) this.#sources.set(name, this.#createSource(name, token, options));
   }
 

@@ -9,13 +9,37 @@ interface Verdict {
 }
 
 const REFUSED: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'connection_refused', message: 'the upstream refuses connections' };
-const NO_ROUTE: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'destination_ip_unroutable', message: 'there is no way to the upstream' };
+const NO_ROUTE: Verdict = {
+  code: 'UPSTREAM_UNREACHABLE',
+  proxyError: 'destination_ip_unroutable',
+  message: 'there is no way to the upstream',
+};
 const DNS: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'dns_error', message: "the upstream's name cannot be resolved" };
-const TLS: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'tls_certificate_error', message: 'the TLS identity of the upstream cannot be verified' };
-const RESET: Verdict = { code: 'UPSTREAM_RESET', proxyError: 'connection_terminated', message: 'the upstream closed the connection before it had answered' };
-const INVALID: Verdict = { code: 'UPSTREAM_INVALID_RESPONSE', proxyError: 'http_protocol_error', message: 'the upstream sent an answer that is not valid HTTP' };
-const CONNECT_TIMEOUT: Verdict = { code: 'UPSTREAM_TIMEOUT', proxyError: 'connection_timeout', message: 'connecting to the upstream took too long' };
-const ANSWER_TIMEOUT: Verdict = { code: 'UPSTREAM_TIMEOUT', proxyError: 'http_response_timeout', message: 'the upstream took too long to answer' };
+const TLS: Verdict = {
+  code: 'UPSTREAM_UNREACHABLE',
+  proxyError: 'tls_certificate_error',
+  message: 'the TLS identity of the upstream cannot be verified',
+};
+const RESET: Verdict = {
+  code: 'UPSTREAM_RESET',
+  proxyError: 'connection_terminated',
+  message: 'the upstream closed the connection before it had answered',
+};
+const INVALID: Verdict = {
+  code: 'UPSTREAM_INVALID_RESPONSE',
+  proxyError: 'http_protocol_error',
+  message: 'the upstream sent an answer that is not valid HTTP',
+};
+const CONNECT_TIMEOUT: Verdict = {
+  code: 'UPSTREAM_TIMEOUT',
+  proxyError: 'connection_timeout',
+  message: 'connecting to the upstream took too long',
+};
+const ANSWER_TIMEOUT: Verdict = {
+  code: 'UPSTREAM_TIMEOUT',
+  proxyError: 'http_response_timeout',
+  message: 'the upstream took too long to answer',
+};
 
 const BY_CODE: Readonly<Record<string, Verdict>> = {
   ECONNREFUSED: REFUSED,
@@ -41,12 +65,16 @@ const BY_CODE: Readonly<Record<string, Verdict>> = {
 };
 
 /** OpenSSL's verification results and Node's TLS errors come under many names. */
-const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO|ERR_OSSL)/;
+const TLS_CODE =
+  /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO|ERR_OSSL)/;
 
 /** Reads the most telling code in the chain of causes. */
 export function toUpstreamError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
-  const verdict = codesOf(error).map(verdictOf).find((found) => found !== undefined) ?? RESET;
+  const verdict =
+    codesOf(error)
+      .map(verdictOf)
+      .find((found) => found !== undefined) ?? RESET;
   return new BrokerError(verdict.code, verdict.message, { stage: 'upstream', cause: error, proxyError: verdict.proxyError });
 }
 

@@ -18,7 +18,17 @@ const HOP_BY_HOP = new Set([
 ]);
 
 /** Fields of a request that the broker owns: the caller's are dropped, however they are spelled. */
-const OWNED = new Set([...HOP_BY_HOP, 'host', 'content-length', 'expect', 'authorization', 'forwarded', 'traceparent', 'x-request-id', 'via']);
+const OWNED = new Set([
+  ...HOP_BY_HOP,
+  'host',
+  'content-length',
+  'expect',
+  'authorization',
+  'forwarded',
+  'traceparent',
+  'x-request-id',
+  'via',
+]);
 
 /** What a request gets on its way out. */
 export interface Outbound {

@@ -92,6 +92,8 @@ class Exchange implements UpstreamAnswer {
 
   #refuse(): void {
     this.#flow?.abort();
-    this.#outcome.reject(new BrokerError('UPSTREAM_INVALID_RESPONSE', 'the upstream sent a status that does not exist', { stage: 'upstream' }));
+    this.#outcome.reject(
+      new BrokerError('UPSTREAM_INVALID_RESPONSE', 'the upstream sent a status that does not exist', { stage: 'upstream' }),
+    );
   }
 }

@@ -41,7 +41,7 @@ export class UndiciConnections implements UpstreamConnections {
     const flow = new UndiciFlow(answer, () => request.fresh && void dispatcher.close());
     dispatcher.dispatch(
       {
-        method: request.method as Dispatcher.HttpMethod,
+        method: request.method,
         path: request.target,
         headers: framed(request),
         body: request.body === undefined ? null : toReadable(request.body),

@@ -35,7 +35,9 @@ describe('token answer', () => {
     ['not ASCII', 'tökén', 'token_malformed'],
     ['of 9 KiB', 'a'.repeat(9 * 1024), 'token_too_large'],
   ])('T02 an access token %s is nonsense', (_what, value, reason) => {
-    expect(() => read(answer(200, { ...good, access_token: value }))).toThrow(expect.objectContaining({ failureClass: 'nonsense', reason }));
+    expect(() => read(answer(200, { ...good, access_token: value }))).toThrow(
+      expect.objectContaining({ failureClass: 'nonsense', reason }),
+    );
   });
 
   test('T02 accepts what real tokens are made of, beyond b64token', () => {
@@ -52,14 +54,19 @@ describe('token answer', () => {
     expect(read(answer(200, { ...good, expires_in: value })).lifetimeMs).toBe(expected);
   });
 
-  test.each([['negative', -1], ['zero', 0], ['true', true], ['text', 'abc'], ['digits and text', '3600abc'], ['"0"', '0'], ['a list', [1]]])(
-    'T03 expires_in %s is nonsense',
-    (_what, value) => {
-      expect(() => read(answer(200, { ...good, expires_in: value }))).toThrow(
-        expect.objectContaining({ failureClass: 'nonsense', reason: 'expires_in_invalid' }),
-      );
-    },
-  );
+  test.each([
+    ['negative', -1],
+    ['zero', 0],
+    ['true', true],
+    ['text', 'abc'],
+    ['digits and text', '3600abc'],
+    ['"0"', '0'],
+    ['a list', [1]],
+  ])('T03 expires_in %s is nonsense', (_what, value) => {
+    expect(() => read(answer(200, { ...good, expires_in: value }))).toThrow(
+      expect.objectContaining({ failureClass: 'nonsense', reason: 'expires_in_invalid' }),
+    );
+  });
 
   test("believes a JWT's own end when it is nearer, on the server's clock", () => {
     const exp = NOW / 1000 + 60;
@@ -119,12 +126,16 @@ describe('token answer', () => {
   });
 
   test('an error beside a token is nonsense', () => {
-    expect(() => read(answer(200, { ...good, error: 'x' }))).toThrow(expect.objectContaining({ failureClass: 'nonsense', reason: 'error_in_success' }));
+    expect(() => read(answer(200, { ...good, error: 'x' }))).toThrow(
+      expect.objectContaining({ failureClass: 'nonsense', reason: 'error_in_success' }),
+    );
   });
 
   test('token types are those of the config', () => {
     expect(() => read(answer(200, { ...good, token_type: 'mac' }))).toThrow(expect.objectContaining({ reason: 'token_type_unexpected' }));
-    expect(() => read(answer(200, { ...good, token_type: undefined }))).toThrow(expect.objectContaining({ reason: 'token_type_unexpected' }));
+    expect(() => read(answer(200, { ...good, token_type: undefined }))).toThrow(
+      expect.objectContaining({ reason: 'token_type_unexpected' }),
+    );
     expect(read(answer(200, { ...good, token_type: undefined }), { tokenTypes: ['bearer', ''] }).accessToken).toBe('at');
     expect(read(answer(200, { ...good, token_type: 'BearerToken' }), { tokenTypes: ['bearertoken'] }).accessToken).toBe('at');
   });

@@ -11,8 +11,8 @@ function unsafeKeys(schema: JsonSchema, path: readonly string[]): string[][] {
   const { additionalProperties: entry, properties = {}, items } = schema;
   return [
     ...alternatives.flatMap((alternative) => unsafeKeys(alternative, path)),
-    ...(typeof entry === 'object' ? unsafeKeys(entry as JsonSchema, [...path, '*']) : []),
-    ...(typeof items === 'object' && !Array.isArray(items) ? unsafeKeys(items as JsonSchema, [...path, '[]']) : []),
+    ...(typeof entry === 'object' ? unsafeKeys(entry, [...path, '*']) : []),
+    ...(typeof items === 'object' && !Array.isArray(items) ? unsafeKeys(items, [...path, '[]']) : []),
     ...Object.entries(properties).flatMap(([key, property]) =>
       key.startsWith('unsafe') ? [[...path, key]] : unsafeKeys(property as JsonSchema, [...path, key]),
     ),
@@ -33,7 +33,7 @@ describe('the JSON Schema', () => {
         if (child.description === undefined) undescribed.push(`${path}.${key}`);
         visit(child, `${path}.${key}`);
       }
-      for (const alternative of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) visit(alternative as JsonSchema, path);
+      for (const alternative of [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]) visit(alternative, path);
       if (isMap(schema)) visit(schema.additionalProperties as JsonSchema, `${path}.*`);
     };
     const isMap = (schema: JsonSchema) => typeof schema.additionalProperties === 'object';

@@ -226,6 +226,10 @@ describe('a config with problems', () => {
         ({ listeners }) => (listeners.local.unsafeAnonymous = false),
       ],
       ['callers.app.basic.passwordHash is an empty list; give at least one', ({ callers }) => (callers.app.basic.passwordHash = [])],
+      [
+        'callers.app.basic.passwordHash is missing; give an object such as { "fromEnv": "NAME" }',
+        ({ callers }) => delete callers.app.basic.passwordHash,
+      ],
       ['callers.app has no way to authenticate; give "basic" or "mtls"', ({ callers }) => (callers.app = {})],
       ['tokens.orders.grant is missing; give one of "client_credentials", "password"', ({ tokens }) => delete tokens.orders.grant],
       [

@@ -71,7 +71,7 @@ interface Place {
 
 function placesIn(value: unknown): Place[] {
   if (typeof value !== 'object' || value === null) return [];
-  return Object.keys(value).flatMap((key) => [{ parent: value as Loose, key }, ...placesIn((value as Loose)[key])]);
+  return Object.keys(value).flatMap((key) => [{ parent: value, key }, ...placesIn((value as Loose)[key])]);
 }
 
 const mutation = fc.record({

@@ -76,7 +76,11 @@ describe('an authorization server in trouble', () => {
   );
 
   test('T05 a 401 with a challenge is a refused client', async () => {
-    const challenge = answerWith(401, ['WWW-Authenticate: Basic realm="as"', 'Content-Type: application/json'], '{"error":"invalid_client"}');
+    const challenge = answerWith(
+      401,
+      ['WWW-Authenticate: Basic realm="as"', 'Content-Type: application/json'],
+      '{"error":"invalid_client"}',
+    );
     scene = await startScene({ token: () => challenge });
     expectRefusal(await get(), 502, 'TOKEN_REJECTED');
   });

@@ -58,7 +58,12 @@ describe('an upstream that cannot be reached', () => {
     };
     for (const identity of Object.values(identities)) {
       const origin = await startScriptedServer({ answer: () => answerWith(200, []), tls: identity });
-      await expectRefusal({ route: { upstream: origin.url, upstreamTls: { ca: authority.certificate } } }, 502, 'UPSTREAM_UNREACHABLE', 'tls_certificate_error');
+      await expectRefusal(
+        { route: { upstream: origin.url, upstreamTls: { ca: authority.certificate } } },
+        502,
+        'UPSTREAM_UNREACHABLE',
+        'tls_certificate_error',
+      );
       expect(origin.requests).toHaveLength(0);
       await scene.close();
       await origin.close();
@@ -110,7 +115,8 @@ describe('an answer cut short', () => {
   });
 
   test('U02 silence in the middle of a body ends it after the idle time', async () => {
-    const silent = (_request: unknown, connection: { write(text: string): void }) => void connection.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+    const silent = (_request: unknown, connection: { write(text: string): void }) =>
+      void connection.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
     scene = await startScene({ origin: silent, route: { timeouts: { idle: '1s' } } });
     expect((await get()).complete).toBe(false);
   });
@@ -162,13 +168,20 @@ describe('a caller that goes away', () => {
       },
     });
     await get({ fields: { 'X-Warm': '1' }, signal: AbortSignal.timeout(300) }).catch(() => undefined);
-    const stages: { bytes: string; ready: (connection: { waitFor(what: string): Promise<string> }, before: number) => Promise<unknown> }[] = [
-      { bytes: '', ready: async () => undefined },
-      { bytes: 'GET /api/x HT', ready: async () => undefined },
-      { bytes: 'GET /api/waiting HTTP/1.1\r\nHost: localhost\r\n\r\n', ready: (_connection, before) => scene.origin.untilRequests(before + 1) },
-      { bytes: 'GET /api/answering HTTP/1.1\r\nHost: localhost\r\n\r\n', ready: (connection) => connection.waitFor('begun') },
-      { bytes: 'POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf', ready: async () => new Promise((resolve) => setTimeout(resolve, 5)) },
-    ];
+    const stages: { bytes: string; ready: (connection: { waitFor(what: string): Promise<string> }, before: number) => Promise<unknown> }[] =
+      [
+        { bytes: '', ready: async () => undefined },
+        { bytes: 'GET /api/x HT', ready: async () => undefined },
+        {
+          bytes: 'GET /api/waiting HTTP/1.1\r\nHost: localhost\r\n\r\n',
+          ready: (_connection, before) => scene.origin.untilRequests(before + 1),
+        },
+        { bytes: 'GET /api/answering HTTP/1.1\r\nHost: localhost\r\n\r\n', ready: (connection) => connection.waitFor('begun') },
+        {
+          bytes: 'POST /api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf',
+          ready: async () => new Promise((resolve) => setTimeout(resolve, 5)),
+        },
+      ];
     for (let round = 0; round < 40; round += 1) {
       for (const { bytes, ready } of stages) {
         const connection = await openRaw(scene.address());

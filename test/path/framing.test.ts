@@ -42,7 +42,10 @@ describe('framing', () => {
     ['DELETE', 'DELETE', []],
   ])('H06 no transfer coding is added to a bodyless %s', async (_what, method, fields) => {
     scene = await startScene();
-    await sendRaw(scene.address(), `${[`${method} /api/x HTTP/1.1`, 'Host: localhost', ...fields, 'Connection: close'].join('\r\n')}\r\n\r\n`);
+    await sendRaw(
+      scene.address(),
+      `${[`${method} /api/x HTTP/1.1`, 'Host: localhost', ...fields, 'Connection: close'].join('\r\n')}\r\n\r\n`,
+    );
     const { head, body } = scene.origin.requests[0] as { head: string; body: Buffer };
     expect(body).toHaveLength(0);
     expect(fieldLines(head, 'transfer-encoding')).toEqual([]);
@@ -70,7 +73,10 @@ describe('framing', () => {
 
   test('a refused upload is never asked for', async () => {
     scene = await startScene();
-    const { text } = await sendRaw(scene.address(), 'PUT /elsewhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
+    const { text } = await sendRaw(
+      scene.address(),
+      'PUT /elsewhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n',
+    );
     expect(text).toMatch(/^HTTP\/1.1 404 /);
     expect(text).toMatch(/connection: close/i);
   });
@@ -115,7 +121,10 @@ describe('framing', () => {
   ])('H01 %s is refused, the connection closed, and nobody else hears of it', async (_what, lines, status) => {
     scene = await startScene();
     const host = lines === '' ? '' : 'Host: localhost\r\n';
-    const { text, closed } = await sendRaw(scene.address(), `POST /api/x HTTP/1.1\r\n${host}${lines === '' ? '' : `${lines}\r\n`}\r\nhello`);
+    const { text, closed } = await sendRaw(
+      scene.address(),
+      `POST /api/x HTTP/1.1\r\n${host}${lines === '' ? '' : `${lines}\r\n`}\r\nhello`,
+    );
     expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(['fin', 'reset']).toContain(closed);
     expect(scene.origin.requests).toHaveLength(0);

@@ -125,22 +125,34 @@ describe('starting', () => {
   test('L10 an authorization server in trouble never stops a start; readiness follows the policy', async () => {
     const origin = await scripted(() => answerWith(500, []));
     const tokens = {
-      orders: { authorizationServer: 'as', grant: 'client_credentials', clientId: 'c', clientAuthentication: { secret: { unsafeInline: 'a-secret' } } },
+      orders: {
+        authorizationServer: 'as',
+        grant: 'client_credentials',
+        clientId: 'c',
+        clientAuthentication: { secret: { unsafeInline: 'a-secret' } },
+      },
     };
-    const broker = await start(origin, { authorizationServers: { as: { tokenEndpoint: `${origin.url}/token` } }, tokens, readiness: 'tokens' });
+    const broker = await start(origin, {
+      authorizationServers: { as: { tokenEndpoint: `${origin.url}/token` } },
+      tokens,
+      readiness: 'tokens',
+    });
     await broker.logged('token not granted');
     expect((await fetch(`${broker.url('probes')}/livez`)).status).toBe(200);
     expect((await fetch(`${broker.url('probes')}/readyz`)).status).toBe(200);
     expect(await (await fetch(`${broker.url('probes')}/readyz?verbose`)).text()).toBe('ok\ntoken orders: none\n');
   });
 
-  test.each(['start', 'dev'] as const)('"%s" with a config that cannot be used: exit 2, the problem on stderr, nothing on stdout', async (command) => {
-    const broker = await spawnBroker({ command, config: '{ "listeners": {} }' });
-    closing.push(broker);
-    expect((await broker.exited).code).toBe(2);
-    expect(broker.stderr()).toMatch(/^sidecar\.config\.json:1:16: "listeners" is empty; define at least one listener\n$/);
-    expect(broker.stdout()).toBe('');
-  });
+  test.each(['start', 'dev'] as const)(
+    '"%s" with a config that cannot be used: exit 2, the problem on stderr, nothing on stdout',
+    async (command) => {
+      const broker = await spawnBroker({ command, config: '{ "listeners": {} }' });
+      closing.push(broker);
+      expect((await broker.exited).code).toBe(2);
+      expect(broker.stderr()).toMatch(/^sidecar\.config\.json:1:16: "listeners" is empty; define at least one listener\n$/);
+      expect(broker.stdout()).toBe('');
+    },
+  );
 });
 
 async function untilRefused(address: string): Promise<void> {

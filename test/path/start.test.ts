@@ -27,7 +27,12 @@ beforeAll(async () => {
   broker = await startBrokerProcess({
     built: true,
     env: { BILLING_PASSWORD_HASH: await secretHash(), LEDGER_SECRET: CLIENTS.ledger.secret, LEDGER_PASSWORD: USER.password },
-    files: { 'server.crt': server.cert, 'server.key': server.key, 'ca.crt': authority.certificate, 'orders-secret': `${CLIENTS.orders.secret}\n` },
+    files: {
+      'server.crt': server.cert,
+      'server.key': server.key,
+      'ca.crt': authority.certificate,
+      'orders-secret': `${CLIENTS.orders.secret}\n`,
+    },
     config: {
       listeners: {
         local: { address: '127.0.0.1:0', authenticate: ['basic'] },
@@ -61,8 +66,20 @@ beforeAll(async () => {
         },
       },
       routes: {
-        orders: { path: '/orders', callers: ['billing', 'anonymous'], token: 'orders', upstream: `${origin.url}/v1`, upstreamTls: { ca: { fromFile: 'ca.crt' } } },
-        ledger: { path: '/ledger', callers: ['reports'], token: 'ledger', upstream: origin.url, upstreamTls: { ca: { fromFile: 'ca.crt' } } },
+        orders: {
+          path: '/orders',
+          callers: ['billing', 'anonymous'],
+          token: 'orders',
+          upstream: `${origin.url}/v1`,
+          upstreamTls: { ca: { fromFile: 'ca.crt' } },
+        },
+        ledger: {
+          path: '/ledger',
+          callers: ['reports'],
+          token: 'ledger',
+          upstream: origin.url,
+          upstreamTls: { ca: { fromFile: 'ca.crt' } },
+        },
       },
     },
   });
@@ -168,7 +185,11 @@ describe('token-broker start', () => {
   });
 
   test('B07 the certificate of another workload is refused', async () => {
-    for (const uri of ['spiffe://acme.example/ns/reports/sa/a/b', 'spiffe://acme.example/ns/other/sa/x', 'spiffe://evil.example/ns/reports/sa/x']) {
+    for (const uri of [
+      'spiffe://acme.example/ns/reports/sa/a/b',
+      'spiffe://acme.example/ns/other/sa/x',
+      'spiffe://evil.example/ns/reports/sa/x',
+    ]) {
       expect((await mesh('/ledger/1', await authority.issueClient({ uri: [uri] }))).status).toBe(403);
     }
     expect((await mesh('/ledger/1', await authority.issueClient({ commonName: 'reports' }))).status).toBe(403);

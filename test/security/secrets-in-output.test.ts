@@ -5,10 +5,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { hashPassword } from '../../src/caller/password-hash.ts';
-import { createLog } from '../../src/telemetry/log.ts';
-import { BrokerError } from '../../src/errors.ts';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
+import { hashPassword } from '../../src/caller/password-hash.ts';
+import { BrokerError } from '../../src/errors.ts';
+import { createLog } from '../../src/telemetry/log.ts';
 import { type BrokerProcess, spawnBroker, startBrokerProcess } from '../helpers/broker-process.ts';
 import { type Canaries, createCanaries } from '../helpers/canaries.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
@@ -62,7 +62,9 @@ beforeAll(async () => {
   const redisPassword = canaries.plant('redis-password', { plain: true });
   const storeKey = randomBytes(32).toString('base64');
   canaries.watch('store-key', storeKey);
-  const names = Object.keys(MISBEHAVIOURS).flatMap((behaviour) => GRANTS.map((grant) => ({ behaviour, grant, name: `${behaviour}-${grant}` })));
+  const names = Object.keys(MISBEHAVIOURS).flatMap((behaviour) =>
+    GRANTS.map((grant) => ({ behaviour, grant, name: `${behaviour}-${grant}` })),
+  );
   broker = await startBrokerProcess({
     files: { 'server.key': server.key },
     env: {
@@ -88,14 +90,22 @@ beforeAll(async () => {
             grant,
             clientId: 'the-client',
             clientAuthentication: { secret: { unsafeInline: canaries.plant('client-secret') } },
-            ...(grant === 'password' ? { resourceOwner: { username: 'owner', password: { unsafeInline: canaries.plant('owner-password') } } } : {}),
+            ...(grant === 'password'
+              ? { resourceOwner: { username: 'owner', password: { unsafeInline: canaries.plant('owner-password') } } }
+              : {}),
           },
         ]),
       ),
       routes: Object.fromEntries(
         names.map(({ name }) => [
           name,
-          { path: `/${name}`, callers: ['billing'], token: name, upstream: origin.url, headers: { 'X-Key': { unsafeInline: canaries.plant('route-header', { plain: true }) } } },
+          {
+            path: `/${name}`,
+            callers: ['billing'],
+            token: name,
+            upstream: origin.url,
+            headers: { 'X-Key': { unsafeInline: canaries.plant('route-header', { plain: true }) } },
+          },
         ]),
       ),
       store: { redis: { url: { fromEnv: 'REDIS_URL' } }, encryption: { keys: [{ id: 'k', key: { fromEnv: 'STORE_KEY' } }] } },
@@ -158,8 +168,15 @@ describe('secrets in what the broker says', () => {
     const lines: string[] = [];
     const log = createLog('trace', { write: (line) => void lines.push(line) });
     const secret = canaries.plant('in-an-error');
-    const foreign = Object.assign(new TypeError(`Invalid value "${secret}" for header "authorization"`), { body: secret, headers: { a: secret }, code: 'ERR_X' });
-    const nested = new BrokerError('INTERNAL', 'it failed', { stage: 'broker', cause: new AuthorizationServerError('transient', 'network', { cause: foreign }) });
+    const foreign = Object.assign(new TypeError(`Invalid value "${secret}" for header "authorization"`), {
+      body: secret,
+      headers: { a: secret },
+      code: 'ERR_X',
+    });
+    const nested = new BrokerError('INTERNAL', 'it failed', {
+      stage: 'broker',
+      cause: new AuthorizationServerError('transient', 'network', { cause: foreign }),
+    });
     log.error({ err: foreign }, 'one');
     log.error({ err: nested }, 'two');
     expect(lines).toHaveLength(2);
@@ -169,7 +186,10 @@ describe('secrets in what the broker says', () => {
 
   test('X01 a config that is wrong is explained without its secrets', async () => {
     const secret = canaries.plant('misplaced', { plain: true });
-    const config = { listeners: { local: { address: secret, authenticate: [secret] } }, tokens: { t: { grant: secret, clientAuthentication: { secret } } } };
+    const config = {
+      listeners: { local: { address: secret, authenticate: [secret] } },
+      tokens: { t: { grant: secret, clientAuthentication: { secret } } },
+    };
     const failing = await spawnBroker({ config });
     expect((await failing.exited).code).toBe(2);
     expect(failing.stderr()).toMatch(/listeners\.local\.address/);

@@ -8,7 +8,12 @@ import { Token } from '../../src/token/token.ts';
 import { FakeClock, settle } from '../helpers/fake-clock.ts';
 
 function renewConfig(overrides: Record<string, unknown> = {}) {
-  const base = { authorizationServer: 'as', grant: 'client_credentials', clientId: 'c', clientAuthentication: { secret: { unsafeInline: 's' } } };
+  const base = {
+    authorizationServer: 'as',
+    grant: 'client_credentials',
+    clientId: 'c',
+    clientAuthentication: { secret: { unsafeInline: 's' } },
+  };
   return tokenSchema.parse({ ...base, renew: overrides }).renew;
 }
 
@@ -191,7 +196,11 @@ describe('cached token', () => {
 
   test('takes a token from the store instead of a grant, and gives a granted one to it', async () => {
     const written: StoredToken[] = [];
-    const store: TokenStore = { read: async () => written.at(-1), write: async (_identity, token) => void written.push(token), close: async () => {} };
+    const store: TokenStore = {
+      read: async () => written.at(-1),
+      write: async (_identity, token) => void written.push(token),
+      close: async () => {},
+    };
     const first = rig({ store });
     await first.cached.get();
     const second = rig({ store });

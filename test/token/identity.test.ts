@@ -13,9 +13,14 @@ const inputs = fc.record({
   tokenEndpoint: fc.option(fc.constantFrom('https://a.example/token', 'https://b.example/token'), { nil: undefined }),
   method: fc.constantFrom('client_secret_basic', 'client_secret_post'),
   clientId: name,
-  scope: fc.option(fc.uniqueArray(scopeName, { minLength: 1 }).map((names) => names.sort().join(' ')), { nil: undefined }),
+  scope: fc.option(
+    fc.uniqueArray(scopeName, { minLength: 1 }).map((names) => names.sort().join(' ')),
+    { nil: undefined },
+  ),
   audience: fc.option(fc.array(name, { minLength: 1, maxLength: 2 }), { nil: undefined }),
-  resource: fc.option(fc.array(fc.constantFrom('https://r.example', 'https://r.example/x'), { minLength: 1, maxLength: 2 }), { nil: undefined }),
+  resource: fc.option(fc.array(fc.constantFrom('https://r.example', 'https://r.example/x'), { minLength: 1, maxLength: 2 }), {
+    nil: undefined,
+  }),
   parameters: fc.option(fc.dictionary(fc.constantFrom('x', 'y', 'xy'), name, { maxKeys: 2 }), { nil: undefined }),
   username: fc.option(name, { nil: undefined }),
 });
@@ -38,8 +43,7 @@ function identityOf(given: Inputs, secret = 'secret'): string {
   );
 }
 
-const canonical = (given: Inputs) =>
-  JSON.stringify({ ...given, parameters: Object.entries(given.parameters ?? {}).sort() });
+const canonical = (given: Inputs) => JSON.stringify({ ...given, parameters: Object.entries(given.parameters ?? {}).sort() });
 
 describe('token identity', () => {
   test('C01 any difference in any input gives another identity, and no difference gives the same', () => {

@@ -8,7 +8,7 @@ export const demoRules: Rule = (context) => {
   const { demo, callers } = context.config;
   if (demo === undefined) return [];
   const { authorizationServer, call } = demo;
-  const caller = callers[call.caller];
+  const caller = Object.hasOwn(callers, call.caller) ? callers[call.caller] : undefined;
   const findings: Finding[] = [
     ...referenceFindings(authorizationServer.name, 'authorizationServers', ['demo', 'authorizationServer', 'name'], context),
     ...referenceFindings(call.listener, 'listeners', ['demo', 'call', 'listener'], context),

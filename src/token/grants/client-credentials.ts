@@ -7,6 +7,10 @@ import type { TokenSource } from '../source.ts';
 import { grantSource } from './grant.ts';
 
 /** A refresh token in the answer is ignored: §4.4.3 says there should be none. */
-export function clientCredentials(config: TokenConfig & { grant: 'client_credentials' }, server: AuthorizationServer, clock: Clock): TokenSource {
+export function clientCredentials(
+  config: TokenConfig & { grant: 'client_credentials' },
+  server: AuthorizationServer,
+  clock: Clock,
+): TokenSource {
   return grantSource(config, server, clock, () => ({}));
 }

@@ -9,7 +9,12 @@ import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
 
 /** A source that makes one token request for each `get`; `ownParameters` are read anew each time. */
-export function grantSource(config: TokenConfig, server: AuthorizationServer, clock: Clock, ownParameters: () => Record<string, string>): TokenSource {
+export function grantSource(
+  config: TokenConfig,
+  server: AuthorizationServer,
+  clock: Clock,
+  ownParameters: () => Record<string, string>,
+): TokenSource {
   const authenticate = clientAuthentication(config.clientAuthentication);
   return {
     peek: () => undefined,

@@ -82,7 +82,9 @@ export class RedisStore implements TokenStore {
 
   #deadline(): Promise<never> {
     return new Promise((_resolve, reject) => {
-      this.#clock.after(this.#config.redis.commandTimeout, () => reject(Object.assign(new Error('the store is too slow'), { code: 'ETIMEDOUT' })));
+      this.#clock.after(this.#config.redis.commandTimeout, () =>
+        reject(Object.assign(new Error('the store is too slow'), { code: 'ETIMEDOUT' })),
+      );
     });
   }
 }
@@ -90,7 +92,7 @@ export class RedisStore implements TokenStore {
 /** Options that keep node-redis from queueing, hanging or closing for good: its defaults do all three. */
 function connect(config: StoreConfig, clock: Clock): Keyv<string> {
   const { url, commandTimeout, tls } = config.redis;
-  const text = typeof url === 'string' ? url : (url as Secret).reveal();
+  const text = typeof url === 'string' ? url : url.reveal();
   const tlsOptions = text.startsWith('rediss:')
     ? { tls: true as const, ...pem('ca', tls?.ca), ...pem('cert', tls?.cert), ...pem('key', tls?.key) }
     : {};
