@@ -4,18 +4,18 @@ import { randomUUID, type X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
-import type { SecureContextOptions, TLSSocket, TlsOptions } from 'node:tls';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
-import type { Secret } from '../config/secret.ts';
-import { BrokerError, toBrokerError } from '../errors.ts';
+import { type BrokerError, toBrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
-import { toProblem } from '../problem.ts';
 import { bind } from './bind.ts';
 import { createSiteGuard } from './cross-site.ts';
 import { NodeBody, NodeReply, NodeRequest } from './node-message.ts';
 import { OpenConnections } from './open-connections.ts';
+import { connectRefusal, refusalOf, writeRefusal } from './refusal.ts';
 import { checkRequestHead } from './request-head.ts';
 import { checkTarget } from './target.ts';
+import { followTlsFiles, tlsOptions, verifiedCertificate } from './tls.ts';
 
 export interface HttpListenerParts {
   readonly name: string;
@@ -80,7 +80,7 @@ export class HttpListener {
   }
 
   #createServer(): Server {
-    const { limits, tls } = this.#parts.config;
+    const { limits, tls, authenticate } = this.#parts.config;
     const http = {
       // A little above the limit that is checked exactly on the raw fields, so that the answer is ours.
       maxHeaderSize: limits.maxHeader + limits.maxTarget + 1024,
@@ -93,53 +93,18 @@ export class HttpListener {
       noDelay: true,
     };
     const server =
-      tls === undefined ? createServer(http) : createTlsServer({ ...http, ...this.#tlsOptions(), handshakeTimeout: limits.headTimeout });
+      tls === undefined
+        ? createServer(http)
+        : createTlsServer({ ...http, ...tlsOptions(tls, authenticate), handshakeTimeout: limits.headTimeout });
     server.maxHeadersCount = 0;
     server.maxConnections = limits.maxConnections;
     const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => this.#receive(incoming, outgoing);
     server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest);
-    server.on('connect', (_incoming: IncomingMessage, socket: Socket) =>
-      this.#refuseRaw(
-        socket,
-        new BrokerError('REQUEST_INVALID', 'CONNECT is not supported: send requests to this address instead', {
-          stage: 'listener',
-          status: 501,
-          close: true,
-        }),
-      ),
-    );
+    server.on('connect', (_incoming: IncomingMessage, socket: Socket) => writeRefusal(socket, connectRefusal()));
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket));
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#connections.add(socket));
-    this.#watchTls(server);
+    if (tls !== undefined) followTlsFiles(server as TlsServer, tls, authenticate, this.#parts.onTlsProblem);
     return server;
-  }
-
-  #tlsOptions(): TlsOptions & SecureContextOptions {
-    const { tls, authenticate } = this.#parts.config;
-    const reveal = (material: Secret | undefined) => material?.reveal();
-    const wantsCertificate = authenticate.includes('mtls');
-    return {
-      cert: reveal(tls?.cert),
-      key: reveal(tls?.key),
-      minVersion: tls?.minVersion ?? 'TLSv1.2',
-      honorCipherOrder: true,
-      ALPNProtocols: ['http/1.1'],
-      // Whether a certificate was verified is asked at each request: callers without one get an HTTP answer.
-      ...(wantsCertificate ? { requestCert: true, rejectUnauthorized: false, ca: reveal(tls?.clientCa), crl: reveal(tls?.crl) } : {}),
-    };
-  }
-
-  #watchTls(server: Server): void {
-    const { tls } = this.#parts.config;
-    for (const material of [tls?.cert, tls?.key, tls?.clientCa, tls?.crl]) {
-      material?.onChange(() => {
-        try {
-          (server as unknown as { setSecureContext(options: SecureContextOptions): void }).setSecureContext(this.#tlsOptions());
-        } catch (cause) {
-          this.#parts.onTlsProblem(cause);
-        }
-      });
-    }
   }
 
   #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -174,7 +139,7 @@ export class HttpListener {
     outgoing.once('close', () => {
       end();
       if (this.#active.get(socket) === active) this.#active.delete(socket);
-      if (active.refusal !== undefined) this.#refuseRaw(socket, active.refusal);
+      if (active.refusal !== undefined) writeRefusal(socket, active.refusal);
     });
     return active;
   }
@@ -186,40 +151,28 @@ export class HttpListener {
       peer = {
         address: socket.remoteAddress ?? '',
         encrypted,
-        certificate: encrypted ? this.#certificate(socket as TLSSocket) : undefined,
+        certificate: this.#parts.config.authenticate.includes('mtls')
+          ? verifiedCertificate(socket as TLSSocket, this.#parts.readCertificate)
+          : undefined,
       };
       this.#peers.set(socket, peer);
     }
     return peer;
   }
 
-  #certificate(socket: TLSSocket): PeerCertificate | undefined {
-    if (!this.#parts.config.authenticate.includes('mtls') || socket.authorized !== true) return undefined;
-    const certificate = socket.getPeerX509Certificate();
-    return certificate === undefined ? undefined : this.#parts.readCertificate(certificate);
-  }
-
   /** What Node's parser refuses, and time limits it enforces. */
   #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    const refusal = clientRefusal(error.code);
+    const refusal = refusalOf(error.code);
     if (refusal === undefined || !socket.writable) {
       socket.destroy();
       return;
     }
     const active = this.#active.get(socket);
-    if (active === undefined) this.#refuseRaw(socket, refusal);
+    if (active === undefined) writeRefusal(socket, refusal);
     // The head was fine and is being handled: the exchange answers, if it still can.
     else if (active.body?.complete === false) active.body.fail(refusal);
     // A later request on the connection: the answers must keep their order.
     else active.refusal = refusal;
-  }
-
-  #refuseRaw(socket: Socket, error: BrokerError): void {
-    if (!socket.writable) return;
-    const { status, fields, body } = toProblem(error, randomUUID());
-    const lines = [`HTTP/1.1 ${status} Refused`];
-    for (let i = 0; i < fields.length; i += 2) lines.push(`${fields[i]}: ${fields[i + 1]}`);
-    socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]), () => socket.destroy());
   }
 }
 
@@ -232,15 +185,4 @@ function createBody(incoming: IncomingMessage, outgoing: ServerResponse, length:
 function requestId(incoming: IncomingMessage): string {
   const given = fieldValue(incoming.rawHeaders, 'x-request-id');
   return given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
-}
-
-function clientRefusal(code: string | undefined): BrokerError | undefined {
-  const options = { stage: 'listener', close: true } as const;
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return new BrokerError('REQUEST_TOO_LARGE', 'the request head is too large', { ...options, status: 431 });
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new BrokerError('REQUEST_TIMEOUT', 'the request head took too long to arrive', options);
-  if (code === 'HPE_INVALID_VERSION')
-    return new BrokerError('REQUEST_INVALID', 'only HTTP/1.1 and HTTP/1.0 are spoken here', { ...options, status: 505 });
-  if (code?.startsWith('HPE_')) return new BrokerError('REQUEST_INVALID', 'the request is not valid HTTP/1.1', options);
-  return undefined;
 }
