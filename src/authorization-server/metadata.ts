@@ -72,11 +72,12 @@ export class MetadataDocument {
 
   async #fetch(algorithm: 'oidc' | 'oauth2'): Promise<Metadata> {
     const issuer = this.#config.issuer as string;
-    const found = await oauth.discovery(new URL(this.#config.metadataUrl ?? issuer), 'token-broker', undefined, undefined, {
+    const found = await oauth.discovery(new URL(issuer), 'token-broker', undefined, undefined, {
       algorithm,
       // The scheme of every URL is checked below and by the config's rules.
       execute: [oauth.allowInsecureRequests],
-      [oauth.customFetch]: (url) => this.#get(url),
+      // openid-client would append a well-known path to a URL that holds none.
+      [oauth.customFetch]: (url) => this.#get(this.#config.metadataUrl ?? url),
     });
     const metadata = found.serverMetadata();
     if (metadata.issuer !== issuer) throw new AuthorizationServerError('transient', 'issuer_mismatch');

@@ -211,9 +211,12 @@ describe('discovery', () => {
   const discovering = (document: (issuer: string) => string, path = '/.well-known/openid-configuration') =>
     startDiscovery((target, issuer) => (target === path ? document(issuer) : target === '/token' ? tokenAnswer() : answerWith(404, [])));
 
-  async function startDiscovery(answer: (target: string, issuer: string) => string, serverConfig = {}): Promise<Scene> {
+  async function startDiscovery(
+    answer: (target: string, issuer: string) => string,
+    serverConfig: (issuer: string) => object = () => ({}),
+  ): Promise<Scene> {
     const server = await startScriptedServer({ answer: (asked) => answer(asked.target, server.url) });
-    const started = await startScene({ serverConfig: { tokenEndpoint: undefined, issuer: server.url, ...serverConfig } });
+    const started = await startScene({ serverConfig: { tokenEndpoint: undefined, issuer: server.url, ...serverConfig(server.url) } });
     return { ...started, authorizationServer: server, close: async () => void (await Promise.all([started.close(), server.close()])) };
   }
 
@@ -226,6 +229,16 @@ describe('discovery', () => {
   test('T12 falls back to RFC 8414 where OpenID Connect discovery answers 404', async () => {
     scene = await discovering((issuer) => metadataAnswer(issuer), '/.well-known/oauth-authorization-server');
     expect((await get()).status).toBe(200);
+  });
+
+  test.each([true, false])('T12 a document elsewhere is read from exactly there, and its issuer is checked (right: %s)', async (right) => {
+    const answer = (target: string, issuer: string) => {
+      if (target === '/token') return tokenAnswer();
+      return target === '/documents/main.json' ? metadataAnswer(issuer, right ? {} : { issuer: `${issuer}/other` }) : answerWith(404, []);
+    };
+    scene = await startDiscovery(answer, (issuer) => ({ metadataUrl: `${issuer}/documents/main.json` }));
+    expect((await get()).status).toBe(right ? 200 : 503);
+    expect(scene.authorizationServer.requests[0]?.target).toBe('/documents/main.json');
   });
 
   test.each<[string, (issuer: string) => string]>([
@@ -250,7 +263,7 @@ describe('discovery', () => {
       if (target === '/token') return tokenAnswer({ expires_in: 1 });
       return bad ? answerWith(500, []) : metadataAnswer(issuer);
     };
-    scene = await startDiscovery(answer, { metadataMaxAge: '1s' });
+    scene = await startDiscovery(answer, () => ({ metadataMaxAge: '1s' }));
     expect((await get()).status).toBe(200);
     bad = true;
     const asked = () => scene.authorizationServer.requests.filter((each) => each.target !== '/token').length;
