@@ -1,9 +1,9 @@
-/** `token-broker dev`: the broker with a readable log and, where the config has a `demo` section, everything around it. */
+/** `token-broker dev`: the broker with a readable log, started anew when its config changes, and with a `demo` section everything around it. */
 
 import { Command } from 'commander';
 import { Broker } from '../broker.ts';
-import type { LoadedConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { ConfigError, formatProblem } from '../config/problem.ts';
 import { parseAddress } from '../config/schema/values.ts';
 import type { TokenRequest } from '../demo/authorization-server.ts';
 import { type Demo, type DemoEvent, startDemo } from '../demo/demo.ts';
@@ -17,7 +17,7 @@ import { reportCrashes, untilStopped } from './serve.ts';
 export function devCommand(io: Io): Command {
   return new Command('dev')
     .description(
-      'Run the broker with a readable log; with a "demo" section in the config, also an authorization server and an upstream to try it.',
+      'Run the broker with a readable log, anew at each change of its config. A "demo" section adds an authorization server and an upstream to try it with.',
     )
     .addOption(configOption())
     .addHelpText('after', '\nExample:\n  token-broker dev -c sidecar.config.json\n')
@@ -27,28 +27,104 @@ export function devCommand(io: Io): Command {
     });
 }
 
-async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
-  const coloured = (io.stdout as NodeJS.WriteStream).isTTY === true && io.env['NO_COLOR'] === undefined;
-  const log = createLog(loaded.config.log.level, readableLog(io.stdout, coloured));
+async function develop(first: LoadedConfig, io: Io): Promise<void> {
+  const coloured = (io.stdout as NodeJS.WriteStream).isTTY && io.env['NO_COLOR'] === undefined;
+  const log = createLog(first.config.log.level, readableLog(io.stdout, coloured));
   reportCrashes(log, io.exit);
-  for (const warning of loaded.warnings) log.warn(formatProblem(warning));
-  const asked: TokenRequest[] = [];
-  let demo: Demo | undefined;
-  const broker = new Broker({ config: loaded.config, log });
-  const watch = loaded.watch({ onProblem: (problem) => log.error(formatProblem(problem)) });
+  const session = new Session(first.file, log, io);
   try {
-    if (loaded.config.demo !== undefined) demo = await startDemo(loaded.config, (event) => noteDemoEvent(event, asked, log));
-    await broker.start();
-    if (demo !== undefined) await showWorkedCall(loaded, broker, asked, io);
+    await session.run(first);
   } catch (error) {
     io.stderr.write(`${(error as Error).message}\n`);
-    await Promise.all([broker.close(), demo?.close()]);
     return io.exit(1);
   }
-  const code = await untilStopped(broker, log);
-  watch.stop();
-  await demo?.close();
-  io.exit(code);
+  io.exit(await untilStopped(() => session.stop(), log));
+}
+
+interface Running {
+  readonly broker: Broker;
+  readonly demo: Demo | undefined;
+  readonly stopWatching: () => void;
+}
+
+/** What runs at the moment, and its replacement when the config file changes. */
+class Session {
+  readonly #file: string;
+  readonly #log: Log;
+  readonly #io: Io;
+  #running: Running | undefined;
+  #stopped = false;
+
+  constructor(file: string, log: Log, io: Io) {
+    this.#file = file;
+    this.#log = log;
+    this.#io = io;
+  }
+
+  /** Starts everything and makes the demo's call. Rejects, with nothing left running, when something cannot be started. */
+  async run(loaded: LoadedConfig): Promise<void> {
+    const log = this.#log;
+    for (const warning of loaded.warnings) log.warn(formatProblem(warning));
+    const watch = loaded.watch({
+      onProblem: (problem) => log.error(formatProblem(problem)),
+      onConfigChange: () => void this.#reload(),
+    });
+    const asked: TokenRequest[] = [];
+    const broker = new Broker({ config: loaded.config, log });
+    let demo: Demo | undefined;
+    this.#running = { broker, demo, stopWatching: () => watch.stop() };
+    try {
+      if (loaded.config.demo !== undefined) demo = await startDemo(loaded.config, (event) => noteDemoEvent(event, asked, log));
+      this.#running = { ...this.#running, demo };
+      await broker.start();
+      if (demo !== undefined) await this.#showWorkedCall(loaded, broker, asked);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Resolves to the number of requests that were cut. */
+  async stop(): Promise<number> {
+    this.#stopped = true;
+    return this.#end();
+  }
+
+  async #end(): Promise<number> {
+    const running = this.#running;
+    this.#running = undefined;
+    running?.stopWatching();
+    const cut = (await running?.broker.drain()) ?? 0;
+    await running?.demo?.close();
+    return cut;
+  }
+
+  /** A config that cannot be used leaves the old one running. */
+  async #reload(): Promise<void> {
+    try {
+      const loaded = await loadConfig(this.#file, { env: this.#io.env, use: 'dev' });
+      if (this.#stopped) return;
+      this.#log.info('config changed: starting anew');
+      await this.#end();
+      await this.run(loaded);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) return this.#giveUp(error as Error);
+      for (const problem of error.problems) this.#log.error(formatProblem(problem));
+      this.#log.warn('the changed config cannot be used: the old one stays');
+    }
+  }
+
+  #giveUp(error: Error): void {
+    this.#io.stderr.write(`${error.message}\n`);
+    this.#io.exit(1);
+  }
+
+  async #showWorkedCall({ config }: LoadedConfig, broker: Broker, asked: readonly TokenRequest[]): Promise<void> {
+    const address = parseAddress(broker.addresses.get(config.demo?.call.listener ?? '') ?? '');
+    if (address === undefined) return;
+    const call = await makeWorkedCall(config, address, asked);
+    this.#io.stdout.write(`\n${describeWorkedCall(call).join('\n')}\n\nstop with Ctrl-C; each event follows on a line\n\n`);
+  }
 }
 
 function noteDemoEvent(event: DemoEvent, asked: TokenRequest[], log: Log): void {
@@ -59,11 +135,4 @@ function noteDemoEvent(event: DemoEvent, asked: TokenRequest[], log: Log): void 
   } else {
     log.info({ upstreamMethod: event.request.method, upstreamPath: event.request.path }, 'demo upstream called');
   }
-}
-
-async function showWorkedCall({ config }: LoadedConfig, broker: Broker, asked: readonly TokenRequest[], io: Io): Promise<void> {
-  const address = parseAddress(broker.addresses.get(config.demo?.call.listener ?? '') ?? '');
-  if (address === undefined) return;
-  const call = await makeWorkedCall(config, address, asked);
-  io.stdout.write(`\n${describeWorkedCall(call).join('\n')}\n\nstop with Ctrl-C; each event follows on a line\n\n`);
 }

@@ -1,16 +1,17 @@
 /** Runs a broker until it is told to stop. */
 
-import type { Broker } from '../broker.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const EXIT_DRAINED = 0;
 const EXIT_CUT = 1;
 
 /**
- * Resolves to the exit code: 0 when everything in flight was finished after SIGTERM or SIGINT, 1 when the grace ran out.
+ * Waits for SIGTERM or SIGINT, then drains. Resolves to the exit code: 0 when everything in flight was finished, 1 when the grace ran out.
  * A second signal ends at once.
+ *
+ * @param drain finishes what is in flight and resolves to the number of requests that were cut
  */
-export function untilStopped(broker: Broker, log: Log): Promise<number> {
+export function untilStopped(drain: () => Promise<number>, log: Log): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
     const stop = (signal: NodeJS.Signals) => {
@@ -20,7 +21,7 @@ export function untilStopped(broker: Broker, log: Log): Promise<number> {
       }
       stopping = true;
       log.info({ signal }, 'signal received');
-      broker.drain().then(
+      drain().then(
         (cut) => resolve(cut === 0 ? EXIT_DRAINED : EXIT_CUT),
         (err: unknown) => {
           log.error({ err }, 'stopping failed');

@@ -30,7 +30,7 @@ export function startCommand(io: Io): Command {
         await broker.close();
         return io.exit(1);
       }
-      const code = await untilStopped(broker, log);
+      const code = await untilStopped(() => broker.drain(), log);
       watch.stop();
       io.exit(code);
     });

@@ -48,7 +48,12 @@ function config(method: string, more: Record<string, unknown> = {}) {
 
 describe('token request', () => {
   test('T01 client_secret_basic form-encodes id and secret into one Authorization field (RFC 6749 appendix B)', async () => {
-    const parsed = config('client_secret_basic', { scope: 'a b', audience: 'https://api', resource: ['https://r.example/1', 'https://r.example/2'], parameters: { x: 'y z' } });
+    const parsed = config('client_secret_basic', {
+      scope: 'a b',
+      audience: 'https://api',
+      resource: ['https://r.example/1', 'https://r.example/2'],
+      parameters: { x: 'y z' },
+    });
     await clientCredentials(parsed as never, server(), clock).get();
     const { form, headers } = sent[0] as Sent;
     expect(Buffer.from(headers['authorization']?.split(' ')[1] ?? '', 'base64').toString()).toBe(
@@ -69,15 +74,26 @@ describe('token request', () => {
     const parsed = config('client_secret_post', { headers: { 'X-Tenant': 'acme' } });
     await clientCredentials(parsed as never, server(), clock).get();
     const { form, headers } = sent[0] as Sent;
-    expect(Object.fromEntries(new URLSearchParams(form))).toEqual({ grant_type: 'client_credentials', client_id: ODD.clientId, client_secret: ODD.secret });
+    expect(Object.fromEntries(new URLSearchParams(form))).toEqual({
+      grant_type: 'client_credentials',
+      client_id: ODD.clientId,
+      client_secret: ODD.secret,
+    });
     expect(headers['authorization']).toBeUndefined();
     expect(headers['x-tenant']).toBe('acme');
   });
 
   test("T01 the password grant sends the resource owner's name and password", async () => {
-    const parsed = config('client_secret_post', { grant: 'password', resourceOwner: { username: 'ann é', password: { unsafeInline: 'p&w=1' } } });
+    const parsed = config('client_secret_post', {
+      grant: 'password',
+      resourceOwner: { username: 'ann é', password: { unsafeInline: 'p&w=1' } },
+    });
     const token = await password(parsed as never, server(), clock).get();
-    expect(Object.fromEntries(new URLSearchParams(sent[0]?.form))).toMatchObject({ grant_type: 'password', username: 'ann é', password: 'p&w=1' });
+    expect(Object.fromEntries(new URLSearchParams(sent[0]?.form))).toMatchObject({
+      grant_type: 'password',
+      username: 'ann é',
+      password: 'p&w=1',
+    });
     expect(token.reveal()).toBe('golden');
   });
 

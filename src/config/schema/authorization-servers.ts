@@ -10,26 +10,35 @@ export const authorizationServer = z
     issuer: httpUrl
       .refine((text) => !text.includes('?'), 'holds a query; an issuer identifier has none (RFC 8414 §2)')
       .optional()
-      .describe('Issuer identifier; endpoints come from its metadata: OIDC discovery, then RFC 8414.'),
+      .describe(
+        'Issuer identifier, compared byte for byte. Its metadata names the token endpoint: OpenID Connect discovery, then RFC 8414 where that is 404.',
+      ),
     metadataUrl: httpUrl
       .optional()
-      .describe('Where the metadata document lives when it is not at a well-known place; the issuer is still checked.'),
-    metadataMaxAge: duration({ minMs: 1000 }).prefault('1h').describe('The metadata is read again in the background after this long.'),
-    tokenEndpoint: httpUrl.optional().describe('Token endpoint; overrides or replaces the metadata.'),
+      .describe('Where the metadata document is, when not at a well-known place. Needs "issuer", which the document must name.'),
+    metadataMaxAge: duration({ minMs: 1000 })
+      .prefault('1h')
+      .describe('The metadata is read again in the background after this long; when that fails, the last good one is kept.'),
+    tokenEndpoint: httpUrl.optional().describe('Token endpoint; with it, no metadata is read.'),
     tokenTypes: z
       .array(z.string().max(100))
       .min(1, 'is an empty list; remove it for ["Bearer"]')
       .default(['Bearer'])
-      .describe('Accepted token_type values, without regard to case; "" accepts a missing one.'),
+      .describe('Accepted values of token_type, in any case; "" accepts a missing one.'),
     timeout: duration({ minMs: 100, maxMs: 300_000 })
       .prefault('10s')
-      .describe('For one attempt of a call, from connecting to the last byte.'),
-    connectTimeout: duration({ minMs: 100, maxMs: 300_000 }).prefault('2s').describe('For connecting, TLS included.'),
+      .describe('For one call, from connecting to the last byte. Callers wait 10s for a token at most, whatever stands here.'),
+    connectTimeout: duration({ minMs: 100, maxMs: 300_000 }).prefault('2s').describe('For connecting, TLS included; part of "timeout".'),
     tls: z
-      .strictObject({ ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's.") })
+      .strictObject({
+        ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's. The file is watched."),
+      })
       .prefault({})
-      .describe('How it is recognized.'),
-    unsafeHttp: z.literal(true).optional().describe('Allows http to a host that is not loopback: client secrets travel in the clear.'),
+      .describe('How the server is recognized.'),
+    unsafeHttp: z
+      .literal(true)
+      .optional()
+      .describe('Allows http to a host that is not loopback: client secrets and tokens travel in the clear.'),
   })
   .refine((entry) => entry.issuer !== undefined || entry.tokenEndpoint !== undefined, 'names no server; give "issuer" or "tokenEndpoint"');
 

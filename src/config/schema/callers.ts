@@ -10,27 +10,35 @@ const basic = z.strictObject({
     .string()
     .regex(/^[^:\p{Cc}]+$/u, 'is not a usable user name; it must not be empty or hold ":" or control characters (RFC 7617)')
     .optional()
-    .describe("Default: the caller's name."),
+    .describe("User name in the credentials. Default: the caller's name."),
   passwordHash: oneOrMore(material(passwordHashProblem)).describe(
-    'What `token-broker hash-password` prints (argon2id or scrypt); a list lets two passwords overlap.',
+    'What `token-broker hash-password` prints (argon2id), or a scrypt hash of that form; with a list, each of its passwords is right.',
   ),
 });
 
 const mtls = z
   .strictObject({
-    uri: z.string().min(1, 'is empty; remove it').optional().describe('URI SAN, such as a SPIFFE ID; "*" matches within one path segment.'),
-    dns: z.string().min(1, 'is empty; remove it').optional().describe('DNS SAN; "*" matches within one label.'),
+    uri: z
+      .string()
+      .min(1, 'is empty; remove it')
+      .optional()
+      .describe('A URI among the alternative names, such as a SPIFFE ID; "*" stands for part of one path segment, never of the host.'),
+    dns: z
+      .string()
+      .min(1, 'is empty; remove it')
+      .optional()
+      .describe('A DNS name among the alternative names, in any case; "*" stands for part of one label.'),
     fingerprint: z
       .string()
       .regex(/^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/, 'is not a SHA-256 fingerprint; give 64 hex digits, with or without colons')
       .transform((text) => text.replaceAll(':', '').toLowerCase())
       .optional()
-      .describe('SHA-256 of the certificate.'),
+      .describe('SHA-256 of the certificate: 64 hex digits, with or without colons.'),
     commonName: z
       .string()
       .min(1, 'is empty; remove it')
       .optional()
-      .describe('Subject common name; looked at only in certificates without SANs.'),
+      .describe('Common name of the subject; looked at only in certificates without alternative names.'),
   })
   .refine(
     (rule) => Object.values(rule).some((value) => value !== undefined),
@@ -40,7 +48,7 @@ const mtls = z
 export const caller = z
   .strictObject({
     basic: basic.optional().describe('A user name and password in Basic credentials (RFC 7617).'),
-    mtls: mtls.optional().describe('A client certificate; everything given here must match.'),
+    mtls: mtls.optional().describe('A client certificate that chains to the "clientCa" of the listener; everything given here must match.'),
   })
   .refine((entry) => entry.basic !== undefined || entry.mtls !== undefined, 'has no way to authenticate; give "basic" or "mtls"');
 

@@ -15,14 +15,14 @@ export const demo = z.strictObject({
   upstream: z.strictObject({ address }).describe('Answers every request with what it received, the token masked.'),
   call: z
     .strictObject({
-      listener: name.describe('Where it comes in.'),
+      listener: name.describe('The listener that it is sent to.'),
       caller: name.describe('Who calls, with Basic.'),
       password: secret().describe('The password of that caller.'),
       path: z
         .string()
         .regex(/^\//, 'is not a path; begin with "/"')
         .meta({ examples: ['/orders'] })
-        .describe('What is asked for.'),
+        .describe('Path and query that are asked for.'),
     })
     .describe('The call that is made and printed.'),
 });

@@ -12,18 +12,27 @@ import { address, duration, name } from './values.ts';
 
 const admin = z
   .strictObject({ address: address.prefault('127.0.0.1:9099') })
-  .describe('Probes, metrics and actions, for loopback or a Unix socket only.');
+  .describe('Probes and metrics, for loopback or a Unix socket only.');
 
-const probes = z.strictObject({ address: address.optional() }).describe('Probes and metrics only, for kubelet and Prometheus.');
+const probes = z
+  .strictObject({ address: address.optional() })
+  .describe('The same probes and metrics on an address that others may reach: kubelet, Prometheus. Default: none.');
 
 const log = z.strictObject({
-  level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('The least that is logged.'),
-  access: z.boolean().default(true).describe('One line for each request.'),
+  level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Lines below this level are left out.'),
+  access: z.boolean().default(true).describe('One line for each request, at level "info".'),
 });
 
 const shutdown = z.strictObject({
-  delay: duration({ minMs: 0 }).prefault('0s').describe('Keep accepting this long after SIGTERM, while endpoints propagate.'),
-  grace: duration({ minMs: 0 }).prefault('25s').describe('What is in flight may take this long to finish.'),
+  delay: duration({ minMs: 0 })
+    .prefault('0s')
+    .describe('How long listeners go on accepting after SIGTERM, each answer with "Connection: close", until nobody sends here any more.'),
+  grace: duration({ minMs: 0 })
+    .prefault('25s')
+    .describe('After that, how long requests in flight may take to finish. What is cut then makes the exit code 1.'),
 });
 
 export const config = z.strictObject({
@@ -39,7 +48,12 @@ export const config = z.strictObject({
   store: store.optional().describe('Where replicas share tokens. Absent: each keeps its own in memory.'),
   admin: admin.prefault({}),
   probes: probes.prefault({}),
-  readiness: z.enum(['listening', 'tokens']).default('listening').describe('"tokens": ready once the eager tokens were tried.'),
+  readiness: z
+    .enum(['listening', 'tokens'])
+    .default('listening')
+    .describe(
+      'When `/readyz` says so. "listening": all addresses are bound. "tokens": every eager token was tried too, with success or not.',
+    ),
   log: log.prefault({}).describe('JSON lines on standard output.'),
   shutdown: shutdown.prefault({}).describe('What happens between SIGTERM and the end.'),
   demo: demo.optional().describe('What "token-broker dev" runs beside the broker; "start" refuses it.'),

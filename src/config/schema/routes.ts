@@ -30,14 +30,20 @@ export const route = z.strictObject({
       'holds a dot segment; write the path it stands for',
     )
     .meta({ examples: ['/orders'] })
-    .describe("Prefix by whole segments; replaced by the upstream's path."),
+    .describe(
+      "Prefix by whole segments; the longest that this caller may use wins. It is replaced by the upstream's path; what follows passes byte for byte.",
+    ),
   host: hostName.optional().describe('Only requests for this Host name, on any port.'),
   methods: z
     .array(methodName)
     .min(1, 'is an empty list; remove it for every method')
     .optional()
-    .describe('Only these methods; "GET" brings "HEAD".'),
-  listeners: z.array(name).min(1, 'is an empty list; remove it for every listener').optional().describe('Only requests that came in here.'),
+    .describe('Only these methods; "GET" brings "HEAD". Default: every method but TRACE and CONNECT.'),
+  listeners: z
+    .array(name)
+    .min(1, 'is an empty list; remove it for every listener')
+    .optional()
+    .describe('Only requests that came in at these listeners.'),
   callers: z
     .array(z.union([name, z.literal('*')]))
     .default([])
@@ -46,7 +52,7 @@ export const route = z.strictObject({
   upstream: upstream.describe('Where it goes: scheme, host, and the path that replaces the prefix.'),
   inject: z
     .strictObject({
-      header: setField.default('Authorization').describe('The field that carries the token.'),
+      header: setField.default('Authorization').describe('The field that carries the token; one of that name from the caller is dropped.'),
       scheme: z
         .string()
         .regex(/^[A-Za-z0-9._~+-]*$/, 'is not an authentication scheme')
@@ -58,7 +64,7 @@ export const route = z.strictObject({
   headers: z
     .record(setField, material(fieldValueProblem))
     .default({})
-    .describe('Fixed fields added to each request; values may be secrets.'),
+    .describe('Fixed fields of each request, such as a subscription key; values may be secrets. They replace those of the caller.'),
   upstreamTls: z
     .strictObject({
       ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
@@ -68,7 +74,7 @@ export const route = z.strictObject({
     })
     .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
     .prefault({})
-    .describe('How the upstream is recognized, and what we show it.'),
+    .describe('How the upstream is recognized, and what we show it. Read at start: changed files need a restart.'),
   hostHeader: z
     .string()
     .regex(/^[A-Za-z0-9.[\]:_-]+$/, 'is not a host')
@@ -76,15 +82,15 @@ export const route = z.strictObject({
     .describe("Sent as Host instead of the upstream's own."),
   timeouts: z
     .strictObject({
-      connect: duration({ minMs: 100 }).prefault('5s').describe('For connecting to the upstream, TLS included.'),
-      response: duration({ minMs: 100 }).prefault('60s').describe('From the request sent to the head of the answer.'),
-      idle: duration({ minMs: 100 }).prefault('60s').describe("Between two parts of the answer's body."),
+      connect: duration({ minMs: 100 }).prefault('5s').describe('For connecting to the upstream, TLS included; longer is 504.'),
+      response: duration({ minMs: 100 }).prefault('60s').describe('From the request sent to the head of the answer; longer is 504.'),
+      idle: duration({ minMs: 100 }).prefault('60s').describe('Longest silence within the body of an answer; then it is cut short.'),
     })
     .prefault({})
     .describe('How long the upstream may take.'),
-  maxBody: size().optional().describe('A larger request body is 413.'),
+  maxBody: size().optional().describe('Largest body of a request; a larger one is 413. Default: no limit, since bodies are streamed.'),
   rewriteLocation: z.boolean().default(true).describe('Maps Location and Content-Location of the upstream back to the listener.'),
-  forwarded: z.boolean().default(false).describe('Adds Forwarded and X-Forwarded-* of our own.'),
+  forwarded: z.boolean().default(false).describe('Adds Forwarded and X-Forwarded-* of our own. Those of the caller never pass.'),
   via: z.boolean().default(true).describe('Adds this broker to Via (RFC 9110 §7.6.3).'),
   unsafeHttp: z.literal(true).optional().describe('Allows an http upstream that is not loopback: the token travels in the clear.'),
 });

@@ -18,8 +18,10 @@ const redis = z.strictObject({
     .union([plainRedisUrl, secret(redisUrlProblem)], {
       error: 'is neither a string nor a reference; write redis://HOST:PORT, { "fromEnv": "NAME" } or { "fromFile": "path" }',
     })
-    .describe('redis:// or rediss:// URL; by reference when it holds a password.'),
-  commandTimeout: duration({ minMs: 10, maxMs: 60_000 }).prefault('250ms').describe('A slower command counts as failed.'),
+    .describe('redis:// or rediss:// URL; by reference when it holds a password. Read at start.'),
+  commandTimeout: duration({ minMs: 10, maxMs: 60_000 })
+    .prefault('250ms')
+    .describe('A slower command counts as failed: requests go on without the store.'),
   tls: z
     .strictObject({
       ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
@@ -28,7 +30,7 @@ const redis = z.strictObject({
     })
     .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
     .optional()
-    .describe('For rediss:// only.'),
+    .describe('For rediss:// only. Read at start: changed files need a restart.'),
 });
 
 const encryption = z
@@ -39,14 +41,16 @@ const encryption = z
           id: z
             .string()
             .regex(/^[A-Za-z0-9._-]{1,64}$/, 'is not a key id; use up to 64 letters, digits, ".", "_" and "-"')
-            .describe('Stands beside what it encrypts.'),
-          key: secret(encryptionKeyProblem).describe('Base64 of 32 random bytes: openssl rand -base64 32.'),
+            .describe('Name of the key; it stands, readable, beside what the key encrypts.'),
+          key: secret(encryptionKeyProblem).describe('Base64 of 32 random bytes: `openssl rand -base64 32`.'),
         }),
       )
       .min(1, 'is empty; give at least one key')
-      .describe('To rotate, put the new key first and drop the old one when its entries have ended.'),
+      .describe(
+        'To rotate, put the new key first: each token is then obtained once more and kept under it. Drop the old key once all replicas have the new one.',
+      ),
   })
-  .describe('AES-256-GCM: the first key encrypts, all decrypt.');
+  .describe('How tokens are encrypted in Redis: AES-256-GCM under the first key.');
 
 export const store = z
   .strictObject({
@@ -55,9 +59,12 @@ export const store = z
       .string()
       .regex(/^[\x21-\x7e]{1,100}$/, 'is not a usable prefix')
       .default('token-broker:')
-      .describe('Begins the name of every entry.'),
+      .describe('Begins the name of every entry; with one server for several fleets, give each its own.'),
     encryption: encryption.optional(),
-    unsafePlaintext: z.literal(true).optional().describe('Tokens stand in Redis unencrypted.'),
+    unsafePlaintext: z
+      .literal(true)
+      .optional()
+      .describe('Instead of "encryption": tokens stand in Redis for all to read who can read there.'),
   })
   .refine(
     (entry) => (entry.encryption === undefined) !== (entry.unsafePlaintext === undefined),

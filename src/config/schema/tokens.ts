@@ -33,24 +33,35 @@ const clientAuthentication = z.strictObject({
       error: 'is not a supported client authentication method; use "client_secret_basic" or "client_secret_post"',
     })
     .default('client_secret_basic')
-    .describe('How the client proves itself (RFC 7591 §2).'),
-  secret: secret().describe('The client secret; never part of what a token is known by.'),
+    .describe('Where the client id and secret stand: in the Authorization field, form-encoded (RFC 6749 §2.3.1), or in the form.'),
+  secret: secret().describe('The client secret. A changed one is used from the next token request; the token at hand stays.'),
 });
 
 const renew = z.strictObject({
   before: duration({ minMs: 0 })
     .optional()
-    .describe('Renewed this long before its end, plus jitter. Default: the smaller of 60s and 20 % of the lifetime.'),
+    .describe(
+      'Renewed this long before its end, and earlier by a random part, so that replicas take turns. Default: the smaller of 60s and a fifth of the lifetime. "0s": only once it has ended, for servers that let a client have one token.',
+    ),
   hardMargin: duration({ minMs: 0 })
     .optional()
-    .describe('Never sent this close to its end. Default: the smaller of 5s and a tenth of the lifetime.'),
-  minInterval: duration().prefault('1s').describe('The authorization server is not asked again sooner.'),
-  eager: z.boolean().default(true).describe('Obtained at start and renewed in the background.'),
-  idleAfter: duration().prefault('10m').describe('A token unused for this long stops being renewed.'),
+    .describe(
+      'Never sent this close to its end, since it must still be good when it arrives. Default: the smaller of 5s and a tenth of the lifetime.',
+    ),
+  minInterval: duration()
+    .prefault('1s')
+    .describe('The authorization server is not asked for this token again sooner, even where it keeps giving the same one.'),
+  eager: z
+    .boolean()
+    .default(true)
+    .describe('Obtained at start and renewed by a timer. Without: obtained by the first request, renewed by one that finds it old.'),
+  idleAfter: duration()
+    .prefault('10m')
+    .describe('A token that no request used for this long is not renewed by the timer; the next request obtains it again.'),
   defaultLifetime: duration({ minMs: 1000 })
     .prefault('5m')
-    .describe('Taken when the answer names no lifetime and the token is no JWT with "exp".'),
-  maxLifetime: duration({ minMs: 1000 }).prefault('24h').describe('A longer lifetime is cut to this.'),
+    .describe('Lifetime to assume when the answer names none and the token is no JWT with "exp".'),
+  maxLifetime: duration({ minMs: 1000 }).prefault('24h').describe('Longest lifetime to believe; a longer one is cut to this.'),
 });
 
 const parameters = z.record(z.string().min(1), z.string()).superRefine((map, context) => {
@@ -85,9 +96,11 @@ const shared = {
     .describe('Scopes to ask for, separated by single spaces.'),
   audience: oneOrMore(z.string().min(1, 'is empty; remove it'))
     .optional()
-    .describe('For whom the token is meant, where the server asks for it.'),
-  resource: oneOrMore(httpUrl).optional().describe('RFC 8707 resource indicators.'),
-  parameters: parameters.optional().describe('More form fields of the token request.'),
+    .describe('For whom the token is meant: one form field "audience" for each, where the server wants it.'),
+  resource: oneOrMore(httpUrl).optional().describe('Where the token is to be used (RFC 8707): one form field "resource" for each.'),
+  parameters: parameters
+    .optional()
+    .describe('More form fields of the token request. Fields of the protocol have keys of their own and are refused here.'),
   headers: z
     .record(fieldName, material(fieldValueProblem))
     .superRefine((map, context) => {
@@ -97,9 +110,9 @@ const shared = {
       }
     })
     .optional()
-    .describe('More header fields of the token request.'),
-  maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('A longer access token is refused.'),
-  renew: renew.prefault({}).describe('When a new one is fetched.'),
+    .describe('More header fields of the token request; values may be secrets.'),
+  maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('Longest acceptable access token; a longer one is TOKEN_INVALID.'),
+  renew: renew.prefault({}).describe('When a new one is obtained. The rule with its numbers is in docs/tokens.md.'),
 };
 
 const clientCredentials = z.strictObject({
@@ -111,7 +124,10 @@ const password = z.strictObject({
   grant: z.literal('password').describe("The token is for a user's account (RFC 6749 §4.3; only where nothing better is offered)."),
   ...shared,
   resourceOwner: z
-    .strictObject({ username: material().describe('User name.'), password: secret().describe('Password of that user.') })
+    .strictObject({
+      username: material().describe('User name of the account.'),
+      password: secret().describe('Password of the account. A changed one is used from the next token request.'),
+    })
     .describe('Whose account the token is for.'),
 });
 

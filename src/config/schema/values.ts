@@ -38,7 +38,7 @@ export function duration(limits: { minMs?: number; maxMs?: number } = {}) {
   return z
     .string()
     .regex(DURATION, wrong)
-    .meta({ examples: ['30s'] })
+    .meta({ examples: ['30s'], ...bounds(limits.minMs, limits.maxMs, 'ms') })
     .transform((text, context) => {
       const ms = parseDuration(text);
       if (ms === undefined) context.addIssue(wrong);
@@ -56,7 +56,7 @@ export function size(limits: { min?: number; max?: number } = {}) {
   return z
     .string()
     .regex(SIZE, wrong)
-    .meta({ examples: ['64KiB'] })
+    .meta({ examples: ['64KiB'], ...bounds(limits.min, limits.max, 'B') })
     .transform((text, context) => {
       const bytes = parseSize(text);
       if (bytes === undefined) context.addIssue(wrong);
@@ -64,6 +64,11 @@ export function size(limits: { min?: number; max?: number } = {}) {
       else if (bytes > max) context.addIssue(`is too large; the most is ${max}B`);
       return bytes ?? z.NEVER;
     });
+}
+
+/** What no keyword of JSON Schema can say of a text, for those who read the schema: the reference, other tools. */
+function bounds(least: number | undefined, most: number | undefined, unit: 'ms' | 'B'): Record<string, string> {
+  return { ...(least !== undefined && { 'x-least': `${least}${unit}` }), ...(most !== undefined && { 'x-most': `${most}${unit}` }) };
 }
 
 /** The candidate that `word` was probably meant to be: two letters or a third of it mistyped, and something of it right. */
@@ -145,7 +150,7 @@ function isSocketPath(path: string): boolean {
 export const address = z
   .string()
   .meta({ examples: ['127.0.0.1:8080'] })
-  .describe('host:port, [v6]:port or unix:/path; port 0 takes a free one and logs it.')
+  .describe('host:port, [v6]:port or unix:/path (absolute, at most 107 bytes). Port 0 takes a free one and logs it.')
   .transform((text, context) => {
     const parsed = parseAddress(text);
     if (!parsed) context.addIssue('is not an address; write host:port, [v6]:port or unix:/path (absolute, at most 107 bytes)');

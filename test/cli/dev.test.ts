@@ -1,0 +1,60 @@
+/** `token-broker dev` as a developer sees it. */
+
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type BrokerProcess, spawnBroker } from '../helpers/broker-process.ts';
+import { freePort } from '../helpers/redis.ts';
+
+let broker: BrokerProcess;
+afterEach(() => broker.close());
+
+const run = promisify(execFile);
+
+/** The checked-in example on ports of its own, so that it can run beside anything. */
+async function example(): Promise<string> {
+  const text = await readFile(new URL('../../sidecar.config.json', import.meta.url), 'utf8');
+  const ports = await Promise.all(['8080', '8081', '9401', '9402'].map(async (port) => [port, await freePort()] as const));
+  return ports
+    .reduce((config, [port, free]) => config.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${free}`), text)
+    .replace('"listeners"', '"admin": { "address": "127.0.0.1:0" },\n  "listeners"');
+}
+
+async function until(said: RegExp): Promise<string> {
+  for (;;) {
+    const text = broker.stdout();
+    if (said.test(text)) return text;
+    await Promise.race([
+      new Promise((resolve) => setTimeout(resolve, 20)),
+      broker.exited.then((exit) => Promise.reject(new Error(`${exit.code}: ${broker.stderr()}`))),
+    ]);
+  }
+}
+
+describe('token-broker dev', () => {
+  test('makes a call, explains it without a secret, and prints a curl line that repeats it', async () => {
+    broker = await spawnBroker({ command: 'dev', config: await example() });
+    const text = await until(/each event follows on a line/);
+    expect(text).toMatch(/the application sent to listener "local"\n {2}GET \/orders\/42 HTTP\/1\.1\n/);
+    expect(text).toContain('Authorization: Basic <billing:******>');
+    expect(text).toMatch(/POST \/token client_credentials by "orders-sidecar" \(client_secret_basic\), scope ".*" → 200/);
+    expect(text).toMatch(/the upstream received\n {2}GET \/v1\/orders\/42 HTTP\/1\.1\n[^]*Authorization: Bearer <sha256 [0-9a-f]{8}>/);
+    const curl = /^ {2}(curl .*)$/m.exec(text)?.[1] as string;
+    const { stdout } = await run('sh', ['-c', `${curl} --silent --show-error --include`]);
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK/);
+    await until(/GET \/orders\/42 → 200 .* caller=billing route=orders[^]*GET \/orders\/42 → 200/);
+  });
+
+  test('takes a changed config, and keeps the old one when the new one is wrong', async () => {
+    const config = await example();
+    broker = await spawnBroker({ command: 'dev', config });
+    await until(/each event follows on a line/);
+    await broker.replace('sidecar.config.json', config.replace('"routes"', '"rotues"'));
+    await until(/"rotues" is not a known key; did you mean "routes"\?[^]*the old one stays/);
+    await broker.replace('sidecar.config.json', config.replace('"path": "/orders/42"', '"path": "/ledger/7"'));
+    await until(/config changed: starting anew[^]*GET \/ledger\/7 HTTP\/1\.1[^]*each event follows/);
+    broker.signal('SIGINT');
+    expect((await broker.exited).code).toBe(0);
+  });
+});
