@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { configJsonSchema } from '../src/config/json-schema.ts';
 import { chartValuesSchema, type Schema } from './chart-values-schema.ts';
+import { configReference } from './config-reference.ts';
 import { projectRoot } from './find-tool.mjs';
 
 const CHART = 'charts/token-broker';
-const TABLE = /(<!-- values -->\n)[\s\S]*(<!-- \/values -->)/;
 
 const checkOnly = process.argv.includes('--check');
 const stale: string[] = [];
@@ -16,7 +16,8 @@ const valuesSchema = chartValuesSchema(configJsonSchema() as Schema);
 
 await put('sidecar.schema.json', json(configJsonSchema()));
 await put(`${CHART}/values.schema.json`, json(valuesSchema));
-await put(`${CHART}/README.md`, (await read(`${CHART}/README.md`)).replace(TABLE, `$1${await valuesTable()}$2`));
+await putBetween(`${CHART}/README.md`, 'values', await valuesTable());
+await putBetween('docs/configuration.md', 'keys', `\n${configReference(configJsonSchema())}\n`);
 
 if (checkOnly && stale.length > 0) {
   process.stderr.write(`out of date: ${stale.join(', ')}; run "npm run docs:write" and commit what it changes\n`);
@@ -27,6 +28,14 @@ async function put(file: string, content: string): Promise<void> {
   if (content === (await read(file))) return;
   stale.push(file);
   if (!checkOnly) await writeFile(join(projectRoot, file), content);
+}
+
+/** Replaces what stands between `<!-- NAME -->` and `<!-- /NAME -->`. */
+async function putBetween(file: string, name: string, content: string): Promise<void> {
+  const [before, , after] = (await read(file)).split(new RegExp(`(?<=<!-- ${name} -->\n)([\\s\\S]*)(?=<!-- /${name} -->)`));
+  if (before === undefined || after === undefined)
+    throw new Error(`"${file}" has no place for "${name}": put <!-- ${name} --> and <!-- /${name} --> there`);
+  await put(file, before + content + after);
 }
 
 async function read(file: string): Promise<string> {

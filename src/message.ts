@@ -86,12 +86,3 @@ export function fieldValue(fields: Fields, lowerCaseName: string): string | unde
   }
   return undefined;
 }
-
-/** Every value of a field, in order. */
-export function fieldValues(fields: Fields, lowerCaseName: string): string[] {
-  const values: string[] = [];
-  for (let i = 0; i < fields.length; i += 2) {
-    if ((fields[i] as string).toLowerCase() === lowerCaseName) values.push(fields[i + 1] as string);
-  }
-  return values;
-}

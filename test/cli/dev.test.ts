@@ -39,11 +39,11 @@ describe('token-broker dev', () => {
     expect(text).toMatch(/the application sent to listener "local"\n {2}GET \/orders\/42 HTTP\/1\.1\n/);
     expect(text).toContain('Authorization: Basic <billing:******>');
     expect(text).toMatch(/POST \/token client_credentials by "orders-sidecar" \(client_secret_basic\), scope ".*" → 200/);
-    expect(text).toMatch(/the upstream received\n {2}GET \/v1\/orders\/42 HTTP\/1\.1\n[^]*Authorization: Bearer <sha256 [0-9a-f]{8}>/);
+    expect(text).toMatch(/the upstream received\n {2}GET \/v1\/orders\/42 HTTP\/1\.1\n[\s\S]*Authorization: Bearer <sha256 [0-9a-f]{8}>/);
     const curl = /^ {2}(curl .*)$/m.exec(text)?.[1] as string;
     const { stdout } = await run('sh', ['-c', `${curl} --silent --show-error --include`]);
     expect(stdout).toMatch(/^HTTP\/1\.1 200 OK/);
-    await until(/GET \/orders\/42 → 200 .* caller=billing route=orders[^]*GET \/orders\/42 → 200/);
+    await until(/GET \/orders\/42 → 200 .* caller=billing route=orders[\s\S]*GET \/orders\/42 → 200/);
   });
 
   test('takes a changed config, and keeps the old one when the new one is wrong', async () => {
@@ -51,9 +51,9 @@ describe('token-broker dev', () => {
     broker = await spawnBroker({ command: 'dev', config });
     await until(/each event follows on a line/);
     await broker.replace('sidecar.config.json', config.replace('"routes"', '"rotues"'));
-    await until(/"rotues" is not a known key; did you mean "routes"\?[^]*the old one stays/);
+    await until(/"rotues" is not a known key; did you mean "routes"\?[\s\S]*the old one stays/);
     await broker.replace('sidecar.config.json', config.replace('"path": "/orders/42"', '"path": "/ledger/7"'));
-    await until(/config changed: starting anew[^]*GET \/ledger\/7 HTTP\/1\.1[^]*each event follows/);
+    await until(/config changed: starting anew[\s\S]*GET \/ledger\/7 HTTP\/1\.1[\s\S]*each event follows/);
     broker.signal('SIGINT');
     expect((await broker.exited).code).toBe(0);
   });

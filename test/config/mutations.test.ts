@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problem.ts';
 import { createCanaries } from '../helpers/canaries.ts';
+import { scaled } from '../helpers/scale.ts';
 import { bent, type Loose, useDirectory, verdict } from './fixture.ts';
 
 const canaries = createCanaries();
@@ -104,7 +105,7 @@ function mutate(config: Loose, { at, kind, other, value }: { at: number; kind: s
   else parent[key] = [parent[key]];
 }
 
-const runs = process.env['LONG'] === undefined ? 300 : 10_000;
+const runs = scaled(300, 10_000);
 
 describe('mutated configs', () => {
   test('K01 K03 give a verdict and quote no value, however the tree is changed', async () => {

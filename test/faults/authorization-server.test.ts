@@ -190,6 +190,41 @@ describe('an authorization server in trouble', () => {
     expect(scene.authorizationServer.requests).toHaveLength(1);
   });
 
+  test('R03 twenty tokens and fifty callers of each: twenty grants, and everybody has the right token', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `api-${index}`);
+    const token = {
+      authorizationServer: 'as',
+      grant: 'client_credentials',
+      clientAuthentication: { secret: { unsafeInline: 'a-secret' } },
+    };
+    const origin = await startScriptedServer({
+      answer: (asked) => answerWith(200, [], `${asked.target} ${asked.field('authorization')[0]}`),
+    });
+    scene = await startScene({
+      // The client's name comes back in the token, after a while of its own.
+      token: async (asked) => {
+        const clientId =
+          Buffer.from(asked.field('authorization')[0]?.split(' ')[1] ?? '', 'base64')
+            .toString()
+            .split(':')[0] ?? '';
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 50));
+        return tokenAnswer({ access_token: `token-of-${clientId}` });
+      },
+      config: {
+        tokens: Object.fromEntries(names.map((name) => [name, { ...token, clientId: name, renew: { eager: false } }])),
+        routes: Object.fromEntries(
+          names.map((name) => [name, { path: `/${name}`, callers: ['anonymous'], token: name, upstream: `${origin.url}/${name}` }]),
+        ),
+      },
+    });
+    const answers = await Promise.all(
+      names.flatMap((name) => Array.from({ length: 50 }, async () => [name, (await get(`/${name}/x`)).text()])),
+    );
+    for (const [name, text] of answers) expect(text).toBe(`/${name}/x Bearer token-of-${name}`);
+    expect(scene.authorizationServer.requests).toHaveLength(20);
+    await origin.close();
+  });
+
   test('R04 the caller that began the grant may leave: the others get its token', async () => {
     let answer: (text: string) => void = () => {};
     scene = await startScene({ token: () => new Promise<string>((resolve) => (answer = resolve)) });

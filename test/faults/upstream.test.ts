@@ -6,6 +6,7 @@ import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts'
 import { createAuthority, createSelfSigned } from '../helpers/certificates.ts';
 import { type Answer, keepAlive, request } from '../helpers/http-client.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
+import { scaled } from '../helpers/scale.ts';
 import { answerWith, cutShort, hang, hangUp, reset } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -123,20 +124,24 @@ describe('an answer cut short', () => {
 });
 
 describe('kept connections', () => {
-  test('U05 an upstream that closes them at the moment of reuse loses no GET', async () => {
-    // Answers one request on each connection, promises to keep it, and drops it when the next one arrives.
-    const answered = new Set<number>();
-    scene = await startScene({
-      origin: (_request, connection) => {
-        if (answered.has(connection.id)) return void connection.reset();
-        answered.add(connection.id);
-        return answerWith(200, ['Connection: keep-alive'], 'ok');
-      },
-    });
-    const agent = keepAlive();
-    for (let i = 0; i < 300; i += 1) expect((await get({ agent })).status).toBe(200);
-    agent.destroy();
-  });
+  test(
+    'U05 an upstream that closes them at the moment of reuse loses no GET',
+    async () => {
+      // Answers one request on each connection, promises to keep it, and drops it when the next one arrives.
+      const answered = new Set<number>();
+      scene = await startScene({
+        origin: (_request, connection) => {
+          if (answered.has(connection.id)) return void connection.reset();
+          answered.add(connection.id);
+          return answerWith(200, ['Connection: keep-alive'], 'ok');
+        },
+      });
+      const agent = keepAlive();
+      for (let i = 0; i < scaled(300, 1_000); i += 1) expect((await get({ agent })).status).toBe(200);
+      agent.destroy();
+    },
+    scaled(30_000, 120_000),
+  );
 
   test('U05 a POST on such a connection is answered with 502 rather than sent twice', async () => {
     const seen = new Map<string, number>();
@@ -152,7 +157,7 @@ describe('kept connections', () => {
     });
     const agent = keepAlive();
     const statuses = new Set<number>();
-    for (let i = 0; i < 100; i += 1) statuses.add((await get({ agent, method: 'POST', body: `order ${i}` })).status);
+    for (let i = 0; i < scaled(100, 1_000); i += 1) statuses.add((await get({ agent, method: 'POST', body: `order ${i}` })).status);
     agent.destroy();
     expect(statuses).toEqual(new Set([200, 502]));
     expect(Math.max(...seen.values())).toBe(1);
@@ -182,7 +187,7 @@ describe('a caller that goes away', () => {
           ready: async () => new Promise((resolve) => setTimeout(resolve, 5)),
         },
       ];
-    for (let round = 0; round < 40; round += 1) {
+    for (let round = 0; round < scaled(40, 1_000); round += 1) {
       for (const { bytes, ready } of stages) {
         const connection = await openRaw(scene.address());
         const before = scene.origin.requests.length;
@@ -193,7 +198,8 @@ describe('a caller that goes away', () => {
         await connection.closed;
       }
     }
-    await scene.origin.until((server) => server.openConnections() === 0);
+    // The pool may keep a connection that was opened and never used; none that carried a request may stay.
+    await scene.origin.until((server) => server.connections.every(({ socket }) => socket.destroyed || socket.bytesRead === 0));
     const deadline = Date.now() + 10_000;
     for (;;) {
       const metrics = await scene.metrics();

@@ -39,15 +39,6 @@ export function inTurn(...answers: readonly (string | Uint8Array | Script)[]): S
   };
 }
 
-/** By path, whatever the query; any other path is 404. */
-export function byPath(scripts: Readonly<Record<string, string | Script>>): Script {
-  return (request, connection) => {
-    const script = scripts[request.target.split('?')[0] ?? ''];
-    if (script === undefined) return answerWith(404, []);
-    return typeof script === 'function' ? script(request, connection) : script;
-  };
-}
-
 /** Never answers. */
 export const hang: Script = () => undefined;
 

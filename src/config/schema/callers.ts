@@ -48,7 +48,11 @@ const mtls = z
 export const caller = z
   .strictObject({
     basic: basic.optional().describe('A user name and password in Basic credentials (RFC 7617).'),
-    mtls: mtls.optional().describe('A client certificate that chains to the "clientCa" of the listener; everything given here must match.'),
+    mtls: mtls
+      .optional()
+      .describe(
+        'A client certificate that chains to the "clientCa" of the listener; everything given here must match, and at least one thing must be given.',
+      ),
   })
   .refine((entry) => entry.basic !== undefined || entry.mtls !== undefined, 'has no way to authenticate; give "basic" or "mtls"');
 

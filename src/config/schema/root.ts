@@ -41,11 +41,16 @@ export const config = z.strictObject({
     .record(name, listener)
     .refine((map) => Object.keys(map).length > 0, 'is empty; define at least one listener')
     .describe('Where callers connect, by name.'),
-  callers: z.record(name, caller).default({}).describe('Who may call, by name.'),
-  authorizationServers: z.record(name, authorizationServer).default({}).describe('Who issues tokens, by name.'),
+  callers: z.record(name, caller).default({}).describe('Who may call, by name; each has "basic", "mtls" or both.'),
+  authorizationServers: z
+    .record(name, authorizationServer)
+    .default({})
+    .describe('Who issues tokens, by name; each has an "issuer" or a "tokenEndpoint".'),
   tokens: z.record(name, token).default({}).describe('What to obtain, as whom, by name.'),
   routes: z.record(name, route).default({}).describe('Which caller may go where with which token, by name.'),
-  store: store.optional().describe('Where replicas share tokens. Absent: each keeps its own in memory.'),
+  store: store
+    .optional()
+    .describe('Where replicas share tokens. Absent: each keeps its own in memory. Needs "encryption" or, for a test, "unsafePlaintext".'),
   admin: admin.prefault({}),
   probes: probes.prefault({}),
   readiness: z

@@ -48,8 +48,10 @@ export const route = z.strictObject({
     .array(z.union([name, z.literal('*')]))
     .default([])
     .describe('Who may use it; "*" is every authenticated caller, "anonymous" must be listed by name. Nothing listed: nobody.'),
-  token: z.union([name, z.null()]).describe('The token to inject, or null for none.'),
-  upstream: upstream.describe('Where it goes: scheme, host, and the path that replaces the prefix.'),
+  token: z
+    .union([name, z.null()])
+    .describe('The token to send, or null for none: then the Authorization of the application passes, unless it was meant for the broker.'),
+  upstream: upstream.describe('Where it goes: scheme, host, port, and the path that replaces the prefix.'),
   inject: z
     .strictObject({
       header: setField.default('Authorization').describe('The field that carries the token; one of that name from the caller is dropped.'),
@@ -68,8 +70,8 @@ export const route = z.strictObject({
   upstreamTls: z
     .strictObject({
       ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
-      cert: material(certificatesProblem).optional().describe('PEM client certificate chain.'),
-      key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate.'),
+      cert: material(certificatesProblem).optional().describe('PEM client certificate chain, leaf first; needs "key".'),
+      key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate, not encrypted.'),
       serverName: hostName.optional().describe("Name to ask for and to verify instead of the URL's."),
     })
     .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')

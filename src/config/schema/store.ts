@@ -25,8 +25,8 @@ const redis = z.strictObject({
   tls: z
     .strictObject({
       ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
-      cert: material(certificatesProblem).optional().describe('PEM client certificate chain.'),
-      key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate.'),
+      cert: material(certificatesProblem).optional().describe('PEM client certificate chain, leaf first; needs "key".'),
+      key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate, not encrypted.'),
     })
     .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
     .optional()

@@ -1,0 +1,150 @@
+/** The reference of the config in docs/configuration.md: one heading for each key, made from the JSON Schema. */
+
+import type { JsonSchema } from '../src/config/json-schema.ts';
+
+/** One key: where it is, and what may stand there. */
+interface Key {
+  /** As in `routes.NAME.timeouts.connect`. */
+  readonly path: string;
+  readonly schema: JsonSchema;
+  readonly required: boolean;
+  /** More sentences, before the schema's own. */
+  readonly notes: readonly string[];
+}
+
+/** Markdown, one `##` for each section of the config and one `###` for each key below it. */
+export function configReference(root: JsonSchema): string {
+  const words = typeWords(root);
+  const keys = keysBelow(root, '').filter(({ path }) => path !== '$schema');
+  return keys.map((key) => rendered(key, words)).join('\n');
+}
+
+function rendered({ path, schema, required, notes }: Key, words: Words): string {
+  const facts = [words(schema), ...bounds(schema), ...(required ? ['required'] : []), ...defaultOf(schema)];
+  const sentences = [...notes, ...(schema.description === undefined ? [] : [schema.description])];
+  const heading = path.includes('.') ? '###' : '##';
+  return `${heading} ${path}\n\n*${facts.join('; ')}*\n\n${sentences.join(' ').replace(/`[^`]*`|\*/g, (found) => (found === '*' ? '\\*' : found))}\n`;
+}
+
+function keysBelow(schema: JsonSchema, path: string): Key[] {
+  if (isReference(schema)) return [];
+  const { additionalProperties: entry, items, oneOf } = schema;
+  if (oneOf !== undefined) return mergedKeys(oneOf, path);
+  const properties = Object.entries(schema.properties ?? {}).flatMap(([name, property]) =>
+    keyAndBelow(name, property as JsonSchema, schema, path),
+  );
+  const entries = typeof entry === 'object' ? keysBelow(entry, `${path}.${isNamed(schema) ? 'NAME' : 'FIELD'}`) : [];
+  const listed = typeof items === 'object' && !Array.isArray(items) ? keysBelow(items, `${path}[]`) : [];
+  return [...properties, ...entries, ...listed];
+}
+
+function keyAndBelow(name: string, schema: JsonSchema, parent: JsonSchema, parentPath: string): Key[] {
+  const path = parentPath === '' ? name : `${parentPath}.${name}`;
+  return [{ path, schema, required: parent.required?.includes(name) ?? false, notes: [] }, ...keysBelow(schema, path)];
+}
+
+/** The keys of alternatives told apart by one constant: what they share once, with the constants as one list of values. */
+function mergedKeys(alternatives: readonly JsonSchema[], path: string): Key[] {
+  const merged = new Map<string, Key & { readonly of: readonly string[] }>();
+  const tag = Object.entries(alternatives[0]?.properties ?? {}).find(([, property]) => (property as JsonSchema).const !== undefined)?.[0];
+  for (const alternative of alternatives) {
+    const constant = JSON.stringify((alternative.properties?.[tag ?? ''] as JsonSchema | undefined)?.const);
+    for (const key of keysBelow(alternative, path)) {
+      const before = merged.get(key.path);
+      const isTag = key.path === `${path}.${tag}`;
+      const values = [...((before?.schema.enum as unknown[] | undefined) ?? []), key.schema.const];
+      const schema = isTag ? { type: 'string' as const, enum: values as string[] } : key.schema;
+      const notes = isTag ? [...(before?.notes ?? []), `\`${constant}\`: ${key.schema.description}`] : key.notes;
+      merged.set(key.path, { ...key, schema, notes, of: [...(before?.of ?? []), constant] });
+    }
+  }
+  return [...merged.values()].map(({ of, notes, ...key }) => ({
+    ...key,
+    notes: of.length === alternatives.length ? notes : [`Only with \`${tag}\` ${of.map((value) => `\`${value}\``).join(', ')}.`, ...notes],
+  }));
+}
+
+type Words = (schema: JsonSchema) => string;
+
+/** What a value is called. The patterns of durations, sizes and names are known by places where they stand for certain. */
+function typeWords(root: JsonSchema): Words {
+  const patternAt = (...path: string[]) =>
+    path.reduce((schema, key) => (schema as Record<string, unknown>)[key], root as unknown) as string;
+  const listener = ['properties', 'listeners', 'additionalProperties', 'properties'];
+  const byPattern = new Map([
+    [patternAt('properties', 'shutdown', 'properties', 'grace', 'pattern'), 'duration'],
+    [patternAt(...listener, 'limits', 'properties', 'maxHeader', 'pattern'), 'size'],
+    [patternAt(...listener, 'hosts', 'items', 'pattern'), 'host name'],
+    [patternAt('properties', 'listeners', 'propertyNames', 'pattern'), 'name'],
+  ]);
+  return function words(schema: JsonSchema): string {
+    const { type, pattern, examples } = schema;
+    const alternatives = schema.anyOf;
+    if (isReference(schema)) return 'reference';
+    if (alternatives !== undefined) return alternativeWords(alternatives, words);
+    if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+    if (schema.enum !== undefined) return `one of ${schema.enum.map((value) => `\`${JSON.stringify(value)}\``).join(', ')}`;
+    if (type === 'array') return `list: ${words(schema.items as JsonSchema)}`;
+    if (type === 'object') return objectWords(schema, words);
+    if (type === 'boolean') return '`true` or `false`';
+    if (type === 'integer') return 'whole number';
+    if (type === 'null') return '`null`';
+    if (pattern !== undefined) return byPattern.get(pattern) ?? 'text';
+    const [example] = Array.isArray(examples) ? examples : [];
+    if (String(example).startsWith('https://')) return 'URL';
+    return /:\d+$/.test(String(example)) && !String(example).includes('//') ? 'address' : 'text';
+  };
+}
+
+function alternativeWords(alternatives: readonly JsonSchema[], words: Words): string {
+  const [one, several] = alternatives;
+  const isOneOrMore =
+    alternatives.length === 2 && several?.type === 'array' && words(several.items as JsonSchema) === words(one as JsonSchema);
+  return isOneOrMore ? `${words(one as JsonSchema)}; or a list of them` : alternatives.map(words).join(', or ');
+}
+
+function objectWords(schema: JsonSchema, words: Words): string {
+  const { additionalProperties: entry } = schema;
+  if (typeof entry !== 'object') return 'object';
+  const value = entry.type === 'object' || entry.oneOf !== undefined ? 'object' : words(entry);
+  return `map: ${isNamed(schema) ? 'name' : 'field'} → ${value}`;
+}
+
+/** Whether the keys of a map are names of ours: they may not hold what field names may. */
+function isNamed({ propertyNames }: JsonSchema): boolean {
+  return typeof propertyNames === 'object' && Array.isArray(propertyNames.examples);
+}
+
+function isReference({ properties }: JsonSchema): boolean {
+  return properties !== undefined && 'fromFile' in properties;
+}
+
+function bounds(schema: JsonSchema): string[] {
+  const { minimum, maximum } = schema;
+  const { 'x-least': least = minimum, 'x-most': most = maximum } = schema as { 'x-least'?: string; 'x-most'?: string };
+  const parts: string[] = [];
+  if (least !== undefined && Number.parseInt(String(least), 10) > 0) parts.push(`from \`${readable(least)}\``);
+  if (most !== undefined) parts.push(`to \`${readable(most)}\``);
+  return parts.length === 0 ? [] : [parts.join(' ')];
+}
+
+const LARGER_UNITS = [
+  { unit: 'ms', by: 1000, next: 's' },
+  { unit: 's', by: 60, next: 'm' },
+  { unit: 'm', by: 60, next: 'h' },
+  { unit: 'B', by: 1024, next: 'KiB' },
+  { unit: 'KiB', by: 1024, next: 'MiB' },
+] as const;
+
+/** `300000ms` as `5m`. */
+function readable(amount: string | number): string {
+  const [, number = '', unit = ''] = /^(\d+)(\D*)$/.exec(String(amount)) ?? [];
+  const larger = LARGER_UNITS.find((candidate) => candidate.unit === unit && Number(number) > 0 && Number(number) % candidate.by === 0);
+  return larger === undefined ? String(amount) : readable(`${Number(number) / larger.by}${larger.next}`);
+}
+
+function defaultOf(schema: JsonSchema): string[] {
+  const value: unknown = schema.default;
+  const isEmpty = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return value === undefined || isEmpty ? [] : [`default \`${JSON.stringify(value)}\``];
+}
