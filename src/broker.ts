@@ -96,6 +96,11 @@ export class Broker {
     await Promise.all([this.#tokens.close(), this.#stages.close()]);
   }
 
+  /** A changed file cannot be used and its old content stays: counted here, told by whoever watches the files. */
+  countUnusableFile(): void {
+    this.#metrics.reloadFailures.inc();
+  }
+
   #createListener(name: string): HttpListener {
     const { inFlight } = this.#metrics;
     const report = reportAccess(this.#log, this.#metrics, this.#config.log.access, () => this.#clock.monotonic());

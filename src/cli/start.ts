@@ -19,10 +19,13 @@ export function startCommand(io: Io): Command {
       const log = createLog(loaded.config.log.level);
       reportCrashes(log, io.exit);
       for (const warning of loaded.warnings) log.warn({ at: formatProblem(warning) }, 'config warning');
-      const watch = loaded.watch({
-        onProblem: (problem) => log.error({ at: formatProblem(problem) }, 'a changed file cannot be used: the old content stays'),
-      });
       const broker = new Broker({ config: loaded.config, log });
+      const watch = loaded.watch({
+        onProblem: (problem) => {
+          broker.countUnusableFile();
+          log.error({ at: formatProblem(problem) }, 'a changed file cannot be used: the old content stays');
+        },
+      });
       try {
         await broker.start();
       } catch (err) {

@@ -11,6 +11,8 @@ export class NodeBody implements Body {
   readonly #begin: () => void;
   #sink: BodySink | undefined;
   #over = false;
+  /** It broke before anybody read it. */
+  #broken: Error | undefined;
 
   /** @param begin runs before the first byte is asked for: the place for `100 Continue` */
   constructor(incoming: IncomingMessage, length: number | undefined, begin: () => void) {
@@ -25,18 +27,22 @@ export class NodeBody implements Body {
   }
 
   pipe(sink: BodySink): void {
+    if (this.#broken !== undefined) return sink.fail(this.#broken);
     this.#sink = sink;
     this.#begin();
     this.#incoming
       .on('data', (bytes: Buffer) => !this.#over && sink.chunk(bytes))
       .on('end', () => this.#finish(() => sink.end([])))
-      .on('error', (cause) => this.fail(cause))
-      .on('close', () => this.fail(new BrokerError('REQUEST_INVALID', 'the request body ended early', { stage: 'listener', close: true })));
+      .on('error', (cause) => this.fail(endedEarly(cause)))
+      .on('close', () => this.fail(endedEarly()));
   }
 
   /** The body is broken: whoever reads it must not take it for complete. */
   fail(cause: Error): void {
-    this.#finish(() => this.#sink?.fail(cause));
+    this.#finish(() => {
+      if (this.#sink === undefined) this.#broken = cause;
+      else this.#sink.fail(cause);
+    });
   }
 
   pause(): void {
@@ -57,6 +63,10 @@ export class NodeBody implements Body {
     this.#over = true;
     last();
   }
+}
+
+function endedEarly(cause?: Error): BrokerError {
+  return new BrokerError('REQUEST_INVALID', 'the request body ended early', { stage: 'listener', close: true, cause });
 }
 
 export interface RequestFacts {

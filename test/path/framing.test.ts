@@ -7,7 +7,7 @@ import { type Scene, startScene } from '../helpers/broker.ts';
 import { request } from '../helpers/http-client.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
-import { answerWith } from '../helpers/scripted-answers.ts';
+import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 
 let scene: Scene;
 afterEach(() => scene.close());
@@ -101,6 +101,22 @@ describe('framing', () => {
     expect(await connection.waitFor(/REQUEST_INVALID/)).toMatch(/^HTTP\/1.1 400 /);
     await connection.closed;
     await scene.origin.until((server) => server.openConnections() === 0);
+    expect(scene.origin.requests).toHaveLength(0);
+  });
+
+  test('a body that breaks off while its token is still awaited is answered 400, and nothing is left waiting', async () => {
+    let answer: (text: string) => void = () => {};
+    scene = await startScene({ token: () => new Promise<string>((resolve) => (answer = resolve)) });
+    const connection = await openRaw(scene.address());
+    connection.write('PUT /api/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf');
+    await scene.authorizationServer.untilRequests(1);
+    connection.end();
+    // The listener has seen the end before the token comes: the end is read in the turn after it arrived.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    answer(tokenAnswer());
+    expect(await connection.waitFor(/REQUEST_INVALID/)).toMatch(/^HTTP\/1.1 400 /);
+    await connection.closed;
+    expect(await scene.logged('request')).toMatchObject({ status: 400 });
     expect(scene.origin.requests).toHaveLength(0);
   });
 

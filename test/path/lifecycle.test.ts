@@ -108,6 +108,32 @@ describe('stopping', () => {
   });
 });
 
+describe('running', () => {
+  test('L07 a changed file that cannot be used is logged and counted, and the old content stays', async () => {
+    const origin = await scripted(() => answerWith(200, [], 'ok'));
+    const broker = await startBrokerProcess({
+      config: {
+        listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
+        routes: {
+          api: { path: '/', callers: ['anonymous'], token: null, upstream: origin.url, headers: { 'x-key': { fromFile: 'key' } } },
+        },
+      },
+      files: { key: 'first' },
+    });
+    closing.push(broker);
+    await broker.replace('key', '');
+    await broker.logged('a changed file cannot be used: the old content stays');
+    expect(await (await fetch(`${broker.url('admin')}/metrics`)).text()).toContain('token_broker_file_reload_failures_total 1');
+    await broker.replace('key', 'second');
+    const key = async () => {
+      await request(`${broker.url()}/x`);
+      return origin.requests.at(-1)?.field('x-key')[0];
+    };
+    expect(['first', 'second']).toContain(await key());
+    while ((await key()) !== 'second') await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+});
+
 describe('starting', () => {
   test('L11 an address in use: exit 1 and one line that says which', async () => {
     const taken = createServer();
