@@ -23,6 +23,9 @@ export interface CachedTokenParts {
   readonly clock: Clock;
 }
 
+/** After an upstream refused a fresh token too, its refusals mean something else. */
+const REFUSAL_PAUSE_MS = 30_000;
+
 interface Held extends Lifetime {
   readonly token: Token;
 }
@@ -38,6 +41,7 @@ export class CachedToken implements TokenSource {
   #held: Held | undefined;
   #usedAt: number;
   #grantedAt = Number.NEGATIVE_INFINITY;
+  #refusalsCountAt = Number.NEGATIVE_INFINITY;
   #cancelTimer = () => {};
   #closed = false;
 
@@ -71,6 +75,30 @@ export class CachedToken implements TokenSource {
     return this.#flight.wait(this.#obtain(), waiter);
   }
 
+  /**
+   * An upstream refused `token`: another one, from memory, the store or a new grant, or `undefined` when there is none to be had. A
+   * thousand callers with the same refused token cost one grant, and a token that was renewed a moment ago none at all.
+   *
+   * @param again `token` had just been fetched on this ground: nothing is renewed on it for 30 s
+   */
+  async replace(token: Token, again = false): Promise<Token | undefined> {
+    const now = this.#clock.monotonic();
+    if (again) this.#refusalsCountAt = now + REFUSAL_PAUSE_MS;
+    const held = this.peek();
+    if (held !== undefined && held.reveal() !== token.reveal()) return held;
+    if (!this.#flight.running) {
+      if (this.#closed || now < this.#refusalsCountAt || this.#memory.leftMs > 0) return undefined;
+      // An upstream that refuses every other request must not cost a grant for each.
+      this.#refusalsCountAt = now + this.#parts.renew.minInterval;
+    }
+    try {
+      const other = await this.#flight.wait(this.#obtain(token));
+      return other.reveal() === token.reveal() ? undefined : other;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** A changed secret or config deserves another try at once. */
   forgetFailure(): void {
     this.#memory.forget();
@@ -102,18 +130,19 @@ export class CachedToken implements TokenSource {
     void this.#obtain();
   }
 
-  #obtain(): Promise<Token> {
+  /** @param refused a token of the store that is of no use any more */
+  #obtain(refused?: Token): Promise<Token> {
     return this.#flight.start(async () => {
-      const shared = await this.#fromStore();
+      const shared = await this.#fromStore(refused);
       if (shared !== undefined) return this.#hold(shared);
       return this.#hold(await this.#fromGrant());
     });
   }
 
-  async #fromStore(): Promise<Token | undefined> {
+  async #fromStore(refused: Token | undefined): Promise<Token | undefined> {
     const { store, identity, name, observer, renew } = this.#parts;
     const stored = await store?.read(identity);
-    if (stored === undefined) return undefined;
+    if (stored === undefined || stored.value === refused?.reveal()) return undefined;
     const token = new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, this.#clock);
     // Only one that would not have to be renewed at once is worth taking over: else nobody ever renews.
     if (token.ageMs(this.#clock) >= planLifetime(token.lifetimeMs, renew, 1).renewAtAge) return undefined;
