@@ -2,7 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { parsePasswordHash } from '../caller/password-hash.ts';
+import { parsePasswordHash } from '../password-hash.ts';
 
 /** PEM certificates, one or more. */
 export function certificatesProblem(text: string): string | undefined {

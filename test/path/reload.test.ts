@@ -1,7 +1,7 @@
 /** Files that change while the broker runs: certificates, revocation lists, secrets. */
 
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { hashPassword } from '../../src/caller/password-hash.ts';
+import { hashPassword } from '../../src/password-hash.ts';
 import { CLIENTS, startAuthorizationServer } from '../helpers/authorization-server.ts';
 import { type BrokerProcess, type ProcessOptions, startBrokerProcess } from '../helpers/broker-process.ts';
 import { type Authority, createAuthority, type Identity } from '../helpers/certificates.ts';

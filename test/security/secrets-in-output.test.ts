@@ -6,8 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
-import { hashPassword } from '../../src/caller/password-hash.ts';
 import { BrokerError } from '../../src/errors.ts';
+import { hashPassword } from '../../src/password-hash.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { type BrokerProcess, spawnBroker, startBrokerProcess } from '../helpers/broker-process.ts';
 import { type Canaries, createCanaries } from '../helpers/canaries.ts';
