@@ -66,7 +66,7 @@ async function coldStart(): Promise<Measured[]> {
   const server = await startServer();
   const tokens = createTokens(server.url, 1);
   const source = tokens.source('t0');
-  const outcomes = await Promise.allSettled(Array.from({ length: 10_000 }, () => source.peek() ?? source.get()));
+  const outcomes = await Promise.allSettled(Array.from({ length: 10_000 }, () => source.get()));
   const served = outcomes.filter((outcome) => outcome.status === 'fulfilled').length;
   const grants = server.grants.get('t0') ?? 0;
   await tokens.close();
