@@ -1,7 +1,7 @@
 /** A source around a source: serves a fresh token from memory, renews it ahead of its end, asks the store before the grant. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
+import { AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
 import { FailureMemory, getWithRetry } from './failure.ts';
@@ -157,6 +157,10 @@ export class CachedToken implements TokenSource {
     const startedAt = this.#clock.monotonic();
     try {
       const token = await getWithRetry(grant, (failure) => observer.attemptFailed(name, failure));
+      // The server took longer to answer than its token lasts.
+      if (token.ageMs(this.#clock) >= planLifetime(token.lifetimeMs, this.#parts.renew, 0).unusableAtAge) {
+        throw new AuthorizationServerError('transient', 'token_expired_on_arrival');
+      }
       this.#memory.forget();
       this.#grantedAt = this.#clock.monotonic();
       observer.granted(name, token, this.#grantedAt - startedAt);

@@ -137,6 +137,13 @@ describe('cached token', () => {
     await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', status: 503 });
   });
 
+  test('T10 a token that has ended before its answer came is not used', async () => {
+    const { cached, clock, answerWith } = rig({ lifetimeMs: 1_000 });
+    answerWith(async () => clock.stepWall(1_500));
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', cause: { reason: 'token_expired_on_arrival' } });
+    expect(cached.peek()).toBeUndefined();
+  });
+
   test('R10 counts the time the host was suspended, although the monotonic clock stood still', async () => {
     const { cached, clock } = rig({ lifetimeMs: 100_000 });
     await cached.get();
