@@ -176,7 +176,8 @@ export class CachedToken implements TokenSource {
     const ageMs = this.#held?.token.ageMs(this.#clock);
     const serving = this.#held !== undefined && ageMs !== undefined && ageMs < this.#held.unusableAtAge;
     this.#parts.observer.grantFailed(this.#parts.name, failure, this.#memory.leftMs, serving);
-    if (serving) this.#schedule(this.#memory.leftMs);
+    // A refused client is not asked again before somebody needs the token; a server in trouble is, so that the token is there when it is back.
+    if (serving || failure.failureClass === 'transient') this.#schedule(this.#memory.leftMs);
     return this.#memory.toBrokerError();
   }
 
@@ -199,8 +200,10 @@ export class CachedToken implements TokenSource {
     const { renew, observer, name } = this.#parts;
     if (this.#closed || !renew.eager || renew.before === 0) return;
     this.#cancelTimer = this.#clock.after(Math.max(delayMs, renew.minInterval), () => {
-      if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) observer.idle(name);
-      else this.#renewAhead();
+      if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) return observer.idle(name);
+      this.#renewAhead();
+      // Timers may fire a moment early: what was put off is taken up again.
+      if (!this.#flight.running) this.#schedule(this.#memory.leftMs);
     });
   }
 }
