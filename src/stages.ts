@@ -85,6 +85,7 @@ export class BrokerStages implements Stages {
       fields: fieldsWith(token),
       body: body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody),
       rewriteLocation: config.rewriteLocation ? (value) => mapLocation(match.route, value) : undefined,
+      mayBeSent: () => token === undefined || config.token === null || this.#parts.tokens.source(config.token).mayBeSent(token),
       onUnauthorized: this.#onUnauthorized(config, token, fieldsWith),
     });
   }

@@ -75,6 +75,11 @@ export class CachedToken implements TokenSource {
     return this.#flight.wait(this.#obtain(), waiter);
   }
 
+  /** Whether this token, given out a while ago, is still outside its hard margin. */
+  mayBeSent(token: Token): boolean {
+    return token.ageMs(this.#clock) < planLifetime(token.lifetimeMs, this.#parts.renew, 0).unusableAtAge;
+  }
+
   /**
    * An upstream refused `token`: another one, from memory, the store or a new grant, or `undefined` when there is none to be had. A
    * thousand callers with the same refused token cost one grant, and a token that was renewed a moment ago none at all.
@@ -158,7 +163,7 @@ export class CachedToken implements TokenSource {
     try {
       const token = await getWithRetry(grant, (failure) => observer.attemptFailed(name, failure));
       // The server took longer to answer than its token lasts.
-      if (token.ageMs(this.#clock) >= planLifetime(token.lifetimeMs, this.#parts.renew, 0).unusableAtAge) {
+      if (!this.mayBeSent(token)) {
         throw new AuthorizationServerError('transient', 'token_expired_on_arrival');
       }
       this.#memory.forget();

@@ -15,6 +15,8 @@ export interface Forwarding {
   readonly fields: readonly string[];
   readonly body: Body | undefined;
   readonly rewriteLocation: ((value: string) => string) | undefined;
+  /** Whether the token among the fields may still be sent: asked again before they are sent a second time. */
+  readonly mayBeSent: () => boolean;
   /** Absent where a 401 is passed on as it is. */
   readonly onUnauthorized: OnUnauthorized | undefined;
 }
@@ -48,7 +50,7 @@ export async function forward(request: CallerRequest, reply: Reply, forwarding: 
 async function send(
   request: CallerRequest,
   reply: Reply,
-  { connections, target, rewriteLocation }: Forwarding,
+  { connections, target, rewriteLocation, mayBeSent }: Forwarding,
   fields: readonly string[],
   body: Body | undefined,
   unauthorized?: ConstructorParameters<typeof AnswerRelay>[3],
@@ -60,7 +62,7 @@ async function send(
     return await attempt(false);
   } catch (error) {
     const stale = error instanceof BrokerError && error.code === 'UPSTREAM_RESET';
-    if (!stale || body !== undefined || !SAFE.has(method) || reply.started || request.abandoned) throw error;
+    if (!stale || body !== undefined || !SAFE.has(method) || reply.started || request.abandoned || !mayBeSent()) throw error;
     return attempt(true);
   }
 }
