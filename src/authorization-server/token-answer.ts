@@ -11,6 +11,7 @@ export interface TokenAnswer {
   /** Milliseconds, counted from when the request was sent; `undefined` when neither the answer nor the token says. */
   readonly lifetimeMs: number | undefined;
   readonly scope: string | undefined;
+  readonly refreshToken: string | undefined;
 }
 
 export interface AnswerRules {
@@ -42,6 +43,7 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
     accessToken,
     lifetimeMs: readLifetime(json['expires_in'], accessToken, answer, rules),
     scope: typeof scope === 'string' ? scope : undefined,
+    refreshToken: readRefreshToken(json['refresh_token']),
   };
 }
 
@@ -72,6 +74,11 @@ function readAccessToken(value: unknown, rules: AnswerRules): string {
   if (value.length > rules.maxSize) throw new AuthorizationServerError('nonsense', 'token_too_large');
   if (!/^[\x21-\x7e]+$/.test(value)) throw new AuthorizationServerError('nonsense', 'token_malformed');
   return value;
+}
+
+/** RFC 6749 appendix A.17. The access token is good without it, so anything else counts as none. */
+function readRefreshToken(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value) ? value : undefined;
 }
 
 function checkType(value: unknown, rules: AnswerRules): void {

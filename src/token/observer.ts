@@ -15,3 +15,9 @@ export interface TokenObserver {
   /** Nobody used the token for `idleAfter`: it is no longer renewed. */
   idle(name: string): void;
 }
+
+/** What becomes of the refresh tokens of one token of the config. */
+export interface RefreshTokenObserver {
+  /** The server refused one; it is forgotten, and the primary grant follows. */
+  refused(failure: AuthorizationServerError): void;
+}

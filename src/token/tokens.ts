@@ -9,7 +9,7 @@ import { CachedToken } from './cached.ts';
 import { clientCredentials } from './grants/client-credentials.ts';
 import { password } from './grants/password.ts';
 import { tokenIdentity } from './identity.ts';
-import type { TokenObserver } from './observer.ts';
+import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
 import type { TokenSource } from './source.ts';
 import { RedisStore, type StoreObserver } from './store/redis.ts';
 
@@ -17,6 +17,8 @@ export interface TokensOptions {
   readonly config: Config;
   readonly observer: TokenObserver;
   readonly storeObserver: StoreObserver;
+  /** One for each token, by its name. */
+  readonly refreshTokenObserver: (name: string) => RefreshTokenObserver;
   readonly clock: Clock;
 }
 
@@ -57,12 +59,13 @@ export class Tokens {
     await Promise.all([...[...this.#servers.values()].map((server) => server.close()), this.#store?.close()]);
   }
 
-  #createSource(name: string, token: TokenConfig, { config, observer, clock }: TokensOptions): CachedToken {
+  #createSource(name: string, token: TokenConfig, options: TokensOptions): CachedToken {
+    const { config, observer, clock } = options;
     const server = this.#servers.get(token.authorizationServer) as AuthorizationServer;
     const cached = new CachedToken({
       name,
       identity: tokenIdentity(token, config.authorizationServers[token.authorizationServer] as Config['authorizationServers'][string]),
-      grant: createGrant(token, server, clock),
+      grant: createGrant(token, server, clock, options.refreshTokenObserver(name)),
       renew: token.renew,
       store: this.#store,
       observer,
@@ -73,12 +76,12 @@ export class Tokens {
   }
 }
 
-function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clock): TokenSource {
+function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clock, observer: RefreshTokenObserver): TokenSource {
   switch (token.grant) {
     case 'client_credentials':
       return clientCredentials(token, server, clock);
     case 'password':
-      return password(token, server, clock);
+      return password(token, server, clock, observer);
   }
 }
 

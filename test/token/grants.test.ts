@@ -88,7 +88,7 @@ describe('token request', () => {
       grant: 'password',
       resourceOwner: { username: 'ann é', password: { unsafeInline: 'p&w=1' } },
     });
-    const token = await password(parsed as never, server(), clock).get();
+    const token = await password(parsed as never, server(), clock, { refused: () => undefined }).get();
     expect(Object.fromEntries(new URLSearchParams(sent[0]?.form))).toMatchObject({
       grant_type: 'password',
       username: 'ann é',

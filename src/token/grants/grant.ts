@@ -8,36 +8,52 @@ import { acceptedLifetimeMs } from '../renewal.ts';
 import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
 
-/** A source that makes one token request for each `get`; `ownParameters` are read anew each time. */
-export function grantSource(
-  config: TokenConfig,
-  server: AuthorizationServer,
-  clock: Clock,
-  ownParameters: () => Record<string, string>,
-): TokenSource {
+/** What a grant adds to the token request. */
+export interface GrantRequest {
+  /** Value of `grant_type`. */
+  readonly grantType: string;
+  /** Form fields of this grant alone. */
+  readonly own?: Readonly<Record<string, string>>;
+  /** Left out, it means the scope granted before (RFC 6749 §6). */
+  readonly withoutScope?: boolean;
+}
+
+export interface Granted {
+  readonly token: Token;
+  /** A secret for the authorization server alone: it stands in no `Token`. */
+  readonly refreshToken: string | undefined;
+}
+
+/** Makes one token request for each call. Rejects with `AuthorizationServerError`. */
+export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
+
+export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock): RequestGrant {
   const authenticate = clientAuthentication(config.clientAuthentication);
-  return {
-    peek: () => undefined,
-    async get() {
-      // The server counts the lifetime from when it answered; counting from the question is never too late.
-      const requestedAt = clock.now();
-      const answer = await server.requestToken({
-        grant: config.grant,
-        clientId: config.clientId,
-        authenticate,
-        parameters: requestParameters(config, ownParameters()),
-        headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
-        maxSize: config.maxSize,
-      });
-      const lifetimeMs = acceptedLifetimeMs(answer.lifetimeMs, config.renew);
-      return new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
-    },
+  return async (request) => {
+    // The server counts the lifetime from when it answered; counting from the question is never too late.
+    const requestedAt = clock.now();
+    const answer = await server.requestToken({
+      grant: request.grantType,
+      clientId: config.clientId,
+      authenticate,
+      parameters: requestParameters(config, request),
+      headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
+      maxSize: config.maxSize,
+    });
+    const lifetimeMs = acceptedLifetimeMs(answer.lifetimeMs, config.renew);
+    const token = new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
+    return { token, refreshToken: answer.refreshToken };
   };
 }
 
-function requestParameters(config: TokenConfig, own: Record<string, string>): URLSearchParams {
+/** A grant keeps no token: each `get` is one more. */
+export function grantSource(get: () => Promise<Token>): TokenSource {
+  return { peek: () => undefined, get };
+}
+
+function requestParameters(config: TokenConfig, { own = {}, withoutScope = false }: GrantRequest): URLSearchParams {
   const form = new URLSearchParams(own);
-  if (config.scope !== undefined) form.set('scope', config.scope);
+  if (config.scope !== undefined && !withoutScope) form.set('scope', config.scope);
   for (const audience of config.audience ?? []) form.append('audience', audience);
   for (const resource of config.resource ?? []) form.append('resource', resource);
   for (const [name, value] of Object.entries(config.parameters ?? {})) form.set(name, value);
