@@ -46,6 +46,12 @@ export function reportRefreshTokens(log: Log): (name: string) => RefreshTokenObs
     refused({ reason, said }) {
       log.info({ token, reason, said }, 'refresh token refused: using the primary grant');
     },
+    notPersisted(err) {
+      log.error({ token, err }, 'refresh token not persisted: in use, but lost with this process');
+    },
+    unreadable(reason) {
+      log.warn({ token, reason }, 'persisted refresh token unreadable: not used');
+    },
   });
 }
 

@@ -43,6 +43,12 @@ export class AuthorizationServer {
     this.#breaker = new Breaker(clock);
   }
 
+  /** Its issuer and endpoint as configured: what was given for another server is not for this one. */
+  get identity(): string {
+    const { issuer, metadataUrl, tokenEndpoint } = this.#config;
+    return JSON.stringify([issuer ?? null, metadataUrl ?? null, tokenEndpoint ?? null]);
+  }
+
   /** One grant, one try (RFC 6749 §4). Rejects with `AuthorizationServerError`. */
   requestToken(request: TokenRequest): Promise<TokenAnswer> {
     return this.#breaker.run(async () => {

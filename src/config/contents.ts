@@ -48,6 +48,11 @@ export function encryptionKeyProblem(text: string): string | undefined {
     : 'is not base64 of exactly 32 bytes; make one with "openssl rand -base64 32"';
 }
 
+/** RFC 6749 appendix A.17. */
+export function refreshTokenProblem(text: string): string | undefined {
+  return /^[\x20-\x7e]+$/.test(text) ? undefined : 'is not a refresh token; remove line breaks and whatever is not visible ASCII';
+}
+
 /** A field value that can stand on one line (RFC 9110 §5.5). */
 export function fieldValueProblem(text: string): string | undefined {
   return /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/.test(text)

@@ -20,6 +20,9 @@ export interface Demo {
 
 type DemoToken = Config['tokens'][string];
 
+/** The rules of the config refuse others at the demo's authorization server. */
+const DEMO_GRANTS = ['client_credentials', 'password'] as const;
+
 /** Starts both servers. The config must be loaded: the demo's clients and users have the secrets of the config's tokens. */
 export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => void): Promise<Demo> {
   const section = config.demo;
@@ -75,7 +78,7 @@ function clientsOf(tokens: readonly DemoToken[]): DemoClient[] {
       clientId,
       secret: [...secrets].join(''),
       clientAuthentication: shared[0]?.clientAuthentication.method ?? 'client_secret_basic',
-      grants: [...new Set(shared.map((token) => token.grant))],
+      grants: DEMO_GRANTS.filter((grant) => shared.some((token) => token.grant === grant)),
       ...(scopes.size === 0 ? {} : { scope: [...scopes].join(' ') }),
     };
   });

@@ -7,7 +7,7 @@ interface Payload extends Record<string, unknown> {
 /** Kept for the life of the process; everything else is forgotten at once, since nothing here takes an access token back. */
 export function memoryAdapters(): (model: string) => object {
   const nothing = () => Promise.resolve(undefined);
-  const forgetful = { upsert: nothing, find: nothing, destroy: nothing };
+  const forgetful = { upsert: nothing, find: nothing, destroy: nothing, revokeByGrantId: nothing };
   const remembered = new Map(['RefreshToken', 'Grant'].map((model) => [model, remembering()]));
   return (model) => remembered.get(model) ?? forgetful;
 }

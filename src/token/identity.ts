@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
+import type { Secret } from '../config/secret.ts';
 
 /**
  * A digest (64 hex digits) that differs whenever any of these inputs differs. The inputs are written as one JSON array, whose
@@ -26,9 +27,26 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     sortedEntries(
       Object.fromEntries(Object.entries(token.headers ?? {}).map(([name, value]) => [name.toLowerCase(), digest(value.reveal())])),
     ),
-    token.grant === 'password' ? token.resourceOwner.username.reveal() : null,
+    inputsOfGrant(token),
   ];
   return digest(JSON.stringify(inputs));
+}
+
+/** Whom the token is for, as far as the grant says it. */
+function inputsOfGrant(token: TokenConfig): unknown {
+  switch (token.grant) {
+    case 'client_credentials':
+      return null;
+    case 'password':
+      return token.resourceOwner.username.reveal();
+    case 'refresh_token':
+      return referenceOf(token.refreshToken);
+  }
+}
+
+/** Where a secret comes from stands for what it says; only one that stands in the config itself has no other name. */
+function referenceOf(secret: Secret): unknown {
+  return 'unsafeInline' in secret.reference ? { inline: digest(secret.reveal()) } : secret.reference;
 }
 
 function sortedEntries(map: Readonly<Record<string, string>>): [string, string][] {

@@ -8,6 +8,7 @@ import { Secret } from '../config/secret.ts';
 import { CachedToken } from './cached.ts';
 import { clientCredentials } from './grants/client-credentials.ts';
 import { password } from './grants/password.ts';
+import { refreshToken } from './grants/refresh-token.ts';
 import { tokenIdentity } from './identity.ts';
 import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
 import type { TokenSource } from './source.ts';
@@ -82,6 +83,8 @@ function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clo
       return clientCredentials(token, server, clock);
     case 'password':
       return password(token, server, clock, observer);
+    case 'refresh_token':
+      return refreshToken(token, server, clock, observer);
   }
 }
 

@@ -11,6 +11,7 @@ import { startScene } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { request } from '../helpers/http-client.ts';
+import { recordingObserver } from '../helpers/refresh-token-observer.ts';
 import { answerWith, inTurn, jsonAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -36,7 +37,7 @@ function source(server: Record<string, unknown>, config = passwordConfig()) {
   const authorizationServer = new AuthorizationServer(serverSchema.parse(server));
   closing.push(authorizationServer);
   const refused: string[] = [];
-  const grant = password(config, authorizationServer, new FakeClock(), { refused: ({ reason }) => void refused.push(reason) });
+  const grant = password(config, authorizationServer, new FakeClock(), recordingObserver(refused));
   return { get: () => grant.get(), refused, config };
 }
 

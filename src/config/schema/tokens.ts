@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { fieldValueProblem } from '../contents.ts';
+import { refreshTokenKeys } from './grants.ts';
 import { material, secret } from './references.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
@@ -131,8 +132,16 @@ const password = z.strictObject({
     .describe('Whose account the token is for.'),
 });
 
-export const token = z.discriminatedUnion('grant', [clientCredentials, password], {
-  error: 'is not a supported grant; use "client_credentials" or "password"',
+const refreshToken = z
+  .strictObject({
+    grant: z.literal('refresh_token').describe('The token is for whom the refresh token was issued (RFC 6749 §6).'),
+    ...shared,
+    ...refreshTokenKeys,
+  })
+  .refine((token) => (token.persist === undefined) === (token.persistKey === undefined), 'needs "persist" and "persistKey" together');
+
+export const token = z.discriminatedUnion('grant', [clientCredentials, password, refreshToken], {
+  error: 'is not a supported grant; use "client_credentials", "password" or "refresh_token"',
 });
 
 export type TokenConfig = z.output<typeof token>;

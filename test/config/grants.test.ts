@@ -1,0 +1,72 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { bent, type Loose, load, said, useDirectory, verdict } from './fixture.ts';
+
+const directory = useDirectory();
+const file = () => directory.path('sidecar.config.json');
+const KEY = Buffer.alloc(32).toString('base64');
+const ENV = { CLIENT_SECRET: 'client secret', KEY, TOKEN: 'refresh token' };
+
+/** What the loader says of the token `orders` with these keys instead of its own. */
+async function problemsOf(keys: Loose, more: (config: Loose) => void = () => undefined): Promise<string[]> {
+  const config = bent((draft) => {
+    Object.assign(draft['tokens'].orders, keys);
+    more(draft);
+  });
+  return said((await verdict(file(), config, { env: ENV, use: 'dev' })).problems);
+}
+
+describe('the grant refresh_token', () => {
+  const refreshing = { grant: 'refresh_token', refreshToken: { fromEnv: 'TOKEN' } };
+  const persisting = { ...refreshing, persist: 'kept', persistKey: { fromEnv: 'KEY' } };
+
+  test('keeps its file where the config says, relative to the config', async () => {
+    const config = bent((draft) => Object.assign(draft['tokens'].orders, persisting));
+    const loaded = await load(file(), config, { env: ENV });
+    const { orders } = loaded.config.tokens;
+    expect(orders?.grant === 'refresh_token' && orders.persist?.path).toBe(directory.path('kept'));
+  });
+
+  test('needs a refresh token, and a file only with a key', async () => {
+    expect(await problemsOf({ grant: 'refresh_token' })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.refreshToken is missing; give /),
+    ]);
+    expect(await problemsOf({ ...refreshing, persist: 'kept' })).toEqual(['tokens.orders needs "persist" and "persistKey" together']);
+    expect(await problemsOf({ ...persisting, persistKey: { fromEnv: 'TOKEN' } })).toEqual([
+      expect.stringMatching(
+        /^tokens\.orders\.persistKey\.fromEnv names an environment variable whose value is not base64 of exactly 32 bytes/,
+      ),
+    ]);
+  });
+
+  test('refuses a folder that is not there, and a file that two tokens would share', async () => {
+    expect(await problemsOf({ ...persisting, persist: 'nowhere/kept' })).toEqual([
+      'tokens.orders.persist lies in a folder that does not exist; create it, or correct the path',
+    ]);
+    await mkdir(directory.path('state'));
+    const share = (draft: Loose) => {
+      draft['tokens'].second = { ...draft['tokens'].orders, persist: join('state', '..', 'kept') };
+    };
+    expect(await problemsOf(persisting, share)).toEqual(['tokens.second.persist is a file that another token uses too; give each its own']);
+  });
+
+  test('belongs to no other grant', async () => {
+    expect(await problemsOf({ refreshToken: { fromEnv: 'TOKEN' } })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.refreshToken is not a known key/),
+    ]);
+  });
+});
+
+test("a grant that the demo's authorization server does not know is refused where it is to play the server", async () => {
+  const demo = (draft: Loose) => {
+    draft['demo'] = {
+      authorizationServer: { name: 'acme', address: '127.0.0.1:0' },
+      upstream: { address: '127.0.0.1:0' },
+      call: { listener: 'local', caller: 'app', password: { fromEnv: 'CLIENT_SECRET' }, path: '/orders' },
+    };
+  };
+  expect(await problemsOf({ grant: 'refresh_token', refreshToken: { fromEnv: 'TOKEN' } }, demo)).toEqual([
+    'tokens.orders.grant is not known to the demo\'s authorization server; use "client_credentials" or "password"',
+  ]);
+});
