@@ -22,6 +22,8 @@ export interface TokenRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Longest acceptable access token in bytes. */
   readonly maxSize: number;
+  /** Of a token exchange: the answer must be of this type. */
+  readonly requestedTokenType?: string | undefined;
 }
 
 export class AuthorizationServer {
@@ -86,6 +88,7 @@ export class AuthorizationServer {
         tokenTypes: this.#config.tokenTypes.map((type) => type.toLowerCase()),
         now: this.#clock.now(),
         grant: request.grant,
+        requestedTokenType: request.requestedTokenType,
         secrets: secretsOfRequest(form, headers),
       });
       return Response.json({ access_token: answered.accessToken, token_type: 'bearer' });

@@ -53,6 +53,11 @@ export function refreshTokenProblem(text: string): string | undefined {
   return /^[\x20-\x7e]+$/.test(text) ? undefined : 'is not a refresh token; remove line breaks and whatever is not visible ASCII';
 }
 
+/** A token as it can stand in a form. */
+export function tokenProblem(text: string): string | undefined {
+  return /^[\x21-\x7e]+$/.test(text) ? undefined : 'is not a token; give it alone, on one line, in visible ASCII';
+}
+
 /** A field value that can stand on one line (RFC 9110 §5.5). */
 export function fieldValueProblem(text: string): string | undefined {
   return /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/.test(text)

@@ -41,6 +41,11 @@ function inputsOfGrant(token: TokenConfig): unknown {
       return token.resourceOwner.username.reveal();
     case 'refresh_token':
       return referenceOf(token.refreshToken);
+    case 'token_exchange': {
+      const { subject, subjectTokenType, requestedTokenType, actor } = token;
+      const actorInputs = actor === undefined ? null : [referenceOf(actor.token), actor.tokenType];
+      return [referenceOf(subject), subjectTokenType, requestedTokenType ?? null, actorInputs];
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { CachedToken } from './cached.ts';
 import { clientCredentials } from './grants/client-credentials.ts';
 import { password } from './grants/password.ts';
 import { refreshToken } from './grants/refresh-token.ts';
+import { tokenExchange } from './grants/token-exchange.ts';
 import { tokenIdentity } from './identity.ts';
 import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
 import type { TokenSource } from './source.ts';
@@ -85,6 +86,8 @@ function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clo
       return password(token, server, clock, observer);
     case 'refresh_token':
       return refreshToken(token, server, clock, observer);
+    case 'token_exchange':
+      return tokenExchange(token, server, clock);
   }
 }
 

@@ -58,6 +58,26 @@ describe('the grant refresh_token', () => {
   });
 });
 
+describe('the grant token_exchange', () => {
+  const exchanging = { grant: 'token_exchange', subject: { fromEnv: 'TOKEN' } };
+
+  test('needs a subject by reference', async () => {
+    expect(await problemsOf({ grant: 'token_exchange' })).toEqual([expect.stringMatching(/^tokens\.orders\.subject is missing; give /)]);
+    expect(await problemsOf({ ...exchanging, subject: 'caller' })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject is not a reference; write /),
+    ]);
+    expect(await problemsOf(exchanging)).toEqual([
+      'tokens.orders.subject.fromEnv names an environment variable whose value is not a token; give it alone, on one line, in visible ASCII',
+    ]);
+  });
+
+  test('takes URIs as types', async () => {
+    expect(await problemsOf({ ...exchanging, subject: { fromEnv: 'KEY' }, requestedTokenType: 'jwt' })).toEqual([
+      'tokens.orders.requestedTokenType is not a token type; give its URI, such as urn:ietf:params:oauth:token-type:jwt',
+    ]);
+  });
+});
+
 test("a grant that the demo's authorization server does not know is refused where it is to play the server", async () => {
   const demo = (draft: Loose) => {
     draft['demo'] = {

@@ -11,6 +11,7 @@ const reference = fc.oneof(
   fc.record({ fromFile: fc.constantFrom('a', 'b') }),
   fc.record({ unsafeInline: fc.constantFrom('a', 'b') }),
 );
+const tokenType = fc.constantFrom('urn:a', 'urn:b');
 const scopeName = fc.constantFrom('a', 'b', 'ab', 'orders.read');
 
 /** Everything of a token's config that can change what it is worth. */
@@ -32,6 +33,13 @@ const inputs = fc.record({
     fc.constant({ grant: 'client_credentials' }),
     fc.record({ grant: fc.constant('password'), resourceOwner: fc.record({ username: name, password: fc.constant({ fromEnv: 'P' }) }) }),
     fc.record({ grant: fc.constant('refresh_token'), refreshToken: reference }),
+    fc.record({
+      grant: fc.constant('token_exchange'),
+      subject: reference,
+      subjectTokenType: tokenType,
+      requestedTokenType: fc.option(tokenType, { nil: undefined }),
+      actor: fc.option(fc.record({ token: reference, tokenType }), { nil: undefined }),
+    }),
   ),
 });
 

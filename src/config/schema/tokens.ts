@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { fieldValueProblem } from '../contents.ts';
-import { refreshTokenKeys } from './grants.ts';
+import { refreshTokenKeys, tokenExchangeKeys } from './grants.ts';
 import { material, secret } from './references.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
@@ -140,8 +140,14 @@ const refreshToken = z
   })
   .refine((token) => (token.persist === undefined) === (token.persistKey === undefined), 'needs "persist" and "persistKey" together');
 
-export const token = z.discriminatedUnion('grant', [clientCredentials, password, refreshToken], {
-  error: 'is not a supported grant; use "client_credentials", "password" or "refresh_token"',
+const tokenExchange = z.strictObject({
+  grant: z.literal('token_exchange').describe('The token stands in for another, kept in a file (RFC 8693).'),
+  ...shared,
+  ...tokenExchangeKeys,
+});
+
+export const token = z.discriminatedUnion('grant', [clientCredentials, password, refreshToken, tokenExchange], {
+  error: 'is not a supported grant; use "client_credentials", "password", "refresh_token" or "token_exchange"',
 });
 
 export type TokenConfig = z.output<typeof token>;

@@ -12,10 +12,14 @@ import { Token } from '../token.ts';
 export interface GrantRequest {
   /** Value of `grant_type`. */
   readonly grantType: string;
-  /** Form fields of this grant alone. */
-  readonly own?: Readonly<Record<string, string>>;
+  /** Form fields of this grant alone; asked for anew whenever the request is sent again. */
+  readonly own?: () => Readonly<Record<string, string>>;
   /** Left out, it means the scope granted before (RFC 6749 §6). */
   readonly withoutScope?: boolean;
+  /** The answer must be of this type (RFC 8693 §2.2.1). */
+  readonly requestedTokenType?: string | undefined;
+  /** The token counts as ended from here on, whatever the answer says: milliseconds since the epoch. */
+  readonly endsAt?: number | undefined;
 }
 
 export interface Granted {
@@ -39,8 +43,10 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
       parameters: requestParameters(config, request),
       headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
       maxSize: config.maxSize,
+      requestedTokenType: request.requestedTokenType,
     });
-    const lifetimeMs = acceptedLifetimeMs(answer.lifetimeMs, config.renew);
+    const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
+    const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
     const token = new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
     return { token, refreshToken: answer.refreshToken };
   };
@@ -51,8 +57,8 @@ export function grantSource(get: () => Promise<Token>): TokenSource {
   return { peek: () => undefined, get };
 }
 
-function requestParameters(config: TokenConfig, { own = {}, withoutScope = false }: GrantRequest): URLSearchParams {
-  const form = new URLSearchParams(own);
+function requestParameters(config: TokenConfig, { own = () => ({}), withoutScope = false }: GrantRequest): URLSearchParams {
+  const form = new URLSearchParams(own());
   if (config.scope !== undefined && !withoutScope) form.set('scope', config.scope);
   for (const audience of config.audience ?? []) form.append('audience', audience);
   for (const resource of config.resource ?? []) form.append('resource', resource);

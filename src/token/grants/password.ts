@@ -31,7 +31,7 @@ export function password(
   /** `undefined` when the server refused the refresh token. */
   async function renew(refreshToken: string, ofOwner: string): Promise<Token | undefined> {
     try {
-      const granted = await request({ grantType: 'refresh_token', own: { refresh_token: refreshToken }, withoutScope: true });
+      const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: refreshToken }), withoutScope: true });
       keep(granted.refreshToken, ofOwner);
       return granted.token;
     } catch (error) {
@@ -50,7 +50,10 @@ export function password(
     if (kept?.ofOwner !== ofOwner) kept = undefined;
     const renewed = kept && (await renew(kept.refreshToken, ofOwner));
     if (renewed !== undefined) return renewed;
-    const granted = await request({ grantType: 'password', own: { username: username.reveal(), password: password.reveal() } });
+    const granted = await request({
+      grantType: 'password',
+      own: () => ({ username: username.reveal(), password: password.reveal() }),
+    });
     keep(granted.refreshToken, ofOwner);
     return granted.token;
   });

@@ -27,7 +27,7 @@ export function refreshToken(
   });
 
   async function redeem(refreshToken: string): Promise<Token> {
-    const granted = await request({ grantType: 'refresh_token', own: { refresh_token: refreshToken } });
+    const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: refreshToken }) });
     if (granted.refreshToken !== undefined && granted.refreshToken !== refreshToken) await kept.replace(granted.refreshToken);
     return granted.token;
   }
