@@ -18,10 +18,10 @@ export interface Demo {
   close(): Promise<void>;
 }
 
-type DemoToken = Config['tokens'][string];
-
 /** The rules of the config refuse others at the demo's authorization server. */
 const DEMO_GRANTS = ['client_credentials', 'password'] as const;
+
+type DemoToken = Extract<Config['tokens'][string], { grant: (typeof DEMO_GRANTS)[number] }>;
 
 /** Starts both servers. The config must be loaded: the demo's clients and users have the secrets of the config's tokens. */
 export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => void): Promise<Demo> {
@@ -29,7 +29,9 @@ export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => 
   if (section === undefined) throw new Error('the config has no "demo": add it, or use "token-broker start"');
   const { name, address, lifetime } = section.authorizationServer;
   const issuer = config.authorizationServers[name]?.issuer;
-  const tokens = Object.values(config.tokens).filter((token) => token.authorizationServer === name);
+  const tokens = Object.values(config.tokens)
+    .filter((token) => token.authorizationServer === name)
+    .filter(isDemoToken);
   const authorizationServer = await bind('demo.authorizationServer.address', address, (tcp) =>
     startDemoAuthorizationServer({
       address: tcp,
@@ -65,6 +67,10 @@ async function bind<Started>(key: string, address: Address, start: (tcp: DemoAdd
     const where = authorityOf(address.host, address.port);
     throw new Error(`the demo cannot listen on ${where} (${code}): end what uses it, or change "${key}"`, { cause });
   }
+}
+
+function isDemoToken(token: Config['tokens'][string]): token is DemoToken {
+  return (DEMO_GRANTS as readonly string[]).includes(token.grant);
 }
 
 /** One client for each client id; several tokens may share it. */

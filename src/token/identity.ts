@@ -2,8 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
+import type { SignedSubject } from '../config/schema/grants.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
-import type { Secret } from '../config/secret.ts';
+import { Secret } from '../config/secret.ts';
 
 /**
  * A digest (64 hex digits) that differs whenever any of these inputs differs. The inputs are written as one JSON array, whose
@@ -18,8 +19,8 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     server.tokenEndpoint ?? null,
     [...server.tokenTypes].sort(),
     token.grant,
-    token.clientId,
-    token.clientAuthentication.method,
+    token.clientId ?? null,
+    token.clientAuthentication?.method ?? null,
     token.scope === undefined ? null : [...new Set(token.scope.split(' '))].sort(),
     token.audience ?? null,
     token.resource ?? null,
@@ -46,7 +47,16 @@ function inputsOfGrant(token: TokenConfig): unknown {
       const actorInputs = actor === undefined ? null : [referenceOf(actor.token), actor.tokenType];
       return [referenceOf(subject), subjectTokenType, requestedTokenType ?? null, actorInputs];
     }
+    case 'jwt_bearer':
+      return token.subject instanceof Secret ? referenceOf(token.subject) : signedInputs(token.subject.sign);
+    case 'saml2_bearer':
+      return referenceOf(token.subject);
   }
+}
+
+/** What an assertion of ours says; with which key it says so is the client's own affair, like its secret. */
+function signedInputs({ issuer, subject, audience, claims }: SignedSubject): unknown {
+  return [issuer, subject ?? null, audience, Object.entries(claims ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))];
 }
 
 /** Where a secret comes from stands for what it says; only one that stands in the config itself has no other name. */

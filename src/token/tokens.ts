@@ -7,8 +7,10 @@ import type { TokenConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
 import { CachedToken } from './cached.ts';
 import { clientCredentials } from './grants/client-credentials.ts';
+import { jwtBearer } from './grants/jwt-bearer.ts';
 import { password } from './grants/password.ts';
 import { refreshToken } from './grants/refresh-token.ts';
+import { saml2Bearer } from './grants/saml2-bearer.ts';
 import { tokenExchange } from './grants/token-exchange.ts';
 import { tokenIdentity } from './identity.ts';
 import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
@@ -88,6 +90,10 @@ function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clo
       return refreshToken(token, server, clock, observer);
     case 'token_exchange':
       return tokenExchange(token, server, clock);
+    case 'jwt_bearer':
+      return jwtBearer(token, server, clock);
+    case 'saml2_bearer':
+      return saml2Bearer(token, server, clock);
   }
 }
 

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -75,6 +76,60 @@ describe('the grant token_exchange', () => {
     expect(await problemsOf({ ...exchanging, subject: { fromEnv: 'KEY' }, requestedTokenType: 'jwt' })).toEqual([
       'tokens.orders.requestedTokenType is not a token type; give its URI, such as urn:ietf:params:oauth:token-type:jwt',
     ]);
+  });
+});
+
+describe('the grants jwt_bearer and saml2_bearer', () => {
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
+  const sign = { key: { unsafeInline: key }, alg: 'ES256', issuer: 'i', audience: 'a' };
+  const signing = (more: object = {}) => ({ grant: 'jwt_bearer', subject: { sign: { ...sign, ...more } } });
+
+  test('take an assertion from a file or sign one, not both', async () => {
+    expect(await problemsOf(signing())).toEqual([]);
+    expect(await problemsOf({ grant: 'jwt_bearer', subject: { sign, fromEnv: 'TOKEN' } })).toEqual([
+      'tokens.orders.subject must have exactly one of "fromEnv", "fromFile", "unsafeInline", "sign"',
+    ]);
+    expect(await problemsOf({ grant: 'jwt_bearer', subject: { fromEnv: 'TOKEN' } })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject\.fromEnv names an environment variable whose value holds no signed JWT/),
+    ]);
+    expect(await problemsOf({ grant: 'saml2_bearer', subject: { fromEnv: 'TOKEN' } })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject\.fromEnv names an environment variable whose value holds no SAML assertion/),
+    ]);
+    expect(await problemsOf({ grant: 'saml2_bearer', subject: { sign } })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject\.sign is not a known key/),
+    ]);
+    expect(await problemsOf({ ...signing(), subject: 'caller' })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject is not a reference; write /),
+    ]);
+  });
+
+  test('sign only with what fits the key, and only claims that are not ours', async () => {
+    expect(await problemsOf(signing({ alg: 'RS256' }))).toEqual([
+      'tokens.orders.subject.sign.alg does not fit the key; use "ES256", or another key',
+    ]);
+    expect(await problemsOf(signing({ alg: 'none' }))).toEqual([
+      'tokens.orders.subject.sign.alg must be one of "RS256", "PS256", "ES256", "EdDSA"',
+    ]);
+    expect(await problemsOf(signing({ claims: { exp: 1, scope: 'a' } }))).toEqual([
+      'tokens.orders.subject.sign.claims.exp is written by the broker; use "issuer", "subject", "audience" or "lifetime"',
+    ]);
+    expect(await problemsOf(signing({ key: { fromEnv: 'TOKEN' } }))).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject\.sign\.key\.fromEnv names an environment variable whose value holds no private key/),
+    ]);
+    expect(await problemsOf(signing({ lifetime: '2h' }))).toEqual([
+      'tokens.orders.subject.sign.lifetime is too long; the most is 3600000ms',
+    ]);
+  });
+
+  test('need no client, but a client that proves itself needs an id', async () => {
+    const without =
+      (...keys: string[]) =>
+      (draft: Loose) => {
+        for (const key of keys) delete draft['tokens'].orders[key];
+      };
+    expect(await problemsOf(signing(), without('clientId', 'clientAuthentication'))).toEqual([]);
+    expect(await problemsOf(signing(), without('clientAuthentication'))).toEqual([]);
+    expect(await problemsOf(signing(), without('clientId'))).toEqual(['tokens.orders needs "clientId" beside "clientAuthentication"']);
   });
 });
 

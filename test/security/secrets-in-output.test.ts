@@ -40,7 +40,8 @@ const MISBEHAVIOURS: Record<string, (asked: ScriptedRequest, token: string) => s
 function echo(asked: ScriptedRequest): string {
   const basic = asked.field('authorization')[0]?.split(' ')[1] ?? '';
   const decoded = Buffer.from(basic, 'base64').toString();
-  return `you sent ${asked.body} and ${basic} meaning ${decoded} or ${decodeURIComponent(decoded.replaceAll('+', ' '))}`;
+  const assertion = new URLSearchParams(asked.body.toString()).get('assertion') ?? '';
+  return `you sent ${Buffer.from(assertion, 'base64url')} in ${asked.body} and ${basic} meaning ${decoded} or ${decodeURIComponent(decoded.replaceAll('+', ' '))}`;
 }
 
 /** The grants, each with the keys of its own. */
@@ -52,6 +53,10 @@ const GRANTS: Record<string, () => Record<string, unknown>> = {
     subject: { unsafeInline: canaries.plant('subject-token') },
     actor: { token: { unsafeInline: canaries.plant('actor-token') } },
   }),
+  jwt_bearer: () => ({
+    subject: { unsafeInline: `e30.${canaries.plant('jwt', { plain: true })}.${canaries.plant('jws', { plain: true })}` },
+  }),
+  saml2_bearer: () => ({ subject: { unsafeInline: `<saml:Assertion>${canaries.plant('saml')}</saml:Assertion>` } }),
 };
 
 let canaries: Canaries;

@@ -11,6 +11,15 @@ const reference = fc.oneof(
   fc.record({ fromFile: fc.constantFrom('a', 'b') }),
   fc.record({ unsafeInline: fc.constantFrom('a', 'b') }),
 );
+const jwtReference = fc.oneof(fc.record({ fromFile: name }), fc.record({ unsafeInline: fc.constantFrom('a.b.c', 'a.b.d') }));
+const signed = fc.record({
+  key: fc.constant({ fromEnv: 'KEY' }),
+  alg: fc.constant('RS256'),
+  issuer: name,
+  subject: fc.option(name, { nil: undefined }),
+  audience: fc.array(name, { minLength: 1, maxLength: 2 }),
+  claims: fc.option(fc.record({ scope: name, more: fc.json() }), { nil: undefined }),
+});
 const tokenType = fc.constantFrom('urn:a', 'urn:b');
 const scopeName = fc.constantFrom('a', 'b', 'ab', 'orders.read');
 
@@ -40,6 +49,8 @@ const inputs = fc.record({
       requestedTokenType: fc.option(tokenType, { nil: undefined }),
       actor: fc.option(fc.record({ token: reference, tokenType }), { nil: undefined }),
     }),
+    fc.record({ grant: fc.constant('jwt_bearer'), subject: fc.oneof(jwtReference, fc.record({ sign: signed })) }),
+    fc.record({ grant: fc.constant('saml2_bearer'), subject: fc.record({ fromFile: name }) }),
   ),
 });
 

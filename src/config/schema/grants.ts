@@ -1,9 +1,18 @@
 /** What the grants of `tokens` need besides what all tokens share: one group of keys for each. */
 
 import * as z from 'zod';
-import { encryptionKeyProblem, refreshTokenProblem, tokenProblem } from '../contents.ts';
+import {
+  encryptionKeyProblem,
+  jwtProblem,
+  refreshTokenProblem,
+  samlAssertionProblem,
+  signingKeyProblem,
+  tokenProblem,
+} from '../contents.ts';
 import { KeptFile } from '../kept-file.ts';
-import { secret } from './references.ts';
+import { SIGNING_ALGORITHMS } from '../signing-key.ts';
+import { secret, secretOr } from './references.ts';
+import { duration, oneOrMore } from './values.ts';
 
 const keptFile = z
   .string()
@@ -47,4 +56,47 @@ export const tokenExchangeKeys = {
     })
     .optional()
     .describe('Who acts for the subject, where the server wants to know.'),
+};
+
+const text = z.string().min(1, 'is empty; remove it, or give a value');
+
+/** They have keys of their own, or are made anew for each assertion. */
+const OWN_CLAIMS = new Set(['iss', 'sub', 'aud', 'iat', 'exp', 'jti']);
+
+const claims = z.record(z.string().min(1), z.unknown()).superRefine((map, context) => {
+  for (const key of Object.keys(map).filter((name) => OWN_CLAIMS.has(name)))
+    context.addIssue({
+      code: 'custom',
+      path: [key],
+      message: 'is written by the broker; use "issuer", "subject", "audience" or "lifetime"',
+    });
+});
+
+const signedSubject = z
+  .strictObject({
+    key: secret(signingKeyProblem).describe(
+      'PEM private key, not encrypted: RSA of 2048 bits or more, P-256 or Ed25519. A changed one signs the next assertion.',
+    ),
+    alg: z.enum(SIGNING_ALGORITHMS).describe('How the assertion is signed; must fit the key.'),
+    kid: text.optional().describe('Id under which the server knows the key. Default: none is sent.'),
+    issuer: text.describe('"iss": who vouches, such as the e-mail address of a service account, or the client id.'),
+    subject: text.optional().describe('"sub": whom the token is for. Some servers want none for the issuer itself.'),
+    audience: oneOrMore(text).describe('"aud": whom the assertion is for, mostly the token endpoint or its issuer.'),
+    claims: claims.optional().describe('More claims, with any JSON as value.'),
+    lifetime: duration({ minMs: 10_000, maxMs: 3_600_000 })
+      .prefault('5m')
+      .describe('How long an assertion is valid; each token request has its own.'),
+  })
+  .describe('Claims to sign ourselves, anew for each token request, with "jti", "iat" and "exp".');
+
+export type SignedSubject = z.output<typeof signedSubject>;
+
+export const jwtBearerKeys = {
+  subject: secretOr({ sign: signedSubject.optional() }, jwtProblem).describe(
+    'The assertion: a JWT whose file is read for each token request, or under "sign" the claims of one that we sign.',
+  ),
+};
+
+export const saml2BearerKeys = {
+  subject: secret(samlAssertionProblem).describe('The SAML 2.0 assertion, as XML. Its file is read for each token request.'),
 };

@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { fieldValueProblem } from '../contents.ts';
-import { refreshTokenKeys, tokenExchangeKeys } from './grants.ts';
+import { jwtBearerKeys, refreshTokenKeys, saml2BearerKeys, tokenExchangeKeys } from './grants.ts';
 import { material, secret } from './references.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
@@ -146,8 +146,39 @@ const tokenExchange = z.strictObject({
   ...tokenExchangeKeys,
 });
 
-export const token = z.discriminatedUnion('grant', [clientCredentials, password, refreshToken, tokenExchange], {
-  error: 'is not a supported grant; use "client_credentials", "password", "refresh_token" or "token_exchange"',
+/** Of grants whose assertion proves enough: the client may say nothing of itself (RFC 7521 §4.1). */
+const assertionShared = {
+  ...shared,
+  clientId: shared.clientId.optional().describe('What the authorization server knows this client by, where it wants to know.'),
+  clientAuthentication: shared.clientAuthentication.optional().describe('How we prove to be this client, where the server wants a proof.'),
+};
+
+const needsClientId = [
+  (token: { clientId?: string | undefined; clientAuthentication?: unknown }) =>
+    token.clientAuthentication === undefined || token.clientId !== undefined,
+  'needs "clientId" beside "clientAuthentication"',
+] as const;
+
+const jwtBearer = z
+  .strictObject({
+    grant: z.literal('jwt_bearer').describe('The token is for whom a signed JWT names (RFC 7523 §2.1), such as a service account.'),
+    ...assertionShared,
+    ...jwtBearerKeys,
+  })
+  .refine(...needsClientId);
+
+const saml2Bearer = z
+  .strictObject({
+    grant: z.literal('saml2_bearer').describe('The token is for whom a SAML 2.0 assertion names (RFC 7522).'),
+    ...assertionShared,
+    ...saml2BearerKeys,
+  })
+  .refine(...needsClientId);
+
+const grants = [clientCredentials, password, refreshToken, tokenExchange, jwtBearer, saml2Bearer] as const;
+
+export const token = z.discriminatedUnion('grant', grants, {
+  error: `is not a supported grant; use one of ${grants.map(({ shape }) => `"${shape.grant.value}"`).join(', ')}`,
 });
 
 export type TokenConfig = z.output<typeof token>;

@@ -4,6 +4,7 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientAuthentication } from '../client-auth/client-authentication.ts';
+import { unauthenticated } from '../client-auth/unauthenticated.ts';
 import { acceptedLifetimeMs } from '../renewal.ts';
 import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
@@ -32,13 +33,15 @@ export interface Granted {
 export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
 
 export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock): RequestGrant {
-  const authenticate = clientAuthentication(config.clientAuthentication);
+  const { clientId, clientAuthentication: method } = config;
+  const authenticate = method === undefined ? unauthenticated(clientId !== undefined) : clientAuthentication(method);
   return async (request) => {
     // The server counts the lifetime from when it answered; counting from the question is never too late.
     const requestedAt = clock.now();
     const answer = await server.requestToken({
       grant: request.grantType,
-      clientId: config.clientId,
+      // openid-client wants a name; this one is sent by nobody.
+      clientId: clientId ?? 'unnamed',
       authenticate,
       parameters: requestParameters(config, request),
       headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
