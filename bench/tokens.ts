@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../src/clock.ts';
 import { config as configSchema } from '../src/config/schema/root.ts';
 import { planLifetime } from '../src/token/renewal.ts';
-import { Tokens } from '../src/token/tokens.ts';
+import { Tokens, UNOBSERVED } from '../src/token/tokens.ts';
 
 const { values: options } = parseArgs({ options: { seconds: { type: 'string', default: '60' } } });
 const SECONDS = Number(options.seconds);
@@ -47,7 +47,6 @@ async function startServer() {
 function createTokens(url: string, count: number): Tokens {
   const names = Array.from({ length: count }, (_, index) => `t${index}`);
   const clientAuthentication = { secret: { unsafeInline: 'benchmark-secret' } };
-  const ignore = () => undefined;
   return new Tokens({
     config: configSchema.parse({
       listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
@@ -57,8 +56,7 @@ function createTokens(url: string, count: number): Tokens {
       ),
     }),
     clock: systemClock,
-    observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, shared: ignore, idle: ignore },
-    storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore },
+    ...UNOBSERVED,
   });
 }
 

@@ -3,7 +3,7 @@
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/schema/root.ts';
 import { toBrokerError } from '../errors.ts';
-import { Tokens } from '../token/tokens.ts';
+import { Tokens, UNOBSERVED } from '../token/tokens.ts';
 import { probeUpstream } from '../upstream/probe.ts';
 
 /** One thing that was tried. */
@@ -18,15 +18,16 @@ export interface OnlineResult {
 
 /** Tries everything at the same time. Tokens are discarded, and nothing is read from or written to a store. */
 export async function checkOnline(config: Config): Promise<OnlineResult[]> {
-  const ignore = () => undefined;
+  // Trying a refresh token may use it up.
+  const tried = Object.fromEntries(Object.entries(config.tokens).filter(([, token]) => token.grant !== 'refresh_token'));
+  const skipped = Object.keys(config.tokens).filter((name) => !Object.hasOwn(tried, name));
   const tokens = new Tokens({
-    config: { ...config, store: undefined },
+    config: { ...config, tokens: tried, store: undefined },
     clock: systemClock,
-    observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, shared: ignore, idle: ignore },
-    storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore },
+    ...UNOBSERVED,
   });
   try {
-    return await Promise.all([
+    const results = await Promise.all([
       ...tokens.all().map((source) =>
         attempt(`token ${source.name}`, async () => {
           const token = await source.get();
@@ -40,6 +41,10 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
         }),
       ),
     ]);
+    return [
+      ...skipped.map((name) => ({ what: `token ${name}`, ok: true, ms: 0, said: 'skipped: trying a refresh token may use it up' })),
+      ...results,
+    ];
   } finally {
     await tokens.close();
   }

@@ -3,6 +3,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { parsePasswordHash } from '../password-hash.ts';
+import { signingAlgorithmsOf } from './signing-key.ts';
 
 /** PEM certificates, one or more. */
 export function certificatesProblem(text: string): string | undefined {
@@ -28,6 +29,18 @@ export function privateKeyProblem(text: string): string | undefined {
   return succeeds(() => createPrivateKey(text)) ? undefined : 'holds a private key that cannot be read; write it again';
 }
 
+/** One unencrypted PEM private key that can sign assertions. */
+export function signingKeyProblem(text: string): string | undefined {
+  const fault = privateKeyProblem(text);
+  if (fault !== undefined || signingAlgorithmsOf(text).length > 0) return fault;
+  return 'holds a private key that cannot sign assertions; use RSA of 2048 bits or more, P-256 or Ed25519';
+}
+
+/** A signed JWT in its compact form, as it is sent. */
+export function jwtProblem(text: string): string | undefined {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text) ? undefined : 'holds no signed JWT; give three base64url parts joined by "."';
+}
+
 /** Whether the private key belongs to the first certificate. Both texts have passed their own checks. */
 export function keyMatchesCertificate(key: string, certificates: string): boolean {
   return new X509Certificate(certificates).checkPrivateKey(createPrivateKey(key));
@@ -46,6 +59,23 @@ export function encryptionKeyProblem(text: string): string | undefined {
   return isBase64 && Buffer.from(text, 'base64').length === 32
     ? undefined
     : 'is not base64 of exactly 32 bytes; make one with "openssl rand -base64 32"';
+}
+
+/** RFC 6749 appendix A.17. */
+export function refreshTokenProblem(text: string): string | undefined {
+  return /^[\x20-\x7e]+$/.test(text) ? undefined : 'is not a refresh token; remove line breaks and whatever is not visible ASCII';
+}
+
+/** A token as it can stand in a form. */
+export function tokenProblem(text: string): string | undefined {
+  return /^[\x21-\x7e]+$/.test(text) ? undefined : 'is not a token; give it alone, on one line, in visible ASCII';
+}
+
+/** One SAML assertion as XML. */
+export function samlAssertionProblem(text: string): string | undefined {
+  return /^\s*<[\s\S]*<\/(?:[\w.-]+:)?Assertion>\s*$/.test(text)
+    ? undefined
+    : 'holds no SAML assertion; give its XML, from "<Assertion" to its end, neither encoded nor within a response';
 }
 
 /** A field value that can stand on one line (RFC 9110 §5.5). */

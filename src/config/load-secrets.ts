@@ -83,6 +83,10 @@ async function loadFile(secret: Secret, path: ConfigPath, file: string): Promise
   const content = await readSecretFile(secret, file);
   if (content.fault !== undefined) return { findings: [problem(at, fileFault(content.fault))], files: [] };
   secret.fill(content.text);
+  secret.rereadBy(async () => {
+    const again = await readSecretFile(secret, file);
+    if (again.fault === undefined) secret.fill(again.text);
+  });
   const entry = { secret, path: at, file, fingerprint: content.fingerprint };
   const exposed = secret.kind.confidential && (content.mode & 0o077) !== 0;
   return { findings: exposed ? [warning(at, exposedText(content.mode))] : [], files: [entry] };

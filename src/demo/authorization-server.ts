@@ -3,17 +3,19 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { Context, Provider } from 'oidc-provider';
+import type { Client, Context, Provider } from 'oidc-provider';
 import { authorityOf, closeServer, type DemoAddress, listen } from './listen.ts';
+import { memoryAdapters } from './memory-adapter.ts';
 import { type DemoUser, registerPasswordGrant } from './password-grant.ts';
 
-type DemoGrant = 'client_credentials' | 'password';
+type DemoGrant = 'client_credentials' | 'password' | 'refresh_token';
 type DemoClientAuthentication = 'client_secret_basic' | 'client_secret_post';
 
 export interface DemoClient {
   readonly clientId: string;
   readonly secret: string;
   readonly clientAuthentication: DemoClientAuthentication;
+  /** With `refresh_token` beside `password`, its answers hold one; each is good for one use. */
   readonly grants: readonly DemoGrant[];
   /** Scope names it may ask for, separated by spaces; absent: any. */
   readonly scope?: string;
@@ -52,7 +54,7 @@ export interface DemoAuthorizationServer {
   close(): Promise<void>;
 }
 
-/** Starts it. Grants: client_credentials and password; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
+/** Starts it. Grants: client_credentials, password and refresh_token; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
 export async function startDemoAuthorizationServer(options: DemoAuthorizationServerOptions): Promise<DemoAuthorizationServer> {
   const { Provider, errors } = await loadProvider();
   const server = options.tls === undefined ? createServer() : createTlsServer({ cert: options.tls.cert, key: options.tls.key });
@@ -85,7 +87,10 @@ async function loadProvider(): Promise<typeof import('oidc-provider')> {
 function configurationOf(options: DemoAuthorizationServerOptions, resourceServer: (resource: string) => object): object {
   const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
   return {
-    adapter: () => forgetfulAdapter(),
+    adapter: memoryAdapters(),
+    // Any function but the default's switches the grant on; ours alone decides who gets one.
+    issueRefreshToken: (_context: Context, client: Client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
     jwks: { keys: [{ ...signingKey, alg: 'ES256', use: 'sig', kid: 'demo' }] },
     clients: options.clients.map(clientMetadata),
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
@@ -94,19 +99,13 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
     scopes: scopesOf(options.clients),
     responseTypes: [],
     findAccount: (_context: Context, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
-    ttl: { AccessToken: options.lifetimeSeconds, ClientCredentials: options.lifetimeSeconds },
+    ttl: { AccessToken: options.lifetimeSeconds, ClientCredentials: options.lifetimeSeconds, RefreshToken: 86_400, Grant: 86_400 },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context: Context, resource: string) => resourceServer(resource) },
     },
   };
-}
-
-/** oidc-provider wants a store even for what is never looked up again: nothing here takes a token back. */
-function forgetfulAdapter(): object {
-  const nothing = () => Promise.resolve(undefined);
-  return { upsert: nothing, find: nothing, destroy: nothing };
 }
 
 function clientMetadata(client: DemoClient): object {

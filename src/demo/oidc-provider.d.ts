@@ -6,6 +6,7 @@ declare module 'oidc-provider' {
   export interface Client {
     readonly clientId: string;
     readonly scope?: string;
+    grantTypeAllowed(grant: string): boolean;
   }
 
   type FormField = string | string[];
@@ -51,6 +52,18 @@ declare module 'oidc-provider' {
       scope?: string;
       resourceServer?: object;
     }) => Token;
+    readonly RefreshToken: new (input: {
+      accountId: string;
+      client: Client;
+      grantId: string;
+      gty: string;
+      resource?: string;
+      scope?: string;
+    }) => Token;
+    readonly Grant: new (input: {
+      accountId: string;
+      clientId: string;
+    }) => { addOIDCScope(scope: string): void; addResourceScope(resource: string, scope: string): void; save(): Promise<string> };
     readonly ResourceServer: new (
       identifier: string,
       info: object,

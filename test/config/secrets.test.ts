@@ -18,7 +18,7 @@ const writeSecret = (name: string, content: string | Uint8Array, mode = 0o600) =
 
 async function secretOf(secret: unknown): Promise<string | undefined> {
   const { config } = await load(file(), withSecret(secret), { env: { FROM_ENV: `${CANARY}\n` } });
-  return config.tokens['orders']?.clientAuthentication.secret.reveal();
+  return config.tokens['orders']?.clientAuthentication?.secret.reveal();
 }
 
 describe('secrets', () => {

@@ -56,7 +56,7 @@ async function watched(secretFile: string, options: WatchOptions = {}) {
   const clock = new LookClock();
   const problems: string[] = [];
   const watch = loaded.watch({ clock, onProblem: (problem) => problems.push(formatProblem(problem)), ...options });
-  const secret = loaded.config.tokens['orders']?.clientAuthentication.secret as Secret;
+  const secret = loaded.config.tokens['orders']?.clientAuthentication?.secret as Secret;
   return { file, secret, clock, problems, watch };
 }
 

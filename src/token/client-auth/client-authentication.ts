@@ -5,7 +5,7 @@ import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientSecretBasic } from './client-secret-basic.ts';
 import { clientSecretPost } from './client-secret-post.ts';
 
-export function clientAuthentication(config: TokenConfig['clientAuthentication']): ClientAuthentication {
+export function clientAuthentication(config: NonNullable<TokenConfig['clientAuthentication']>): ClientAuthentication {
   switch (config.method) {
     case 'client_secret_basic':
       return clientSecretBasic(config.secret);
