@@ -21,7 +21,7 @@ export interface AccessRecord {
   readonly requestId: string;
   readonly listener: string;
   readonly method: string;
-  /** Without its query, whose values may be secrets. */
+  /** Without its query, whose values may be secrets; `""` where the target is no path. */
   readonly path: string;
   /** Monotonic clock, milliseconds. */
   readonly startedAt: number;
@@ -86,8 +86,8 @@ function awaitsContinue({ body, fields }: Partial<CallerRequest>): boolean {
 }
 
 export function createRecord(request: Pick<CallerRequest, 'id' | 'listener' | 'method' | 'target'>, startedAt: number): AccessRecord {
-  const query = request.target.indexOf('?');
-  const path = query === -1 ? request.target : request.target.slice(0, query);
+  // Whole URLs may hold a password, and fragments a token: neither is a path.
+  const path = request.target.startsWith('/') ? (request.target.split(/[?#]/, 1)[0] as string) : '';
   return { requestId: request.id, listener: request.listener, method: request.method, path, startedAt };
 }
 

@@ -29,8 +29,8 @@ export interface Peer {
   /** IP address, or `""` on a Unix socket. */
   readonly address: string;
   readonly encrypted: boolean;
-  /** The client certificate, only when its chain verified against the listener's `clientCa`. */
-  readonly certificate: PeerCertificate | undefined;
+  /** The client certificate; `unverified` when one was presented that did not verify against the listener's `clientCa`. */
+  readonly certificate: PeerCertificate | 'unverified' | undefined;
 }
 
 /** The parts of a verified client certificate by which a caller can be known. */

@@ -72,10 +72,13 @@ function basicWay(check: PasswordCheck): Way {
   };
 }
 
-/** A verified certificate that no caller has is refused: it was presented to be known by. */
+/** A certificate that does not verify, or that no caller has, is refused: it was presented to be known by. */
 function mtlsWay(callers: AuthenticatorOptions['callers'], clock: Clock): Way {
   const check = createCertificateCheck(callers);
-  return ({ peer: { certificate } }) => (certificate === undefined ? 'none' : check(certificate, clock.now()));
+  return ({ peer: { certificate } }) => {
+    if (certificate === undefined) return 'none';
+    return certificate === 'unverified' ? 'refused' : check(certificate, clock.now());
+  };
 }
 
 /** One text for every reason: which part was wrong is nobody's business but the log's. */

@@ -15,7 +15,7 @@ import { OpenConnections } from './open-connections.ts';
 import { connectRefusal, refusalOf, writeRefusal } from './refusal.ts';
 import { checkRequestHead } from './request-head.ts';
 import { checkTarget } from './target.ts';
-import { followTlsFiles, tlsOptions, verifiedCertificate } from './tls.ts';
+import { followTlsFiles, presentedCertificate, tlsOptions } from './tls.ts';
 
 export interface HttpListenerParts {
   readonly name: string;
@@ -45,6 +45,8 @@ export class HttpListener {
   readonly #checkSite: (head: { host: string; fields: readonly string[] }) => void;
   readonly #active = new WeakMap<Socket, ActiveRequest>();
   readonly #peers = new WeakMap<Socket, Peer>();
+  /** Connections whose last answer has been decided: what still comes on them is read by nobody. */
+  readonly #finished = new WeakSet<Socket>();
   #draining = false;
 
   constructor(parts: HttpListenerParts) {
@@ -110,6 +112,8 @@ export class HttpListener {
   #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { name, config, handle, refuse } = this.#parts;
     const socket = incoming.socket;
+    // Node has parsed what came in the same packet as a refused request: it must not be carried out (RFC 9112 §9.3.2).
+    if (this.#finished.has(socket)) return;
     const active = this.#begin(socket, outgoing);
     const id = requestId(incoming);
     let closing = false;
@@ -128,6 +132,7 @@ export class HttpListener {
       );
     } catch (error) {
       closing = true;
+      this.#finished.add(socket);
       refuse(toBrokerError(error, 'listener'), { id, method: incoming.method ?? '', target: incoming.url ?? '' }, reply);
     }
   }
@@ -152,7 +157,7 @@ export class HttpListener {
         address: socket.remoteAddress ?? '',
         encrypted,
         certificate: this.#parts.config.authenticate.includes('mtls')
-          ? verifiedCertificate(socket as TLSSocket, this.#parts.readCertificate)
+          ? presentedCertificate(socket as TLSSocket, this.#parts.readCertificate)
           : undefined,
       };
       this.#peers.set(socket, peer);
@@ -175,6 +180,8 @@ export class HttpListener {
 
   /** There is no response object for it. A request before it on the connection is answered first: answers keep their order. */
   #refuseOutOfTurn(socket: Socket, refusal: BrokerError): void {
+    if (this.#finished.has(socket)) return;
+    this.#finished.add(socket);
     const active = this.#active.get(socket);
     if (active === undefined) writeRefusal(socket, refusal);
     else active.refusal = refusal;

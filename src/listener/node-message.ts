@@ -132,6 +132,7 @@ export class NodeReply implements Reply, ReplySink {
   readonly #closing: () => boolean;
   readonly #encrypted: boolean;
   #started = false;
+  #bodyBegan = false;
 
   /** @param closing whether the connection must close after this answer */
   constructor(outgoing: ServerResponse, encrypted: boolean, closing: () => boolean) {
@@ -155,14 +156,18 @@ export class NodeReply implements Reply, ReplySink {
     if (/^[\x20-\x7e]+$/.test(reason)) this.#outgoing.writeHead(status, reason, sent);
     else this.#outgoing.writeHead(status, sent);
     this.#outgoing.on('drain', resume);
+    // A head whose body is still to come must not wait for it; one whose body came with it goes out in the same write.
+    queueMicrotask(() => !this.#bodyBegan && this.#outgoing.flushHeaders());
     return this;
   }
 
   chunk(bytes: Uint8Array): void {
+    this.#bodyBegan = true;
     this.#outgoing.write(bytes);
   }
 
   end(): void {
+    this.#bodyBegan = true;
     this.#outgoing.end();
   }
 

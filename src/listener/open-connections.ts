@@ -11,6 +11,8 @@ const LINGER_MS = 300;
 export class OpenConnections {
   readonly #inFlight = new Map<Socket, number>();
   #onEmpty: (() => void) | undefined;
+  /** From now on a connection without a request is closed. */
+  #lingered = false;
 
   get size(): number {
     return this.#inFlight.size;
@@ -51,10 +53,13 @@ export class OpenConnections {
 
   #count(socket: Socket, difference: number): void {
     const before = this.#inFlight.get(socket);
-    if (before !== undefined) this.#inFlight.set(socket, before + difference);
+    if (before === undefined) return;
+    this.#inFlight.set(socket, before + difference);
+    if (this.#lingered && before + difference === 0) socket.destroySoon();
   }
 
   #closeIdle(): void {
+    this.#lingered = true;
     for (const [socket, inFlight] of this.#inFlight) if (inFlight === 0) socket.destroy();
   }
 

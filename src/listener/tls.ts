@@ -3,7 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Server, TLSSocket, TlsOptions } from 'node:tls';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
-import type { PeerCertificate } from '../message.ts';
+import type { Peer, PeerCertificate } from '../message.ts';
 
 type ListenerTls = NonNullable<ListenerConfig['tls']>;
 
@@ -56,11 +56,9 @@ export function followTlsFiles(
   }
 }
 
-/** The client's certificate, if it was asked for and its chain verified. */
-export function verifiedCertificate(
-  socket: TLSSocket,
-  read: (certificate: X509Certificate) => PeerCertificate,
-): PeerCertificate | undefined {
-  const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  return certificate === undefined ? undefined : read(certificate);
+/** The client's certificate, where one was presented; what it says counts only when its chain verified. */
+export function presentedCertificate(socket: TLSSocket, read: (certificate: X509Certificate) => PeerCertificate): Peer['certificate'] {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  return socket.authorized ? read(certificate) : 'unverified';
 }

@@ -14,5 +14,6 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: describeError },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  // Synchronous: an asynchronous one, flushed at the end, waits for ever once nobody reads the log any more.
+  return pino(options, destination ?? pino.destination({ dest: 1, sync: true }));
 }

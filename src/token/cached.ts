@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
+import type { BrokerError } from '../errors.ts';
 import { FailureMemory, getWithRetry } from './failure.ts';
 import type { TokenObserver } from './observer.ts';
 import { type Lifetime, planLifetime } from './renewal.ts';
@@ -23,6 +24,9 @@ export interface CachedTokenParts {
   readonly clock: Clock;
 }
 
+/** Clocks of one fleet differ a little; the hard margin covers as much. */
+const CLOCK_SKEW_MS = 2_000;
+
 /** After an upstream refused a fresh token too, its refusals mean something else. */
 const REFUSAL_PAUSE_MS = 30_000;
 
@@ -41,6 +45,8 @@ export class CachedToken implements TokenSource {
   #held: Held | undefined;
   #usedAt: number;
   #grantedAt = Number.NEGATIVE_INFINITY;
+  /** How often a secret has changed. */
+  #changes = 0;
   #refusalsCountAt = Number.NEGATIVE_INFINITY;
   #cancelTimer = () => {};
   #closed = false;
@@ -106,6 +112,7 @@ export class CachedToken implements TokenSource {
 
   /** A changed secret or config deserves another try at once. */
   forgetFailure(): void {
+    this.#changes += 1;
     this.#memory.forget();
   }
 
@@ -149,6 +156,8 @@ export class CachedToken implements TokenSource {
     const stored = await store?.read(identity);
     if (stored === undefined || stored.value === refused?.reveal()) return undefined;
     const token = new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, this.#clock);
+    // Its replica's clock is ahead of ours: how old it is cannot be told, and it might have ended.
+    if (stored.requestedAt - this.#clock.now() > CLOCK_SKEW_MS) return undefined;
     // Only one that would not have to be renewed at once is worth taking over: else nobody ever renews.
     if (token.ageMs(this.#clock) >= planLifetime(token.lifetimeMs, renew, 1).renewAtAge) return undefined;
     observer.shared(name, token);
@@ -160,6 +169,7 @@ export class CachedToken implements TokenSource {
     const pauseMs = this.#grantedAt + this.#parts.renew.minInterval - this.#clock.monotonic();
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
     const startedAt = this.#clock.monotonic();
+    const changes = this.#changes;
     try {
       const token = await getWithRetry(grant, (failure) => observer.attemptFailed(name, failure));
       // The server took longer to answer than its token lasts.
@@ -172,18 +182,21 @@ export class CachedToken implements TokenSource {
       this.#share(token);
       return token;
     } catch (error) {
-      throw this.#fail(toAuthorizationServerError(error));
+      throw this.#fail(toAuthorizationServerError(error), changes);
     }
   }
 
-  #fail(failure: AuthorizationServerError) {
+  /** @param changes how often a secret had changed when the grant began: the failure of an old secret says nothing of the new one */
+  #fail(failure: AuthorizationServerError, changes: number): BrokerError {
     this.#memory.remember(failure);
+    const error = this.#memory.toBrokerError();
+    if (changes !== this.#changes) this.#memory.forget();
     const ageMs = this.#held?.token.ageMs(this.#clock);
     const serving = this.#held !== undefined && ageMs !== undefined && ageMs < this.#held.unusableAtAge;
     this.#parts.observer.grantFailed(this.#parts.name, failure, this.#memory.leftMs, serving);
     // A refused client is not asked again before somebody needs the token; a server in trouble is, so that the token is there when it is back.
     if (serving || failure.failureClass === 'transient') this.#schedule(this.#memory.leftMs);
-    return this.#memory.toBrokerError();
+    return error;
   }
 
   #share(token: Token): void {

@@ -32,7 +32,7 @@ export async function getWithRetry(grant: TokenSource, onAttemptFailed: (failure
       onFailedAttempt: ({ error }) => onAttemptFailed(toAuthorizationServerError(error)),
       shouldRetry: ({ error }) => {
         const failure = toAuthorizationServerError(error);
-        return failure.failureClass === 'transient' && failure.retryAfterMs === undefined;
+        return failure.failureClass === 'transient' && (failure.retryAfterMs ?? 0) === 0;
       },
     });
   } catch (error) {

@@ -11,29 +11,21 @@ import { tlsIdentity } from './tls-identity.ts';
 
 export class UndiciConnections implements UpstreamConnections {
   readonly #origin: string;
-  readonly #options: Client.Options;
-  readonly #pool: Pool;
+  readonly #route: Pick<RouteConfig, 'timeouts' | 'upstreamTls'>;
+  readonly #unfollow: (() => void)[] = [];
+  #pool: Pool;
 
   /** @param origin scheme, host and port of the upstream */
   constructor(origin: string, route: Pick<RouteConfig, 'timeouts' | 'upstreamTls'>) {
-    const { timeouts, upstreamTls } = route;
     this.#origin = origin;
-    this.#options = {
-      allowH2: false,
-      pipelining: 1,
-      maxHeaderSize: 64 * 1024,
-      headersTimeout: timeouts.response,
-      bodyTimeout: timeouts.idle,
-      connect: {
-        timeout: timeouts.connect,
-        ...(tlsIdentity(upstreamTls) as object),
-      },
-    };
-    this.#pool = new Pool(origin, this.#options);
+    this.#route = route;
+    this.#pool = new Pool(origin, this.#options());
+    const { ca, cert, key } = route.upstreamTls;
+    for (const material of [ca, cert, key]) if (material !== undefined) this.#unfollow.push(material.onChange(() => this.#renew()));
   }
 
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {
-    const dispatcher: Dispatcher = request.fresh ? new Client(this.#origin, this.#options) : this.#pool;
+    const dispatcher: Dispatcher = request.fresh ? new Client(this.#origin, this.#options()) : this.#pool;
     const flow = new UndiciFlow(answer, () => request.fresh && void dispatcher.close());
     dispatcher.dispatch(
       {
@@ -49,7 +41,27 @@ export class UndiciConnections implements UpstreamConnections {
   }
 
   async close(): Promise<void> {
+    for (const stop of this.#unfollow) stop();
     await this.#pool.destroy();
+  }
+
+  /** New connections use the changed files; what runs on old ones is finished there. */
+  #renew(): void {
+    const old = this.#pool;
+    this.#pool = new Pool(this.#origin, this.#options());
+    void old.close();
+  }
+
+  #options(): Client.Options {
+    const { timeouts, upstreamTls } = this.#route;
+    return {
+      allowH2: false,
+      pipelining: 1,
+      maxHeaderSize: 64 * 1024,
+      headersTimeout: timeouts.response,
+      bodyTimeout: timeouts.idle,
+      connect: { timeout: timeouts.connect, ...(tlsIdentity(upstreamTls) as object) },
+    };
   }
 }
 

@@ -127,6 +127,40 @@ describe('framing', () => {
     expect(scene.origin.requests).toHaveLength(0);
   });
 
+  test.each([
+    ['a dot segment', 'GET /api/../x HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['two hosts', 'GET /api/x HTTP/1.1\r\nHost: localhost\r\nHost: other\r\n\r\n'],
+    ['a coding in HTTP/1.0', 'POST /api/x HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    ['TRACE', 'TRACE /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['a cross-site page', 'GET /api/x HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n'],
+    ['a bad line', 'GET /api/x HTTP/1.1\r\nbad line\r\n\r\n'],
+  ])('H07 nothing that follows %s on its connection is carried out', async (_what, refused) => {
+    scene = await startScene();
+    await request(`${scene.url()}/api/warm`);
+    const smuggled = 'POST /api/smuggled HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n';
+    const { text } = await sendRaw(scene.address(), refused + smuggled);
+    expect(text.match(/^HTTP\/1\.1 \d+/gm)).toHaveLength(1);
+    await request(`${scene.url()}/api/after`);
+    expect(scene.origin.requests.map((each) => each.target)).toEqual(['/warm', '/after']);
+  });
+
+  test('the head of an event stream does not wait for its first event', async () => {
+    let send: (text: string) => void = () => {};
+    scene = await startScene({
+      origin: (_asked, connection) => {
+        connection.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+        send = (text) => connection.write(text);
+        return undefined;
+      },
+    });
+    const connection = await openRaw(scene.address());
+    connection.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await connection.waitFor('text/event-stream');
+    send('5\r\nfirst\r\n');
+    expect(await connection.waitFor('first')).toMatch(/^HTTP\/1\.1 200 /);
+    connection.reset();
+  });
+
   test('H12 CONNECT is answered with 501 in its turn, and a connection that breaks then breaks nothing else', async () => {
     scene = await startScene({ origin: async (asked) => answerWith(200, [], asked.target) });
     const connect = 'CONNECT elsewhere:443 HTTP/1.1\r\nHost: localhost\r\n\r\n';

@@ -84,6 +84,26 @@ describe('stopping', () => {
     expect(await broker.exited).toEqual({ code: 0, signal: null });
   });
 
+  test('L01 the process ends when the last answer is complete, long before its grace', async () => {
+    let finish: () => void = () => {};
+    const origin = await scripted((_request, connection) => {
+      connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+      finish = () => connection.write('done');
+      return undefined;
+    });
+    const broker = await start(origin, { shutdown: { grace: '10m' } });
+    const client = await openRaw(broker.address());
+    client.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await client.waitFor('half');
+    broker.signal('SIGTERM');
+    await broker.logged('draining');
+    // Past the moment at which idle connections are closed: this one becomes idle only later.
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    finish();
+    await client.waitFor('halfdone');
+    expect(await broker.exited).toEqual({ code: 0, signal: null });
+  });
+
   test('L04 an answer that outlasts the grace is cut, and the exit code says so', async () => {
     const origin = await scripted((_request, connection) => void connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf'));
     const broker = await start(origin, { shutdown: { grace: '500ms' } });

@@ -41,6 +41,11 @@ beforeAll(async () => {
           authenticate: ['mtls'],
           tls: { cert: { fromFile: 'server.crt' }, key: { fromFile: 'server.key' }, clientCa: { fromFile: 'ca.crt' } },
         },
+        mixed: {
+          address: '127.0.0.1:0',
+          authenticate: ['mtls', 'basic', 'anonymous'],
+          tls: { cert: { fromFile: 'server.crt' }, key: { fromFile: 'server.key' }, clientCa: { fromFile: 'ca.crt' } },
+        },
         open: { address: '127.0.0.1:0', authenticate: ['anonymous'] },
       },
       callers: {
@@ -182,6 +187,18 @@ describe('token-broker start', () => {
       () => 'handshake refused',
     );
     expect([403, 'handshake refused']).toContain(outcome);
+  });
+
+  test('B06 a bad certificate is nobody, not anonymous and not whoever the password says', async () => {
+    const bad = await (await createAuthority('Other')).issueClient({ uri: ['spiffe://acme.example/ns/reports/sa/nightly'] });
+    for (const user of [undefined, 'billing:secret']) {
+      const tls = { ca: authority.certificate, cert: bad.cert, key: bad.key };
+      const answer = await request(`${broker.url('mixed', 'https')}/orders/1`, { tls, ...(user === undefined ? {} : { user }) });
+      expect([403, 401]).toContain(answer.status);
+    }
+    const tls = { ca: authority.certificate };
+    expect((await request(`${broker.url('mixed', 'https')}/orders/1`, { tls })).status).toBe(200);
+    expect((await request(`${broker.url('mixed', 'https')}/orders/1`, { tls, user: 'billing:secret' })).status).toBe(200);
   });
 
   test('B07 the certificate of another workload is refused', async () => {

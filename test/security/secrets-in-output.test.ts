@@ -178,6 +178,16 @@ describe('secrets in what the broker says', () => {
     expect(canaries.find(broker.stdout() + broker.stderr() + shown)).toEqual([]);
   });
 
+  test('X03 a target that is no path is not logged: it may hold a password or a token', async () => {
+    const [password, token] = [canaries.plant('in-userinfo', { plain: true }), canaries.plant('in-fragment', { plain: true })];
+    for (const target of [`http://user:${password}@localhost/x`, `/x#access_token=${token}`, `/x?t=${token}`]) {
+      const { text } = await sendRaw(broker.address(), `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+      expect(text).toMatch(/^HTTP\/1\.1 40\d /);
+      shown += text;
+    }
+    expect(canaries.find(broker.stdout() + shown)).toEqual([]);
+  });
+
   test('X04 metrics and probes name no secret', async () => {
     for (const path of ['/metrics', '/readyz?verbose', '/livez', '/nothing']) {
       const body = await (await fetch(broker.url('admin') + path)).text();

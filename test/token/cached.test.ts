@@ -213,6 +213,28 @@ describe('cached token', () => {
     expect(grants()).toBe(2);
   });
 
+  test('the failure of an old secret is not held against the new one', async () => {
+    const { cached, answerWith, grants } = rig();
+    let refuse: () => void = () => {};
+    answerWith(
+      () => new Promise((_resolve, reject) => (refuse = () => reject(new AuthorizationServerError('permanent', 'invalid_client')))),
+    );
+    const old = cached.get();
+    await settle();
+    cached.forgetFailure();
+    refuse();
+    await expect(old).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    answerWith(async () => {});
+    await cached.get();
+    expect(grants()).toBe(2);
+  });
+
+  test('a token in the store that was asked for in the future is not trusted: its age cannot be told', async () => {
+    const stored: StoredToken = { value: 'ahead', requestedAt: new FakeClock().now() + 300_000, lifetimeMs: 100_000 };
+    const { cached } = rig({ store: { read: async () => stored, write: async () => {}, close: async () => {} } });
+    expect((await cached.get()).reveal()).toBe('token-1');
+  });
+
   test('a refused resource owner is left alone for ten minutes', async () => {
     const { cached, answerWith, clock, grants } = rig();
     answerWith(() => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant', { resourceOwnerRefused: true })));
