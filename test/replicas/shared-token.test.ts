@@ -17,7 +17,7 @@ interface Fleet {
   readonly redis: Redis;
   readonly authorizationServer: ScriptedServer;
   readonly origin: ScriptedServer;
-  join(): Promise<TestBroker>;
+  join(encryption?: Record<string, unknown>): Promise<TestBroker>;
 }
 
 async function fleet(options: { lifetimeSeconds?: number; store?: Record<string, unknown> } = {}): Promise<Fleet> {
@@ -33,7 +33,7 @@ async function fleet(options: { lifetimeSeconds?: number; store?: Record<string,
     redis,
     authorizationServer,
     origin,
-    async join() {
+    async join(encryption: Record<string, unknown> = { keys: [{ id: 'k1', key: { unsafeInline: key } }] }) {
       const broker = await startBroker({
         authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
         tokens: {
@@ -46,7 +46,7 @@ async function fleet(options: { lifetimeSeconds?: number; store?: Record<string,
           },
         },
         routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
-        store: { redis: { url: redis.url }, encryption: { keys: [{ id: 'k1', key: { unsafeInline: key } }] }, ...options.store },
+        store: { redis: { url: redis.url }, encryption, ...options.store },
       });
       closing.push(broker);
       return broker;
@@ -77,6 +77,21 @@ describe('a shared store', () => {
     const ttl = (await redis.command('PTTL', name as string)) as number;
     expect(ttl).toBeGreaterThan(0);
     expect(ttl).toBeLessThanOrEqual(95_000);
+  });
+
+  test('a new encryption key costs no grant: entries of the old one are read until they end', async () => {
+    const [old, current] = [randomBytes(32), randomBytes(32)].map((bytes) => ({ unsafeInline: bytes.toString('base64') }));
+    const { join, authorizationServer } = await fleet();
+    const before = await join({ keys: [{ id: 'old', key: old }] });
+    expect((await get(before)).status).toBe(200);
+    const after = await join({
+      keys: [
+        { id: 'current', key: current },
+        { id: 'old', key: old },
+      ],
+    });
+    expect((await get(after)).status).toBe(200);
+    expect(authorizationServer.requests).toHaveLength(1);
   });
 
   test.each([

@@ -38,18 +38,21 @@ export class RedisStore implements TokenStore {
   }
 
   async read(identity: string): Promise<StoredToken | undefined> {
-    const name = this.#seal.name(identity);
-    const text = await this.#guarded(() => this.#keyv.get(name));
-    if (text === undefined || text === null) return undefined;
-    const token = this.#seal.open(name, text);
-    if (token === undefined) this.#observer.unreadable();
-    return token;
+    // Under the newest key first; entries of an older one count until they end, so that a rotation costs no grants.
+    for (const name of this.#seal.names(identity)) {
+      const text = await this.#guarded(() => this.#keyv.get(name));
+      if (text === undefined || text === null) continue;
+      const token = this.#seal.open(name, text);
+      if (token !== undefined) return token;
+      this.#observer.unreadable();
+    }
+    return undefined;
   }
 
   async write(identity: string, token: StoredToken, ttlMs: number): Promise<void> {
     // Redis takes whole milliseconds only, and keeps an entry of none for ever.
     if (ttlMs < 1) return;
-    const name = this.#seal.name(identity);
+    const [name] = this.#seal.names(identity);
     await this.#guarded(() => this.#keyv.set(name, this.#seal.seal(name, token), Math.floor(ttlMs)));
   }
 

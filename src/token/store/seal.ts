@@ -13,8 +13,8 @@ export interface SealKey {
 
 /** Turns tokens into text for a store and back. */
 export interface Seal {
-  /** The name under which a store keeps the token of an identity: says nothing about it. */
-  name(identity: string): string;
+  /** The names under which a store may hold the token of an identity, the one to write first: they say nothing about it. */
+  names(identity: string): readonly [string, ...string[]];
   seal(name: string, token: StoredToken): string;
   /** `undefined` for anything that was not sealed under this name by a key we have. */
   open(name: string, text: string): StoredToken | undefined;
@@ -24,7 +24,7 @@ export interface Seal {
 export function aesSeal(keys: readonly SealKey[]): Seal {
   const first = keys[0] as SealKey;
   return {
-    name: (identity) => createHmac('sha256', Buffer.from(first.key.reveal(), 'base64')).update(`name:${identity}`).digest('hex'),
+    names: (identity) => [nameUnder(first, identity), ...keys.slice(1).map((key) => nameUnder(key, identity))],
     seal(name, token) {
       return `1.${first.id}.${encrypt(first.key, name, JSON.stringify(token))}`;
     },
@@ -38,9 +38,13 @@ export function aesSeal(keys: readonly SealKey[]): Seal {
   };
 }
 
+function nameUnder({ key }: SealKey, identity: string): string {
+  return createHmac('sha256', Buffer.from(key.reveal(), 'base64')).update(`name:${identity}`).digest('hex');
+}
+
 /** No encryption, by explicit choice (`unsafePlaintext`). */
 export const plainSeal: Seal = {
-  name: (identity) => identity,
+  names: (identity) => [identity],
   seal: (_name, token) => `0.${JSON.stringify(token)}`,
   open: (_name, text) => (text.startsWith('0.') ? readStoredToken(text.slice(2)) : undefined),
 };
