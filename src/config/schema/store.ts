@@ -47,7 +47,7 @@ const encryption = z
       )
       .min(1, 'is empty; give at least one key')
       .describe(
-        'To rotate, put the new key first: each token is then obtained once more and kept under it. Drop the old key once all replicas have the new one.',
+        'To rotate, put the new key first and keep the old one behind it: what it sealed is read until it ends. Drop the old key once all replicas have the new one.',
       ),
   })
   .describe('How tokens are encrypted in Redis: AES-256-GCM under the first key.');
