@@ -125,7 +125,7 @@ export class HttpListener {
       checkTarget(target);
       this.#checkSite({ host: head.host, fields: incoming.rawHeaders });
       const hasBody = head.chunked || (head.length ?? 0) > 0;
-      active.body = hasBody ? createBody(incoming, outgoing, head.length) : undefined;
+      active.body = hasBody ? createBody(incoming, outgoing, head.length, config.limits.idleTimeout) : undefined;
       handle(
         new NodeRequest(incoming, outgoing, { id, listener: name, host: head.host, peer: this.#peer(socket), body: active.body }),
         reply,
@@ -188,10 +188,10 @@ export class HttpListener {
   }
 }
 
-function createBody(incoming: IncomingMessage, outgoing: ServerResponse, length: number | undefined): NodeBody {
+function createBody(incoming: IncomingMessage, outgoing: ServerResponse, length: number | undefined, idleMs: number): NodeBody {
   // RFC 9110 §10.1.1: an HTTP/1.0 client cannot expect an interim answer.
   const expects = incoming.httpVersion === '1.1' && fieldValue(incoming.rawHeaders, 'expect') !== undefined;
-  return new NodeBody(incoming, length, () => expects && !outgoing.headersSent && outgoing.writeContinue());
+  return new NodeBody(incoming, length, idleMs, () => expects && !outgoing.headersSent && outgoing.writeContinue());
 }
 
 function requestId(incoming: IncomingMessage): string {

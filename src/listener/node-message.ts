@@ -17,9 +17,15 @@ export class NodeBody implements Body {
   #over = false;
   /** It broke before anybody read it. */
   #broken: Error | undefined;
+  readonly #idleMs: number;
+  #stall: NodeJS.Timeout | undefined;
 
-  /** @param begin runs before the first byte is asked for: the place for `100 Continue` */
-  constructor(incoming: IncomingMessage, length: number | undefined, begin: () => void) {
+  /**
+   * @param idleMs a caller that sends nothing for this long while it is being read is given up
+   * @param begin runs before the first byte is asked for: the place for `100 Continue`
+   */
+  constructor(incoming: IncomingMessage, length: number | undefined, idleMs: number, begin: () => void) {
+    this.#idleMs = idleMs;
     this.#incoming = incoming;
     this.length = length;
     this.#begin = begin;
@@ -34,8 +40,12 @@ export class NodeBody implements Body {
     if (this.#broken !== undefined) return sink.fail(this.#broken);
     this.#sink = sink;
     this.#begin();
+    this.#watch();
     this.#incoming
-      .on('data', (bytes: Buffer) => !this.#over && sink.chunk(bytes))
+      .on('data', (bytes: Buffer) => {
+        this.#stall?.refresh();
+        if (!this.#over) sink.chunk(bytes);
+      })
       .on('end', () => this.#finish(() => sink.end([])))
       .on('error', (cause) => this.fail(endedEarly(cause)))
       .on('close', () => this.fail(endedEarly()));
@@ -50,10 +60,12 @@ export class NodeBody implements Body {
   }
 
   pause(): void {
+    clearTimeout(this.#stall);
     this.#incoming.pause();
   }
 
   resume(): void {
+    this.#watch();
     this.#incoming.resume();
   }
 
@@ -63,6 +75,7 @@ export class NodeBody implements Body {
    */
   discard(): void {
     this.#over = true;
+    clearTimeout(this.#stall);
     const { socket } = this.#incoming;
     let leftBytes = LINGER_BYTES;
     const giveUp = setTimeout(() => !this.#incoming.complete && socket.destroy(), LINGER_MS).unref();
@@ -78,7 +91,18 @@ export class NodeBody implements Body {
   #finish(last: () => void): void {
     if (this.#over) return;
     this.#over = true;
+    clearTimeout(this.#stall);
     last();
+  }
+
+  #watch(): void {
+    clearTimeout(this.#stall);
+    if (this.#over) return;
+    const message = 'the request body stopped arriving';
+    this.#stall = setTimeout(
+      () => this.fail(new BrokerError('REQUEST_TIMEOUT', message, { stage: 'listener', close: true })),
+      this.#idleMs,
+    );
   }
 }
 

@@ -161,6 +161,17 @@ describe('framing', () => {
     connection.reset();
   });
 
+  test('S04 a body that stops arriving is 408, and its upstream request is given up', async () => {
+    const limits = { idleTimeout: '300ms' };
+    scene = await startScene({ config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'], limits } } } });
+    const connection = await openRaw(scene.address());
+    connection.write('PUT /api/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf');
+    expect(await connection.waitFor(/REQUEST_TIMEOUT/)).toMatch(/^HTTP\/1\.1 408 /);
+    await connection.closed;
+    await scene.origin.until((server) => server.openConnections() === 0);
+    expect(scene.origin.requests).toHaveLength(0);
+  });
+
   test('H12 CONNECT is answered with 501 in its turn, and a connection that breaks then breaks nothing else', async () => {
     scene = await startScene({ origin: async (asked) => answerWith(200, [], asked.target) });
     const connect = 'CONNECT elsewhere:443 HTTP/1.1\r\nHost: localhost\r\n\r\n';

@@ -34,7 +34,11 @@ const limits = z.strictObject({
     .describe(
       'How long the head of a request may take, counted for the first one from connecting; longer is 408. Also for the TLS handshake.',
     ),
-  idleTimeout: duration().prefault('60s').describe('How long a kept connection may be silent between requests before it is closed.'),
+  idleTimeout: duration()
+    .prefault('60s')
+    .describe(
+      'How long a connection may be silent: between requests it is then closed, in the middle of a request body the answer is 408.',
+    ),
   maxConnections: z.int().min(1).max(1_000_000).default(10_000).describe('Most connections at once; more are closed without an answer.'),
 });
 
