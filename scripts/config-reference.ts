@@ -43,25 +43,52 @@ function keyAndBelow(name: string, schema: JsonSchema, parent: JsonSchema, paren
   return [{ path, schema, required: parent.required?.includes(name) ?? false, notes: [] }, ...keysBelow(schema, path)];
 }
 
+/** A key as one of several alternatives has it. */
+interface Variant {
+  readonly key: Key;
+  /** What tells the alternative, as it is written. */
+  readonly constant: string;
+}
+
 /** The keys of alternatives told apart by one constant: what they share once, with the constants as one list of values. */
 function mergedKeys(alternatives: readonly JsonSchema[], path: string): Key[] {
-  const merged = new Map<string, Key & { readonly of: readonly string[] }>();
   const tag = Object.entries(alternatives[0]?.properties ?? {}).find(([, property]) => (property as JsonSchema).const !== undefined)?.[0];
-  for (const alternative of alternatives) {
+  const variants = alternatives.flatMap((alternative) => {
     const constant = JSON.stringify((alternative.properties?.[tag ?? ''] as JsonSchema | undefined)?.const);
-    for (const key of keysBelow(alternative, path)) {
-      const before = merged.get(key.path);
-      const isTag = key.path === `${path}.${tag}`;
-      const values = [...((before?.schema.enum as unknown[] | undefined) ?? []), key.schema.const];
-      const schema = isTag ? { type: 'string' as const, enum: values as string[] } : key.schema;
-      const notes = isTag ? [...(before?.notes ?? []), `\`${constant}\`: ${key.schema.description}`] : key.notes;
-      merged.set(key.path, { ...key, schema, notes, of: [...(before?.of ?? []), constant] });
-    }
-  }
-  return [...merged.values()].map(({ of, notes, ...key }) => ({
-    ...key,
-    notes: of.length === alternatives.length ? notes : [`Only with \`${tag}\` ${of.map((value) => `\`${value}\``).join(', ')}.`, ...notes],
-  }));
+    return keysBelow(alternative, path).map((key): Variant => ({ key, constant }));
+  });
+  return [...Map.groupBy(variants, ({ key }) => key.path)].map(([keyPath, found]) =>
+    keyPath === `${path}.${tag}` ? tagKey(found) : sharedKey(found, `${tag}`, alternatives.length),
+  );
+}
+
+function tagKey(variants: readonly Variant[]): Key {
+  const [first] = variants.map(({ key }) => key) as [Key];
+  const values = variants.map(({ key }) => key.schema.const) as string[];
+  const preset = variants.map(({ key }) => key.schema.default).find((value) => value !== undefined);
+  return {
+    path: first.path,
+    schema: { type: 'string', enum: values, ...(preset === undefined ? {} : { default: preset }) },
+    required: variants.every(({ key }) => key.required),
+    notes: variants.map(({ key, constant }) => `\`${constant}\`: ${key.schema.description}`),
+  };
+}
+
+/** A key that some alternatives have, perhaps each in its own way. */
+function sharedKey(variants: readonly Variant[], tag: string, alternatives: number): Key {
+  const kinds = [...Map.groupBy(variants, ({ key }) => JSON.stringify([key.schema, key.required, key.notes])).values()];
+  const [{ key }] = variants as [Variant];
+  const where = (of: readonly Variant[]) => `with \`${tag}\` ${of.map(({ constant }) => `\`${constant}\``).join(', ')}`;
+  if (kinds.length === 1) return variants.length === alternatives ? key : { ...key, notes: [`Only ${where(variants)}.`, ...key.notes] };
+  const { description: _description, default: _default, ...schema } = key.schema;
+  const values = [...new Set(variants.flatMap((variant) => variant.key.schema.enum ?? []))];
+  const notes = kinds.map((of) => {
+    const [one] = of as [Variant];
+    const facts = [...(one.key.required ? ['required'] : []), ...defaultOf(one.key.schema)];
+    const sentences = [...one.key.notes, one.key.schema.description].join(' ');
+    return `${where(of).replace('w', 'W')}${facts.length === 0 ? '' : ` (${facts.join('; ')})`}: ${sentences}`;
+  });
+  return { ...key, schema: values.length === 0 ? schema : { ...schema, enum: values }, required: false, notes };
 }
 
 type Words = (schema: JsonSchema) => string;
@@ -82,6 +109,7 @@ function typeWords(root: JsonSchema): Words {
     const alternatives = schema.anyOf;
     if (isReference(schema)) return 'reference';
     if (alternatives !== undefined) return alternativeWords(alternatives, words);
+    if (schema.oneOf !== undefined) return 'object';
     if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
     if (schema.enum !== undefined) return `one of ${schema.enum.map((value) => `\`${JSON.stringify(value)}\``).join(', ')}`;
     if (type === 'array') return `list: ${words(schema.items as JsonSchema)}`;

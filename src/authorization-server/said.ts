@@ -1,14 +1,14 @@
 /** What an authorization server said, made fit for the log: servers echo what they were sent. */
 
 /** Form fields whose values may stand in the log. */
-const PUBLIC_FIELDS = new Set(['grant_type', 'scope', 'audience', 'resource', 'client_id']);
+const PUBLIC_FIELDS = new Set(['grant_type', 'scope', 'audience', 'resource', 'client_id', 'client_assertion_type']);
 
 /** Shorter text would be found by chance, and cutting it out would make the rest unreadable. */
 const SHORTEST_SECRET = 4;
 
 /** Everything in a token request that must not come back in the log. */
 export function secretsOfRequest(form: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
-  const secrets = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).map(([, value]) => value);
+  const secrets = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).flatMap(([, value]) => [value, ...partsOfJwt(value)]);
   const credentials = headers['authorization']?.split(' ')[1];
   if (credentials !== undefined) {
     const decoded = Buffer.from(credentials, 'base64').toString();
@@ -31,6 +31,13 @@ export function whatWasSaid(json: Readonly<Record<string, unknown>> | undefined,
   return mask(parts.join(': '), secrets)
     .replace(/[^\x20-\x7e]+/g, ' ')
     .slice(0, 300);
+}
+
+/** What makes up a JWT, where a value is one: a server may show it taken apart. */
+function partsOfJwt(value: string): string[] {
+  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)) return [];
+  const [header = '', claims = '', signature = ''] = value.split('.');
+  return [`${header}.${claims}`, claims, signature, Buffer.from(claims, 'base64url').toString()];
 }
 
 function mask(text: string, secrets: readonly string[]): string {

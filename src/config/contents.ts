@@ -3,6 +3,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { parsePasswordHash } from '../caller/password-hash.ts';
+import { signingAlgorithmsOf } from './signing-key.ts';
 
 /** PEM certificates, one or more. */
 export function certificatesProblem(text: string): string | undefined {
@@ -26,6 +27,18 @@ export function privateKeyProblem(text: string): string | undefined {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return 'holds no private key; give PEM text with "BEGIN PRIVATE KEY"';
   if (text.includes('ENCRYPTED')) return 'holds an encrypted private key; decrypt it, and let the mode of its file protect it';
   return succeeds(() => createPrivateKey(text)) ? undefined : 'holds a private key that cannot be read; write it again';
+}
+
+/** One unencrypted PEM private key that can sign assertions. */
+export function signingKeyProblem(text: string): string | undefined {
+  const fault = privateKeyProblem(text);
+  if (fault !== undefined || signingAlgorithmsOf(text).length > 0) return fault;
+  return 'holds a private key that cannot sign assertions; use RSA of 2048 bits or more, P-256 or Ed25519';
+}
+
+/** A signed JWT in its compact form, as it is sent. */
+export function jwtProblem(text: string): string | undefined {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text) ? undefined : 'holds no signed JWT; give three base64url parts joined by "."';
 }
 
 /** Whether the private key belongs to the first certificate. Both texts have passed their own checks. */

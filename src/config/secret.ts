@@ -25,6 +25,7 @@ export class Secret {
   readonly kind: SecretKind;
   #value: string | undefined;
   #version = 0;
+  #reread: () => Promise<void> = () => Promise.resolve();
   readonly #listeners = new Set<() => void>();
 
   constructor(reference: SecretReference, kind: SecretKind = { confidential: true }) {
@@ -38,6 +39,17 @@ export class Secret {
   reveal(): string {
     if (this.#value === undefined) throw new Error('a secret was read before it was loaded');
     return this.#value;
+  }
+
+  /** The value after its file, where it has one, was read again: for what others replace at any moment. An unreadable file changes nothing. */
+  async fresh(): Promise<string> {
+    await this.#reread();
+    return this.reveal();
+  }
+
+  /** For the loader: how to fill this secret once more. */
+  rereadBy(reread: () => Promise<void>): void {
+    this.#reread = reread;
   }
 
   /** Whether there is a value to reveal. */

@@ -1,6 +1,6 @@
 /** What makes two tokens the same: every input that can change what a token is worth, and no secret material. */
 
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
 
@@ -19,6 +19,7 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     token.grant,
     token.clientId,
     token.clientAuthentication.method,
+    certificateOf(token),
     token.scope === undefined ? null : [...new Set(token.scope.split(' '))].sort(),
     token.audience ?? null,
     token.resource ?? null,
@@ -29,6 +30,12 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     token.grant === 'password' ? token.resourceOwner.username.reveal() : null,
   ];
   return digest(JSON.stringify(inputs));
+}
+
+/** A server may bind tokens to the client certificate (RFC 8705 §3): they are worth nothing to whoever has another. */
+function certificateOf({ clientAuthentication: authentication }: TokenConfig): string | null {
+  const isTls = authentication.method === 'tls_client_auth' || authentication.method === 'self_signed_tls_client_auth';
+  return isTls ? new X509Certificate(authentication.certificate.reveal()).fingerprint256 : null;
 }
 
 function sortedEntries(map: Readonly<Record<string, string>>): [string, string][] {

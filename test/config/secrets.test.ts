@@ -2,7 +2,7 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import { formatProblem } from '../../src/config/problem.ts';
 import { createAuthority } from '../helpers/certificates.ts';
-import { bent, load, PASSWORD_HASH, said, useDirectory, verdict } from './fixture.ts';
+import { bent, clientSecret, load, PASSWORD_HASH, said, useDirectory, verdict } from './fixture.ts';
 
 const CANARY = 'canary-7f3a9c51e2';
 const directory = useDirectory();
@@ -16,9 +16,8 @@ const withSecret = (secret: unknown) =>
 
 const writeSecret = (name: string, content: string | Uint8Array, mode = 0o600) => writeFile(directory.path(name), content, { mode });
 
-async function secretOf(secret: unknown): Promise<string | undefined> {
-  const { config } = await load(file(), withSecret(secret), { env: { FROM_ENV: `${CANARY}\n` } });
-  return config.tokens['orders']?.clientAuthentication.secret.reveal();
+async function secretOf(secret: unknown): Promise<string> {
+  return clientSecret(await load(file(), withSecret(secret), { env: { FROM_ENV: `${CANARY}\n` } })).reveal();
 }
 
 describe('secrets', () => {

@@ -3,6 +3,7 @@
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
 import type { RenewConfig } from '../schema/tokens.ts';
+import { clientAuthenticationFindings } from './client-authentication.ts';
 import { sameFieldFindings } from './fields.ts';
 import { type Rule, referenceFindings } from './rule.ts';
 
@@ -12,6 +13,7 @@ export const tokenRules: Rule = (context) => {
     const path = ['tokens', name];
     return [
       ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
+      ...clientAuthenticationFindings(token, path, context.config),
       ...renewFindings(token.renew, [...path, 'renew']),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),
       ...(context.complete && !used.has(name) ? [warning(path, 'is used by no route; name it in one, or remove it', 'key')] : []),

@@ -3,7 +3,8 @@
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
-import { clientAuthentication } from '../client-auth/client-authentication.ts';
+import { clientProofs } from '../client-auth/client-authentication.ts';
+import { SecretRotation } from '../client-auth/secret-rotation.ts';
 import { acceptedLifetimeMs } from '../renewal.ts';
 import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
@@ -15,20 +16,22 @@ export function grantSource(
   clock: Clock,
   ownParameters: () => Record<string, string>,
 ): TokenSource {
-  const authenticate = clientAuthentication(config.clientAuthentication);
+  const rotation = new SecretRotation(clientProofs(config.clientAuthentication, clock));
   return {
     peek: () => undefined,
     async get() {
       // The server counts the lifetime from when it answered; counting from the question is never too late.
       const requestedAt = clock.now();
-      const answer = await server.requestToken({
-        grant: config.grant,
-        clientId: config.clientId,
-        authenticate,
-        parameters: requestParameters(config, ownParameters()),
-        headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
-        maxSize: config.maxSize,
-      });
+      const answer = await rotation.run((proof) =>
+        server.requestToken({
+          grant: config.grant,
+          clientId: config.clientId,
+          proof,
+          parameters: requestParameters(config, ownParameters()),
+          headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
+          maxSize: config.maxSize,
+        }),
+      );
       const lifetimeMs = acceptedLifetimeMs(answer.lifetimeMs, config.renew);
       return new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
     },
