@@ -43,6 +43,16 @@ describe('secrets', () => {
     expect(await secretOf({ fromFile: './link' })).toBe(CANARY);
   });
 
+  test('K03 are read again on demand, whether or not anybody watches their file; an unusable file changes nothing', async () => {
+    await writeSecret('fresh', 'before');
+    const secret = clientSecret(await load(file(), withSecret({ fromFile: 'fresh' })));
+    await writeSecret('fresh', 'after\n');
+    expect([secret.reveal(), await secret.fresh(), secret.reveal()]).toEqual(['before', 'after', 'after']);
+    await writeSecret('fresh', '');
+    expect(await secret.fresh()).toBe('after');
+    expect(await clientSecret(await load(file(), withSecret({ unsafeInline: 'inline' }))).fresh()).toBe('inline');
+  });
+
   test('K03 may stand in the config, with a warning that does not show them', async () => {
     const { problems, warnings } = await verdict(file(), withSecret({ unsafeInline: CANARY }));
     expect(problems).toEqual([]);

@@ -6,7 +6,8 @@ import { SIGNING_ALGORITHMS } from '../signing-key.ts';
 import { material, secret } from './references.ts';
 import { oneOrMore } from './values.ts';
 
-const METHODS = [
+/** Names of RFC 7591 §2 and RFC 8705 §2. */
+export const METHODS = [
   'client_secret_basic',
   'client_secret_post',
   'client_secret_jwt',
