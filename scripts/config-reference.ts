@@ -27,12 +27,10 @@ function rendered({ path, schema, required, notes }: Key, words: Words): string 
 }
 
 function keysBelow(schema: JsonSchema, path: string): Key[] {
-  if (isReference(schema)) return [];
   const { additionalProperties: entry, items, oneOf } = schema;
   if (oneOf !== undefined) return mergedKeys(oneOf, path);
-  const properties = Object.entries(schema.properties ?? {}).flatMap(([name, property]) =>
-    keyAndBelow(name, property as JsonSchema, schema, path),
-  );
+  const own = Object.entries(schema.properties ?? {}).filter(([name]) => !isReference(schema) || !WAYS.has(name));
+  const properties = own.flatMap(([name, property]) => keyAndBelow(name, property as JsonSchema, schema, path));
   const entries = typeof entry === 'object' ? keysBelow(entry, `${path}.${isNamed(schema) ? 'NAME' : 'FIELD'}`) : [];
   const listed = typeof items === 'object' && !Array.isArray(items) ? keysBelow(items, `${path}[]`) : [];
   return [...properties, ...entries, ...listed];
@@ -117,6 +115,7 @@ function typeWords(root: JsonSchema): Words {
     if (type === 'boolean') return '`true` or `false`';
     if (type === 'integer') return 'whole number';
     if (type === 'null') return '`null`';
+    if (type === undefined) return 'any JSON';
     if (pattern !== undefined) return byPattern.get(pattern) ?? 'text';
     const [example] = Array.isArray(examples) ? examples : [];
     if (String(example).startsWith('https://')) return 'URL';
@@ -142,6 +141,9 @@ function objectWords(schema: JsonSchema, words: Words): string {
 function isNamed({ propertyNames }: JsonSchema): boolean {
   return typeof propertyNames === 'object' && Array.isArray(propertyNames.examples);
 }
+
+/** The keys of a reference are explained once, before the list of keys. */
+const WAYS = new Set(['fromEnv', 'fromFile', 'unsafeInline']);
 
 function isReference({ properties }: JsonSchema): boolean {
   return properties !== undefined && 'fromFile' in properties;

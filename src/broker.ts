@@ -12,7 +12,7 @@ import { BrokerError } from './errors.ts';
 import { createRecord, exchange, refuse } from './exchange.ts';
 import { bind } from './listener/bind.ts';
 import { HttpListener } from './listener/http-listener.ts';
-import { reportAccess, reportStore, reportTokens } from './reporting.ts';
+import { reportAccess, reportRefreshTokens, reportStore, reportTokens } from './reporting.ts';
 import { BrokerStages } from './stages.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -45,7 +45,13 @@ export class Broker {
     this.#log = log;
     this.#clock = clock;
     const metrics = this.#metrics;
-    this.#tokens = new Tokens({ config, clock, observer: reportTokens(log, metrics), storeObserver: reportStore(log, metrics) });
+    this.#tokens = new Tokens({
+      config,
+      clock,
+      observer: reportTokens(log, metrics),
+      storeObserver: reportStore(log, metrics),
+      refreshTokenObserver: reportRefreshTokens(log),
+    });
     const { callers } = config;
     const passwords = createPasswordCheck({ callers, clock });
     const authenticators = new Map(

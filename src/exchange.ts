@@ -74,18 +74,15 @@ export function refuse(
   const problem = toProblem(error, record.requestId);
   record.status = problem.status;
   request.body?.discard();
-  const fields = leavesBodyUnread(request) && !error.close ? [...problem.fields, 'connection', 'close'] : problem.fields;
+  const fields = awaitsContinue(request) && !error.close ? [...problem.fields, 'connection', 'close'] : problem.fields;
   const sink = reply.start(problem.status, '', fields, () => {});
   if (request.method !== 'HEAD') sink.chunk(problem.body);
   sink.end([]);
 }
 
-/** Reading on is only worth it for a small body that is on its way already; else the connection ends with the answer. */
-const WORTH_READING_BYTES = 64 * 1024;
-
-function leavesBodyUnread({ body, fields }: Partial<CallerRequest>): boolean {
-  if (body === undefined) return false;
-  return body.length === undefined || body.length > WORTH_READING_BYTES || fieldValue(fields ?? [], 'expect') !== undefined;
+/** Who waits for `100 Continue` may send the body or not: what comes next on the connection could be either. */
+function awaitsContinue({ body, fields }: Partial<CallerRequest>): boolean {
+  return body !== undefined && fieldValue(fields ?? [], 'expect') !== undefined;
 }
 
 export function createRecord(request: Pick<CallerRequest, 'id' | 'listener' | 'method' | 'target'>, startedAt: number): AccessRecord {

@@ -3,7 +3,7 @@
 import type { AccessRecord } from './exchange.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
-import type { TokenObserver } from './token/observer.ts';
+import type { RefreshTokenObserver, TokenObserver } from './token/observer.ts';
 import type { StoreObserver } from './token/store/redis.ts';
 
 export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
@@ -39,6 +39,20 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
       log.info({ token: name }, 'token idle: no longer renewed');
     },
   };
+}
+
+export function reportRefreshTokens(log: Log): (name: string) => RefreshTokenObserver {
+  return (token) => ({
+    refused({ reason, said }) {
+      log.info({ token, reason, said }, 'refresh token refused: using the primary grant');
+    },
+    notPersisted(err) {
+      log.error({ token, err }, 'refresh token not persisted: in use, but lost with this process');
+    },
+    unreadable(reason) {
+      log.warn({ token, reason }, 'persisted refresh token unreadable: not used');
+    },
+  });
 }
 
 export function reportStore(log: Log, metrics: Metrics): StoreObserver {

@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
 import type { Stages } from './exchange.ts';
-import { type CallerRequest, type Fields, fieldValue } from './message.ts';
+import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
 import { mapLocation } from './route/location.ts';
 import { createRouter, type RouteMatch } from './route/router.ts';
 import { traceparent } from './telemetry/trace-context.ts';
@@ -14,8 +14,9 @@ import type { Token } from './token/token.ts';
 import type { Tokens } from './token/tokens.ts';
 import type { UpstreamConnections } from './upstream/connections.ts';
 import { outboundFields } from './upstream/fields.ts';
-import { forward } from './upstream/forward.ts';
+import { type Forwarded, forward } from './upstream/forward.ts';
 import { limitBody } from './upstream/limited-body.ts';
+import type { OnUnauthorized } from './upstream/unauthorized.ts';
 import { UndiciConnections } from './upstream/undici-connections.ts';
 
 type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
@@ -65,9 +66,9 @@ export class BrokerStages implements Stages {
     return source.peek() ?? source.get(request);
   }
 
-  forward(request: CallerRequest, ...[reply, caller, match, token]: Tail<Parameters<Stages['forward']>>): ReturnType<Stages['forward']> {
+  forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
     const { connections, host, config } = this.#exits.get(match.route.name) as Exit;
-    const fields = outboundFields(request.fields, {
+    const outbound = {
       host,
       // An application's own credentials pass only where no token takes their place and they were not meant for us.
       dropAuthorization: token !== undefined || caller.method === 'basic' || this.#isOurs(request),
@@ -75,12 +76,33 @@ export class BrokerStages implements Stages {
       traceparent: traceparent(fieldValue(request.fields, 'traceparent')),
       via: config.via,
       forwarded: config.forwarded ? forwardedFields(request) : [],
-      inject: injectedFields(config, token),
-    });
+    };
+    const fieldsWith = (used: Token | undefined) => outboundFields(request.fields, { ...outbound, inject: injectedFields(config, used) });
     const { body } = request;
-    const limited = body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody);
-    const rewriteLocation = config.rewriteLocation ? (value: string) => mapLocation(match.route, value) : undefined;
-    return forward(request, reply, { connections, target: match.target, fields, body: limited, rewriteLocation });
+    return forward(request, reply, {
+      connections,
+      target: match.target,
+      fields: fieldsWith(token),
+      body: body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody),
+      rewriteLocation: config.rewriteLocation ? (value) => mapLocation(match.route, value) : undefined,
+      mayBeSent: () => token === undefined || config.token === null || this.#parts.tokens.source(config.token).mayBeSent(token),
+      onUnauthorized: this.#onUnauthorized(config, token, fieldsWith),
+    });
+  }
+
+  #onUnauthorized(config: RouteConfig, token: Token | undefined, fieldsWith: (token: Token) => string[]): OnUnauthorized | undefined {
+    if (token === undefined || config.token === null || config.onUnauthorized === 'pass') return undefined;
+    const source = this.#parts.tokens.source(config.token);
+    let newer: Token | undefined;
+    return {
+      scheme: (config.inject.scheme || 'Bearer').toLowerCase(),
+      replayBuffer: config.replayBuffer,
+      async renewedFields() {
+        newer = await source.replace(token);
+        return newer && fieldsWith(newer);
+      },
+      refusedAgain: () => void (newer && source.replace(newer, true)),
+    };
   }
 
   /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
@@ -94,8 +116,6 @@ export class BrokerStages implements Stages {
     await Promise.all([...this.#exits.values()].map((exit) => exit.connections.close()));
   }
 }
-
-type Tail<List extends unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
 
 /** The route's fixed fields, and the token's last. */
 function injectedFields(config: RouteConfig, token: Token | undefined): Fields {

@@ -20,6 +20,8 @@ export interface TokenRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Longest acceptable access token in bytes. */
   readonly maxSize: number;
+  /** Of a token exchange: the answer must be of this type. */
+  readonly requestedTokenType?: string | undefined;
 }
 
 export class AuthorizationServer {
@@ -39,6 +41,12 @@ export class AuthorizationServer {
     });
     this.#metadata = new MetadataDocument(config, this.#calls, clock);
     this.#breaker = new Breaker(clock);
+  }
+
+  /** Its issuer and endpoint as configured: what was given for another server is not for this one. */
+  get identity(): string {
+    const { issuer, metadataUrl, tokenEndpoint } = this.#config;
+    return JSON.stringify([issuer ?? null, metadataUrl ?? null, tokenEndpoint ?? null]);
   }
 
   /** One grant, one try (RFC 6749 §4). Rejects with `AuthorizationServerError`. */
@@ -86,6 +94,7 @@ export class AuthorizationServer {
         tokenTypes: this.#config.tokenTypes.map((type) => type.toLowerCase()),
         now: this.#clock.now(),
         grant: request.grant,
+        requestedTokenType: request.requestedTokenType,
         secrets: secretsOfRequest(form, headers),
       });
       return Response.json({ access_token: answered.accessToken, token_type: 'bearer' });

@@ -9,6 +9,8 @@ const SHORTEST_SECRET = 4;
 /** Everything in a token request that must not come back in the log. */
 export function secretsOfRequest(form: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
   const secrets = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).flatMap(([, value]) => [value, ...partsOfJwt(value)]);
+  // A SAML assertion is sent encoded; a server may show it as it was before.
+  for (const assertion of form.getAll('assertion')) secrets.push(Buffer.from(assertion, 'base64url').toString());
   const credentials = headers['authorization']?.split(' ')[1];
   if (credentials !== undefined) {
     const decoded = Buffer.from(credentials, 'base64').toString();

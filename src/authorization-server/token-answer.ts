@@ -2,6 +2,7 @@
 
 import type { Answer } from './call.ts';
 import { AuthorizationServerError, type FailureDetails } from './failure.ts';
+import { jwtExpiresAt, readJson } from './jwt.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { whatWasSaid } from './said.ts';
 
@@ -11,6 +12,7 @@ export interface TokenAnswer {
   /** Milliseconds, counted from when the request was sent; `undefined` when neither the answer nor the token says. */
   readonly lifetimeMs: number | undefined;
   readonly scope: string | undefined;
+  readonly refreshToken: string | undefined;
 }
 
 export interface AnswerRules {
@@ -21,9 +23,13 @@ export interface AnswerRules {
   /** Wall clock, milliseconds. */
   readonly now: number;
   readonly grant: string;
+  /** What a token exchange asked for by its type. */
+  readonly requestedTokenType?: string | undefined;
   /** What was sent and must not come back in the log. */
   readonly secrets: readonly string[];
 }
+
+const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** Errors of RFC 6749 §4.1.2.1 that servers also use at the token endpoint when they are in trouble. */
 const TRANSIENT_ERRORS = new Set(['temporarily_unavailable', 'server_error', 'slow_down']);
@@ -36,12 +42,13 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
   if (json['error'] !== undefined)
     throw new AuthorizationServerError('nonsense', 'error_in_success', { said: whatWasSaid(json, rules.secrets) });
   const accessToken = readAccessToken(json['access_token'], rules);
-  checkType(json['token_type'], rules);
+  checkType(json, rules);
   const scope = json['scope'];
   return {
     accessToken,
     lifetimeMs: readLifetime(json['expires_in'], accessToken, answer, rules),
     scope: typeof scope === 'string' ? scope : undefined,
+    refreshToken: readRefreshToken(json['refresh_token']),
   };
 }
 
@@ -77,10 +84,20 @@ function readAccessToken(value: unknown, rules: AnswerRules): string {
   return value;
 }
 
-function checkType(value: unknown, rules: AnswerRules): void {
-  const type = value === undefined || value === null ? '' : value;
-  if (typeof type !== 'string' || !rules.tokenTypes.includes(type.toLowerCase()))
+/** RFC 6749 appendix A.17. The access token is good without it, so anything else counts as none. */
+function readRefreshToken(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value) ? value : undefined;
+}
+
+/** What was asked for by its type must be of that type; only then, and if it is no access token, its `token_type` may be `N_A` (RFC 8693 §2.2.1). */
+function checkType(json: Readonly<Record<string, unknown>>, { tokenTypes, requestedTokenType }: AnswerRules): void {
+  const type = json['token_type'] ?? '';
+  const isOther = requestedTokenType !== undefined && requestedTokenType !== ACCESS_TOKEN_TYPE;
+  const accepted = isOther ? [...tokenTypes, 'n_a'] : tokenTypes;
+  if (typeof type !== 'string' || !accepted.includes(type.toLowerCase()))
     throw new AuthorizationServerError('nonsense', 'token_type_unexpected');
+  if (requestedTokenType !== undefined && json['issued_token_type'] !== requestedTokenType)
+    throw new AuthorizationServerError('nonsense', 'issued_token_type_unexpected');
 }
 
 /**
@@ -103,23 +120,4 @@ function readExpiresIn(value: unknown): number | undefined {
   if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 1)
     throw new AuthorizationServerError('nonsense', 'expires_in_invalid');
   return Math.floor(seconds) * 1000;
-}
-
-/** The `exp` of a JWT in milliseconds, read without verifying: it is only ever used to trust a token for less long. */
-function jwtExpiresAt(token: string): number | undefined {
-  const parts = token.split('.');
-  if (parts.length !== 3) return undefined;
-  const claims = readJson(Buffer.from(parts[1] as string, 'base64url'));
-  const exp = claims?.['exp'];
-  return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined;
-}
-
-/** A JSON object, or `undefined` for anything else. */
-function readJson(bytes: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

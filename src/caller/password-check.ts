@@ -4,10 +4,10 @@ import { hash, randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import type { Secret } from '../config/secret.ts';
+import { parsePasswordHash, verifyPassword } from '../password-hash.ts';
 import { parseBasic } from './basic.ts';
 import type { Caller, Verdict } from './caller.ts';
 import { createHashingQueue } from './hashing-queue.ts';
-import { parsePasswordHash, verifyPassword } from './password-hash.ts';
 import { RecentMap } from './recent-map.ts';
 
 /** Judges the value of an `Authorization` field of the Basic scheme; at once when the outcome is remembered. */

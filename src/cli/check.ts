@@ -6,18 +6,24 @@ import { ConfigError, type ConfigProblem, formatProblem } from '../config/proble
 import type { Config } from '../config/schema/root.ts';
 import { configOption, EXIT_CONFIG_INVALID } from './config-option.ts';
 import type { Io } from './io.ts';
+import { checkOnline, type OnlineResult } from './online-check.ts';
+
+const EXIT_ONLINE_FAILED = 1;
 
 export function checkCommand(io: Io): Command {
   return new Command('check')
     .description('Check the config without starting anything: every problem at once, with its place.')
     .addOption(configOption())
     .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
-    .addHelpText('after', '\nExample:\n  token-broker check -c /etc/token-broker/sidecar.config.json\n')
-    .action(async ({ config: file, format }: { config: string; format: 'text' | 'json' }) => {
+    .option('--online', 'also obtain each token, and connect to each upstream')
+    .addHelpText('after', '\nExample:\n  token-broker check -c /etc/token-broker/sidecar.config.json --online\n')
+    .action(async ({ config: file, format, online }: { config: string; format: 'text' | 'json'; online?: true }) => {
       const verdict = await judge(file, io.env);
-      if (format === 'json') printJson(verdict, io);
-      else printText(file, verdict, io);
-      io.exit(verdict.config === undefined ? EXIT_CONFIG_INVALID : 0);
+      const results = online && verdict.config !== undefined ? await checkOnline(verdict.config) : undefined;
+      if (format === 'json') printJson(verdict, results, io);
+      else printText(file, verdict, results, io);
+      if (verdict.config === undefined) return io.exit(EXIT_CONFIG_INVALID);
+      io.exit(results?.some((result) => !result.ok) ? EXIT_ONLINE_FAILED : 0);
     });
 }
 
@@ -38,14 +44,21 @@ async function judge(file: string, env: NodeJS.ProcessEnv): Promise<Verdict> {
   }
 }
 
-function printJson({ config, problems, warnings }: Verdict, { stdout }: Io): void {
-  stdout.write(`${JSON.stringify({ valid: config !== undefined, problems, warnings }, null, 2)}\n`);
+function printJson({ config, problems, warnings }: Verdict, online: readonly OnlineResult[] | undefined, { stdout }: Io): void {
+  stdout.write(`${JSON.stringify({ valid: config !== undefined, problems, warnings, online }, null, 2)}\n`);
 }
 
-function printText(file: string, { config, problems, warnings }: Verdict, { stdout, stderr }: Io): void {
+function printText(
+  file: string,
+  { config, problems, warnings }: Verdict,
+  online: readonly OnlineResult[] | undefined,
+  { stdout, stderr }: Io,
+): void {
   for (const problem of problems) stderr.write(`${formatProblem(problem)}\n`);
   for (const warning of warnings) stderr.write(`warning: ${formatProblem(warning)}\n`);
   if (config !== undefined) stdout.write(`${file}: ok (${summary(config)})\n`);
+  for (const { ok, what, ms, said } of online ?? [])
+    (ok ? stdout : stderr).write(`${ok ? 'ok    ' : 'FAILED'} ${what}: ${said} (${ms}ms)\n`);
 }
 
 function summary(config: Config): string {

@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { Command } from 'commander';
-import { hashPassword } from '../caller/password-hash.ts';
+import { hashPassword } from '../password-hash.ts';
 import type { Io } from './io.ts';
 
 const EXIT_REFUSED = 2;

@@ -30,6 +30,9 @@ export function untilStopped(drain: () => Promise<number>, log: Log): Promise<nu
       );
     };
     process.on('SIGTERM', stop).on('SIGINT', stop);
+    process.on('SIGHUP', () => {
+      log.warn('cannot reload yet: restart to take a changed config');
+    });
   });
 }
 

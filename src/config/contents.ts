@@ -2,7 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { parsePasswordHash } from '../caller/password-hash.ts';
+import { parsePasswordHash } from '../password-hash.ts';
 import { signingAlgorithmsOf } from './signing-key.ts';
 
 /** PEM certificates, one or more. */
@@ -59,6 +59,23 @@ export function encryptionKeyProblem(text: string): string | undefined {
   return isBase64 && Buffer.from(text, 'base64').length === 32
     ? undefined
     : 'is not base64 of exactly 32 bytes; make one with "openssl rand -base64 32"';
+}
+
+/** RFC 6749 appendix A.17. */
+export function refreshTokenProblem(text: string): string | undefined {
+  return /^[\x20-\x7e]+$/.test(text) ? undefined : 'is not a refresh token; remove line breaks and whatever is not visible ASCII';
+}
+
+/** A token as it can stand in a form. */
+export function tokenProblem(text: string): string | undefined {
+  return /^[\x21-\x7e]+$/.test(text) ? undefined : 'is not a token; give it alone, on one line, in visible ASCII';
+}
+
+/** One SAML assertion as XML. */
+export function samlAssertionProblem(text: string): string | undefined {
+  return /^\s*<[\s\S]*<\/(?:[\w.-]+:)?Assertion>\s*$/.test(text)
+    ? undefined
+    : 'holds no SAML assertion; give its XML, from "<Assertion" to its end, neither encoded nor within a response';
 }
 
 /** A field value that can stand on one line (RFC 9110 §5.5). */

@@ -1,5 +1,6 @@
 /** Config file → `Config` with its secrets filled, or every problem with it at once. */
 
+import { loadKeptFiles } from './load-kept-files.ts';
 import { loadSecrets } from './load-secrets.ts';
 import { parseConfig } from './parse.ts';
 import { ConfigError, type ConfigProblem, type Finding, inOrder, problem, warning } from './problem.ts';
@@ -31,9 +32,11 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const source = await readSource(file);
   const { config, complete, names, findings } = parseConfig(source.raw);
   const secrets = config && (await loadSecrets(config, { configFile: file, env, raw: source.raw }));
+  const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, file);
   const all = [
     ...findings,
     ...(secrets?.findings ?? []),
+    ...keptFileFindings,
     ...(config === undefined ? [] : ruleFindings({ config, names, complete })),
     ...useFindings(source.raw, use),
     ...environmentFindings(env),

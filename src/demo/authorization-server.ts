@@ -4,9 +4,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { TlsOptions } from 'node:tls';
-import type { Context, Provider } from 'oidc-provider';
+import type { Client, Context, Provider } from 'oidc-provider';
 import { clientMetadata, type DemoClient, type DemoCredentials, METHODS } from './client.ts';
 import { authorityOf, closeServer, type DemoAddress, listen } from './listen.ts';
+import { memoryAdapters } from './memory-adapter.ts';
 import { mutualTls, peerCertificate } from './mutual-tls.ts';
 import { type DemoUser, registerPasswordGrant } from './password-grant.ts';
 
@@ -50,7 +51,7 @@ export interface DemoAuthorizationServer {
   close(): Promise<void>;
 }
 
-/** Starts it. Grants: client_credentials and password; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
+/** Starts it. Grants: client_credentials, password and refresh_token; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
 export async function startDemoAuthorizationServer(options: DemoAuthorizationServerOptions): Promise<DemoAuthorizationServer> {
   const { Provider, errors } = await loadProvider();
   const server = options.tls === undefined ? createServer() : createTlsServer(tlsOptions(options.tls));
@@ -88,7 +89,10 @@ async function loadProvider(): Promise<typeof import('oidc-provider')> {
 function configurationOf(options: DemoAuthorizationServerOptions, resourceServer: (resource: string) => object): object {
   const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
   return {
-    adapter: () => forgetfulAdapter(),
+    adapter: memoryAdapters(),
+    // Any function but the default's switches the grant on; ours alone decides who gets one.
+    issueRefreshToken: (_context: Context, client: Client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
     jwks: { keys: [{ ...signingKey, alg: 'ES256', use: 'sig', kid: 'demo' }] },
     clients: options.clients.map(clientMetadata),
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
@@ -98,7 +102,7 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
     scopes: scopesOf(options.clients),
     responseTypes: [],
     findAccount: (_context: Context, accountId: string) => ({ accountId, claims: () => ({ sub: accountId }) }),
-    ttl: { AccessToken: options.lifetimeSeconds, ClientCredentials: options.lifetimeSeconds },
+    ttl: { AccessToken: options.lifetimeSeconds, ClientCredentials: options.lifetimeSeconds, RefreshToken: 86_400, Grant: 86_400 },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -106,12 +110,6 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context: Context, resource: string) => resourceServer(resource) },
     },
   };
-}
-
-/** oidc-provider wants a store even for what is never looked up again: nothing here takes a token back. */
-function forgetfulAdapter(): object {
-  const nothing = () => Promise.resolve(undefined);
-  return { upsert: nothing, find: nothing, destroy: nothing };
 }
 
 function scopesOf(clients: readonly DemoClient[]): string[] {

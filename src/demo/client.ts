@@ -3,7 +3,7 @@
 import { createHash, createPublicKey, type JsonWebKey, X509Certificate } from 'node:crypto';
 import type { ClientAuthenticationConfig } from '../config/schema/client-authentication.ts';
 
-type DemoGrant = 'client_credentials' | 'password';
+type DemoGrant = 'client_credentials' | 'password' | 'refresh_token';
 
 /** What the server knows of a client's proof. Keys and certificates are PEM. */
 export type DemoCredentials =
@@ -16,6 +16,7 @@ export type DemoCredentials =
 
 export type DemoClient = DemoCredentials & {
   readonly clientId: string;
+  /** With `refresh_token` beside `password`, its answers hold one; each is good for one use. */
   readonly grants: readonly DemoGrant[];
   /** Scope names it may ask for, separated by spaces; absent: any. */
   readonly scope?: string;

@@ -19,7 +19,10 @@ export interface Demo {
   close(): Promise<void>;
 }
 
-type DemoToken = Config['tokens'][string];
+/** The rules of the config refuse others at the demo's authorization server. */
+const DEMO_GRANTS = ['client_credentials', 'password'] as const;
+
+type DemoToken = Extract<Config['tokens'][string], { grant: (typeof DEMO_GRANTS)[number] }>;
 
 /** Starts both servers. The config must be loaded: the demo's clients and users have the secrets of the config's tokens. */
 export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => void): Promise<Demo> {
@@ -27,7 +30,9 @@ export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => 
   if (section === undefined) throw new Error('the config has no "demo": add it, or use "token-broker start"');
   const { name, address, lifetime } = section.authorizationServer;
   const issuer = config.authorizationServers[name]?.issuer;
-  const tokens = Object.values(config.tokens).filter((token) => token.authorizationServer === name);
+  const tokens = Object.values(config.tokens)
+    .filter((token) => token.authorizationServer === name)
+    .filter(isDemoToken);
   const authorizationServer = await bind('demo.authorizationServer.address', address, (tcp) =>
     startDemoAuthorizationServer({
       address: tcp,
@@ -65,6 +70,10 @@ async function bind<Started>(key: string, address: Address, start: (tcp: DemoAdd
   }
 }
 
+function isDemoToken(token: Config['tokens'][string]): token is DemoToken {
+  return (DEMO_GRANTS as readonly string[]).includes(token.grant);
+}
+
 /** One client for each client id; several tokens may share it. */
 function clientsOf(tokens: readonly DemoToken[]): DemoClient[] {
   const byId = Map.groupBy(tokens, (token) => token.clientId);
@@ -76,7 +85,7 @@ function clientsOf(tokens: readonly DemoToken[]): DemoClient[] {
     return {
       ...(credentials as DemoCredentials),
       clientId,
-      grants: [...new Set(shared.map((token) => token.grant))],
+      grants: DEMO_GRANTS.filter((grant) => shared.some((token) => token.grant === grant)),
       ...(scopes.size === 0 ? {} : { scope: [...scopes].join(' ') }),
     };
   });

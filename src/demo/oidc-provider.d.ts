@@ -7,6 +7,7 @@ declare module 'oidc-provider' {
     readonly clientId: string;
     readonly scope?: string;
     readonly clientAuthMethod: import('./client.ts').DemoCredentials['clientAuthentication'];
+    grantTypeAllowed(grant: string): boolean;
   }
 
   type FormField = string | string[];
@@ -54,6 +55,18 @@ declare module 'oidc-provider' {
       scope?: string;
       resourceServer?: object;
     }) => Token;
+    readonly RefreshToken: new (input: {
+      accountId: string;
+      client: Client;
+      grantId: string;
+      gty: string;
+      resource?: string;
+      scope?: string;
+    }) => Token;
+    readonly Grant: new (input: {
+      accountId: string;
+      clientId: string;
+    }) => { addOIDCScope(scope: string): void; addResourceScope(resource: string, scope: string): void; save(): Promise<string> };
     readonly ResourceServer: new (
       identifier: string,
       info: object,

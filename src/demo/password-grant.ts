@@ -24,17 +24,37 @@ export function registerPasswordGrant(
     const scope = allowedScope(client, params.scope, refusals);
     const resource = params.resource;
     if (Array.isArray(resource)) throw new refusals.InvalidTarget('only one resource indicator at a time');
+    const shared = { accountId: user.username, client, gty: 'password', ...(scope === undefined ? {} : { scope }) };
     const token = new provider.AccessToken({
-      accountId: user.username,
-      client,
-      gty: 'password',
-      ...(scope === undefined ? {} : { scope }),
+      ...shared,
       ...(resource === undefined ? {} : { resourceServer: new provider.ResourceServer(resource, resourceServer(resource)) }),
     });
     const accessToken = await token.save();
-    context.body = { access_token: accessToken, token_type: token.tokenType, expires_in: token.expiration, scope };
+    context.body = {
+      access_token: accessToken,
+      token_type: token.tokenType,
+      expires_in: token.expiration,
+      scope,
+      refresh_token: client.grantTypeAllowed('refresh_token') ? await refreshToken(provider, { ...shared, resource }) : undefined,
+    };
   };
   provider.registerGrantType('password', handle, ['username', 'password', 'scope', 'resource'], 'resource');
+}
+
+interface Granting {
+  readonly accountId: string;
+  readonly client: Client;
+  readonly gty: string;
+  readonly scope?: string;
+  readonly resource: string | undefined;
+}
+
+async function refreshToken(provider: Provider, { resource, ...shared }: Granting): Promise<string> {
+  const grant = new provider.Grant({ accountId: shared.accountId, clientId: shared.client.clientId });
+  if (resource === undefined) grant.addOIDCScope(shared.scope ?? '');
+  else grant.addResourceScope(resource, shared.scope ?? '');
+  const grantId = await grant.save();
+  return new provider.RefreshToken({ ...shared, grantId, ...(resource === undefined ? {} : { resource }) }).save();
 }
 
 /** Digests first, so that neither length nor content shows in the time taken. */

@@ -100,7 +100,7 @@ export class HttpListener {
     server.maxConnections = limits.maxConnections;
     const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => this.#receive(incoming, outgoing);
     server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest);
-    server.on('connect', (_incoming: IncomingMessage, socket: Socket) => writeRefusal(socket, connectRefusal()));
+    server.on('connect', (_incoming: IncomingMessage, socket: Socket) => this.#refuseOutOfTurn(socket, connectRefusal()));
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket));
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#connections.add(socket));
     if (tls !== undefined) followTlsFiles(server as TlsServer, tls, authenticate, this.#parts.onTlsProblem);
@@ -167,11 +167,16 @@ export class HttpListener {
       socket.destroy();
       return;
     }
+    const body = this.#active.get(socket)?.body;
+    // The head was fine and is being handled: the exchange answers, if it still can.
+    if (body?.complete === false) body.fail(refusal);
+    else this.#refuseOutOfTurn(socket, refusal);
+  }
+
+  /** There is no response object for it. A request before it on the connection is answered first: answers keep their order. */
+  #refuseOutOfTurn(socket: Socket, refusal: BrokerError): void {
     const active = this.#active.get(socket);
     if (active === undefined) writeRefusal(socket, refusal);
-    // The head was fine and is being handled: the exchange answers, if it still can.
-    else if (active.body?.complete === false) active.body.fail(refusal);
-    // A later request on the connection: the answers must keep their order.
     else active.refusal = refusal;
   }
 }

@@ -4,6 +4,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BrokerError } from '../errors.ts';
 import type { Body, BodySink, CallerRequest, Fields, Peer, Reply, ReplySink } from '../message.ts';
 
+/** How much of an unwanted body is read, and for how long, before the connection is dropped. */
+const LINGER_BYTES = 32 * 1024 ** 2;
+const LINGER_MS = 5_000;
+
 /** A request's body: nothing is read from the socket before `pipe`. */
 export class NodeBody implements Body {
   readonly length: number | undefined;
@@ -53,9 +57,22 @@ export class NodeBody implements Body {
     this.#incoming.resume();
   }
 
+  /**
+   * A caller that is still sending would find its connection reset, and never see the answer, if nobody read on: so the rest is read for a
+   * while, then the connection is dropped (RFC 9112 §9.6).
+   */
   discard(): void {
     this.#over = true;
-    this.#incoming.resume();
+    const { socket } = this.#incoming;
+    let leftBytes = LINGER_BYTES;
+    const giveUp = setTimeout(() => !this.#incoming.complete && socket.destroy(), LINGER_MS).unref();
+    this.#incoming
+      .on('data', (bytes: Buffer) => {
+        leftBytes -= bytes.length;
+        if (leftBytes < 0) socket.destroy();
+      })
+      .on('close', () => clearTimeout(giveUp))
+      .resume();
   }
 
   #finish(last: () => void): void {

@@ -18,6 +18,8 @@ export class OpenConnections {
 
   add(socket: Socket): void {
     this.#inFlight.set(socket, 0);
+    // Node takes its own listener away at CONNECT; a connection that breaks then must not break the process.
+    socket.on('error', () => undefined);
     socket.once('close', () => {
       this.#inFlight.delete(socket);
       if (this.#inFlight.size === 0) this.#onEmpty?.();

@@ -29,6 +29,9 @@ function clientVerification(tls: ListenerTls): TlsOptions {
   };
 }
 
+/** Certificate and key change together, but are read one after the other. */
+const TOGETHER_MS = 200;
+
 /** New handshakes use changed files. While they do not fit together, as in the middle of a rotation, the old ones stay. */
 export function followTlsFiles(
   server: Server,
@@ -36,13 +39,19 @@ export function followTlsFiles(
   authenticate: ListenerConfig['authenticate'],
   onProblem: (cause: unknown) => void,
 ): void {
+  let pending = false;
+  const apply = () => {
+    pending = false;
+    try {
+      server.setSecureContext(tlsOptions(tls, authenticate));
+    } catch (cause) {
+      onProblem(cause);
+    }
+  };
   for (const material of [tls.cert, tls.key, tls.clientCa, tls.crl]) {
     material?.onChange(() => {
-      try {
-        server.setSecureContext(tlsOptions(tls, authenticate));
-      } catch (cause) {
-        onProblem(cause);
-      }
+      if (!pending) setTimeout(apply, TOGETHER_MS).unref();
+      pending = true;
     });
   }
 }

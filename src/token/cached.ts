@@ -1,7 +1,7 @@
 /** A source around a source: serves a fresh token from memory, renews it ahead of its end, asks the store before the grant. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
+import { AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
 import { FailureMemory, getWithRetry } from './failure.ts';
@@ -23,6 +23,9 @@ export interface CachedTokenParts {
   readonly clock: Clock;
 }
 
+/** After an upstream refused a fresh token too, its refusals mean something else. */
+const REFUSAL_PAUSE_MS = 30_000;
+
 interface Held extends Lifetime {
   readonly token: Token;
 }
@@ -38,6 +41,7 @@ export class CachedToken implements TokenSource {
   #held: Held | undefined;
   #usedAt: number;
   #grantedAt = Number.NEGATIVE_INFINITY;
+  #refusalsCountAt = Number.NEGATIVE_INFINITY;
   #cancelTimer = () => {};
   #closed = false;
 
@@ -71,6 +75,35 @@ export class CachedToken implements TokenSource {
     return this.#flight.wait(this.#obtain(), waiter);
   }
 
+  /** Whether this token, given out a while ago, is still outside its hard margin. */
+  mayBeSent(token: Token): boolean {
+    return token.ageMs(this.#clock) < planLifetime(token.lifetimeMs, this.#parts.renew, 0).unusableAtAge;
+  }
+
+  /**
+   * An upstream refused `token`: another one, from memory, the store or a new grant, or `undefined` when there is none to be had. A
+   * thousand callers with the same refused token cost one grant, and a token that was renewed a moment ago none at all.
+   *
+   * @param again `token` had just been fetched on this ground: nothing is renewed on it for 30 s
+   */
+  async replace(token: Token, again = false): Promise<Token | undefined> {
+    const now = this.#clock.monotonic();
+    if (again) this.#refusalsCountAt = now + REFUSAL_PAUSE_MS;
+    const held = this.peek();
+    if (held !== undefined && held.reveal() !== token.reveal()) return held;
+    if (!this.#flight.running) {
+      if (this.#closed || now < this.#refusalsCountAt || this.#memory.leftMs > 0) return undefined;
+      // An upstream that refuses every other request must not cost a grant for each.
+      this.#refusalsCountAt = now + this.#parts.renew.minInterval;
+    }
+    try {
+      const other = await this.#flight.wait(this.#obtain(token));
+      return other.reveal() === token.reveal() ? undefined : other;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** A changed secret or config deserves another try at once. */
   forgetFailure(): void {
     this.#memory.forget();
@@ -102,18 +135,19 @@ export class CachedToken implements TokenSource {
     void this.#obtain();
   }
 
-  #obtain(): Promise<Token> {
+  /** @param refused a token of the store that is of no use any more */
+  #obtain(refused?: Token): Promise<Token> {
     return this.#flight.start(async () => {
-      const shared = await this.#fromStore();
+      const shared = await this.#fromStore(refused);
       if (shared !== undefined) return this.#hold(shared);
       return this.#hold(await this.#fromGrant());
     });
   }
 
-  async #fromStore(): Promise<Token | undefined> {
+  async #fromStore(refused: Token | undefined): Promise<Token | undefined> {
     const { store, identity, name, observer, renew } = this.#parts;
     const stored = await store?.read(identity);
-    if (stored === undefined) return undefined;
+    if (stored === undefined || stored.value === refused?.reveal()) return undefined;
     const token = new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, this.#clock);
     // Only one that would not have to be renewed at once is worth taking over: else nobody ever renews.
     if (token.ageMs(this.#clock) >= planLifetime(token.lifetimeMs, renew, 1).renewAtAge) return undefined;
@@ -128,6 +162,10 @@ export class CachedToken implements TokenSource {
     const startedAt = this.#clock.monotonic();
     try {
       const token = await getWithRetry(grant, (failure) => observer.attemptFailed(name, failure));
+      // The server took longer to answer than its token lasts.
+      if (!this.mayBeSent(token)) {
+        throw new AuthorizationServerError('transient', 'token_expired_on_arrival');
+      }
       this.#memory.forget();
       this.#grantedAt = this.#clock.monotonic();
       observer.granted(name, token, this.#grantedAt - startedAt);
@@ -143,7 +181,8 @@ export class CachedToken implements TokenSource {
     const ageMs = this.#held?.token.ageMs(this.#clock);
     const serving = this.#held !== undefined && ageMs !== undefined && ageMs < this.#held.unusableAtAge;
     this.#parts.observer.grantFailed(this.#parts.name, failure, this.#memory.leftMs, serving);
-    if (serving) this.#schedule(this.#memory.leftMs);
+    // A refused client is not asked again before somebody needs the token; a server in trouble is, so that the token is there when it is back.
+    if (serving || failure.failureClass === 'transient') this.#schedule(this.#memory.leftMs);
     return this.#memory.toBrokerError();
   }
 
@@ -166,8 +205,10 @@ export class CachedToken implements TokenSource {
     const { renew, observer, name } = this.#parts;
     if (this.#closed || !renew.eager || renew.before === 0) return;
     this.#cancelTimer = this.#clock.after(Math.max(delayMs, renew.minInterval), () => {
-      if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) observer.idle(name);
-      else this.#renewAhead();
+      if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) return observer.idle(name);
+      this.#renewAhead();
+      // Timers may fire a moment early: what was put off is taken up again.
+      if (!this.#flight.running) this.#schedule(this.#memory.leftMs);
     });
   }
 }

@@ -2,7 +2,9 @@
 
 import { createHash, X509Certificate } from 'node:crypto';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
+import type { SignedSubject } from '../config/schema/grants.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
+import { Secret } from '../config/secret.ts';
 
 /**
  * A digest (64 hex digits) that differs whenever any of these inputs differs. The inputs are written as one JSON array, whose
@@ -17,8 +19,8 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     server.tokenEndpoint ?? null,
     [...server.tokenTypes].sort(),
     token.grant,
-    token.clientId,
-    token.clientAuthentication.method,
+    token.clientId ?? null,
+    token.clientAuthentication?.method ?? null,
     certificateOf(token),
     token.scope === undefined ? null : [...new Set(token.scope.split(' '))].sort(),
     token.audience ?? null,
@@ -27,15 +29,46 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     sortedEntries(
       Object.fromEntries(Object.entries(token.headers ?? {}).map(([name, value]) => [name.toLowerCase(), digest(value.reveal())])),
     ),
-    token.grant === 'password' ? token.resourceOwner.username.reveal() : null,
+    inputsOfGrant(token),
   ];
   return digest(JSON.stringify(inputs));
 }
 
 /** A server may bind tokens to the client certificate (RFC 8705 §3): they are worth nothing to whoever has another. */
 function certificateOf({ clientAuthentication: authentication }: TokenConfig): string | null {
-  const isTls = authentication.method === 'tls_client_auth' || authentication.method === 'self_signed_tls_client_auth';
+  const isTls = authentication?.method === 'tls_client_auth' || authentication?.method === 'self_signed_tls_client_auth';
   return isTls ? new X509Certificate(authentication.certificate.reveal()).fingerprint256 : null;
+}
+
+/** Whom the token is for, as far as the grant says it. */
+function inputsOfGrant(token: TokenConfig): unknown {
+  switch (token.grant) {
+    case 'client_credentials':
+      return null;
+    case 'password':
+      return token.resourceOwner.username.reveal();
+    case 'refresh_token':
+      return referenceOf(token.refreshToken);
+    case 'token_exchange': {
+      const { subject, subjectTokenType, requestedTokenType, actor } = token;
+      const actorInputs = actor === undefined ? null : [referenceOf(actor.token), actor.tokenType];
+      return [referenceOf(subject), subjectTokenType, requestedTokenType ?? null, actorInputs];
+    }
+    case 'jwt_bearer':
+      return token.subject instanceof Secret ? referenceOf(token.subject) : signedInputs(token.subject.sign);
+    case 'saml2_bearer':
+      return referenceOf(token.subject);
+  }
+}
+
+/** What an assertion of ours says; with which key it says so is the client's own affair, like its secret. */
+function signedInputs({ issuer, subject, audience, claims }: SignedSubject): unknown {
+  return [issuer, subject ?? null, audience, Object.entries(claims ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))];
+}
+
+/** Where a secret comes from stands for what it says; only one that stands in the config itself has no other name. */
+function referenceOf(secret: Secret): unknown {
+  return 'unsafeInline' in secret.reference ? { inline: digest(secret.reveal()) } : secret.reference;
 }
 
 function sortedEntries(map: Readonly<Record<string, string>>): [string, string][] {

@@ -15,3 +15,13 @@ export interface TokenObserver {
   /** Nobody used the token for `idleAfter`: it is no longer renewed. */
   idle(name: string): void;
 }
+
+/** What becomes of the refresh tokens of one token of the config. */
+export interface RefreshTokenObserver {
+  /** The server refused one; it is forgotten, and the primary grant follows. */
+  refused(failure: AuthorizationServerError): void;
+  /** One that replaces another could not be written to its file: it serves, but is lost with this process. */
+  notPersisted(error: unknown): void;
+  /** What stands in the file cannot be used, and is not. `reason` ends a sentence that begins with the file. */
+  unreadable(reason: string): void;
+}

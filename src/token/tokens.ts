@@ -7,9 +7,13 @@ import type { TokenConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
 import { CachedToken } from './cached.ts';
 import { clientCredentials } from './grants/client-credentials.ts';
+import { jwtBearer } from './grants/jwt-bearer.ts';
 import { password } from './grants/password.ts';
+import { refreshToken } from './grants/refresh-token.ts';
+import { saml2Bearer } from './grants/saml2-bearer.ts';
+import { tokenExchange } from './grants/token-exchange.ts';
 import { tokenIdentity } from './identity.ts';
-import type { TokenObserver } from './observer.ts';
+import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
 import type { TokenSource } from './source.ts';
 import { RedisStore, type StoreObserver } from './store/redis.ts';
 
@@ -17,8 +21,19 @@ export interface TokensOptions {
   readonly config: Config;
   readonly observer: TokenObserver;
   readonly storeObserver: StoreObserver;
+  /** One for each token, by its name. */
+  readonly refreshTokenObserver: (name: string) => RefreshTokenObserver;
   readonly clock: Clock;
 }
+
+const ignore = () => undefined;
+
+/** For those who only want tokens. */
+export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'refreshTokenObserver'> = {
+  observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, shared: ignore, idle: ignore },
+  storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore },
+  refreshTokenObserver: () => ({ refused: ignore, notPersisted: ignore, unreadable: ignore }),
+};
 
 export class Tokens {
   readonly #servers = new Map<string, AuthorizationServer>();
@@ -57,7 +72,8 @@ export class Tokens {
     await Promise.all([...[...this.#servers.values()].map((server) => server.close()), this.#store?.close()]);
   }
 
-  #createSource(name: string, token: TokenConfig, { config, observer, clock }: TokensOptions): CachedToken {
+  #createSource(name: string, token: TokenConfig, options: TokensOptions): CachedToken {
+    const { config, observer, clock } = options;
     const server = this.#servers.get(token.authorizationServer) as AuthorizationServer;
     const serverConfig = config.authorizationServers[token.authorizationServer] as Config['authorizationServers'][string];
     const cached = new CachedToken({
@@ -66,7 +82,7 @@ export class Tokens {
       get identity() {
         return tokenIdentity(token, serverConfig);
       },
-      grant: createGrant(token, server, clock),
+      grant: createGrant(token, server, clock, options.refreshTokenObserver(name)),
       renew: token.renew,
       store: this.#store,
       observer,
@@ -77,12 +93,20 @@ export class Tokens {
   }
 }
 
-function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clock): TokenSource {
+function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clock, observer: RefreshTokenObserver): TokenSource {
   switch (token.grant) {
     case 'client_credentials':
       return clientCredentials(token, server, clock);
     case 'password':
-      return password(token, server, clock);
+      return password(token, server, clock, observer);
+    case 'refresh_token':
+      return refreshToken(token, server, clock, observer);
+    case 'token_exchange':
+      return tokenExchange(token, server, clock);
+    case 'jwt_bearer':
+      return jwtBearer(token, server, clock);
+    case 'saml2_bearer':
+      return saml2Bearer(token, server, clock);
   }
 }
 

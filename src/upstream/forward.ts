@@ -1,9 +1,11 @@
-/** Sends a request to its upstream and streams the answer back, both ways with backpressure. */
+/** Sends a request to its upstream, a second time where that is safe and helps, and has the answer passed on. */
 
 import { BrokerError } from '../errors.ts';
-import type { Body, CallerRequest, Fields, Reply, ReplySink } from '../message.ts';
-import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
-import { answerFields } from './fields.ts';
+import type { Body, CallerRequest, Reply } from '../message.ts';
+import { AnswerRelay, type Relayed } from './answer-relay.ts';
+import type { UpstreamConnections } from './connections.ts';
+import { ReplayableBody } from './replay.ts';
+import type { OnUnauthorized } from './unauthorized.ts';
 
 export interface Forwarding {
   readonly connections: UpstreamConnections;
@@ -13,6 +15,10 @@ export interface Forwarding {
   readonly fields: readonly string[];
   readonly body: Body | undefined;
   readonly rewriteLocation: ((value: string) => string) | undefined;
+  /** Whether the token among the fields may still be sent: asked again before they are sent a second time. */
+  readonly mayBeSent: () => boolean;
+  /** Absent where a 401 is passed on as it is. */
+  readonly onUnauthorized: OnUnauthorized | undefined;
 }
 
 /** How an exchange with an upstream ended, once its head had been passed on. */
@@ -30,70 +36,38 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * has been sent to the caller yet.
  */
 export async function forward(request: CallerRequest, reply: Reply, forwarding: Forwarding): Promise<Forwarded> {
+  const { onUnauthorized, body, fields } = forwarding;
+  if (onUnauthorized === undefined) return passedOn(await send(request, reply, forwarding, fields, body));
+  const kept = body === undefined ? undefined : new ReplayableBody(body, onUnauthorized.replayBuffer);
+  const canReplay = () => kept === undefined || kept.copy() !== undefined;
+  const first = await send(request, reply, forwarding, fields, kept, { onUnauthorized, canReplay });
+  if (first.replayWith === undefined || request.abandoned) return passedOn(first);
+  const second = await send(request, reply, forwarding, first.replayWith, kept?.copy());
+  if (second.status === 401) onUnauthorized.refusedAgain();
+  return passedOn(second);
+}
+
+async function send(
+  request: CallerRequest,
+  reply: Reply,
+  { connections, target, rewriteLocation, mayBeSent }: Forwarding,
+  fields: readonly string[],
+  body: Body | undefined,
+  unauthorized?: ConstructorParameters<typeof AnswerRelay>[3],
+): Promise<Relayed> {
   const { method } = request;
-  const { target, fields, body, connections, rewriteLocation } = forwarding;
-  const send = (fresh: boolean) => new Exchange(request, reply, rewriteLocation).run(connections, { method, target, fields, body, fresh });
+  const attempt = (fresh: boolean) =>
+    new AnswerRelay(request, reply, rewriteLocation, unauthorized).run(connections, { method, target, fields, body, fresh });
   try {
-    return await send(false);
+    return await attempt(false);
   } catch (error) {
     const stale = error instanceof BrokerError && error.code === 'UPSTREAM_RESET';
-    if (!stale || body !== undefined || !SAFE.has(method) || reply.started || request.abandoned) throw error;
-    return send(true);
+    if (!stale || body !== undefined || !SAFE.has(method) || reply.started || request.abandoned || !mayBeSent()) throw error;
+    return attempt(true);
   }
 }
 
-class Exchange implements UpstreamAnswer {
-  readonly #request: CallerRequest;
-  readonly #reply: Reply;
-  readonly #rewriteLocation: ((value: string) => string) | undefined;
-  readonly #outcome = Promise.withResolvers<Forwarded>();
-  #flow: UpstreamFlow | undefined;
-  #sink: ReplySink | undefined;
-  #status = 0;
-
-  constructor(request: CallerRequest, reply: Reply, rewriteLocation: ((value: string) => string) | undefined) {
-    this.#request = request;
-    this.#reply = reply;
-    this.#rewriteLocation = rewriteLocation;
-  }
-
-  run(connections: UpstreamConnections, request: UpstreamRequest): Promise<Forwarded> {
-    this.#flow = connections.send(request, this);
-    this.#request.onAbandoned(() => {
-      this.#flow?.abort();
-      this.#outcome.resolve({ status: this.#status, cut: 'caller' });
-    });
-    return this.#outcome.promise;
-  }
-
-  head(status: number, reason: string, fields: Fields): void {
-    if (this.#request.abandoned) return;
-    if (status > 599) return this.#refuse();
-    this.#status = status;
-    this.#sink = this.#reply.start(status, reason, answerFields(fields, this.#rewriteLocation), () => this.#flow?.resume());
-  }
-
-  chunk(bytes: Uint8Array): void {
-    if (this.#sink === undefined) return;
-    this.#sink.chunk(bytes);
-    if (this.#sink.full) this.#flow?.pause();
-  }
-
-  end(): void {
-    this.#sink?.end([]);
-    this.#outcome.resolve({ status: this.#status, cut: undefined });
-  }
-
-  fail(error: BrokerError): void {
-    if (this.#sink === undefined) return this.#outcome.reject(error);
-    this.#sink.fail(error);
-    this.#outcome.resolve({ status: this.#status, cut: 'upstream' });
-  }
-
-  #refuse(): void {
-    this.#flow?.abort();
-    this.#outcome.reject(
-      new BrokerError('UPSTREAM_INVALID_RESPONSE', 'the upstream sent a status that does not exist', { stage: 'upstream' }),
-    );
-  }
+function passedOn({ status, cut, replayWith }: Relayed): Forwarded {
+  // The caller left while a newer token was being fetched.
+  return replayWith === undefined ? { status, cut } : { status, cut: 'caller' };
 }

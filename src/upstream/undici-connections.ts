@@ -7,6 +7,7 @@ import { BrokerError } from '../errors.ts';
 import type { Body } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { toUpstreamError } from './failure.ts';
+import { tlsIdentity } from './tls-identity.ts';
 
 export class UndiciConnections implements UpstreamConnections {
   readonly #origin: string;
@@ -25,12 +26,7 @@ export class UndiciConnections implements UpstreamConnections {
       bodyTimeout: timeouts.idle,
       connect: {
         timeout: timeouts.connect,
-        // Stated, since leaving it undefined has switched verification off before (CVE-2021-22939).
-        rejectUnauthorized: true,
-        ...(upstreamTls.ca === undefined ? {} : { ca: upstreamTls.ca.reveal() }),
-        ...(upstreamTls.cert === undefined ? {} : { cert: upstreamTls.cert.reveal() }),
-        ...(upstreamTls.key === undefined ? {} : { key: upstreamTls.key.reveal() }),
-        ...(upstreamTls.serverName === undefined ? {} : { servername: upstreamTls.serverName }),
+        ...(tlsIdentity(upstreamTls) as object),
       },
     };
     this.#pool = new Pool(origin, this.#options);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { createPasswordCheck } from '../../src/caller/password-check.ts';
-import { hashPassword } from '../../src/caller/password-hash.ts';
 import { Secret } from '../../src/config/secret.ts';
+import { hashPassword } from '../../src/password-hash.ts';
 import { FakeClock, settle } from '../helpers/fake-clock.ts';
 
 const field = (username: string, password: string) => `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { parsePasswordHash, verifyPassword } from '../../src/caller/password-hash.ts';
 import { hashPasswordCommand } from '../../src/cli/hash-password.ts';
+import { parsePasswordHash, verifyPassword } from '../../src/password-hash.ts';
 import { run } from './run.ts';
 
 async function isHashOf(printed: string, password: string): Promise<boolean> {

@@ -131,7 +131,7 @@ describe('a config with problems', () => {
       [
         '2:29: "listeners.local.adress" is not a known key; did you mean "address"?',
         '3:52: "callers.app.basic.passwordHash" is neither a string nor a reference; write the text itself, { "fromEnv": "NAME" } or { "fromFile": "path" }',
-        '4:36: "tokens.orders.grant" is not a supported grant; use "client_credentials" or "password"',
+        '4:36: "tokens.orders.grant" is not a supported grant; use one of "client_credentials", "password", "refresh_token", "token_exchange", "jwt_bearer", "saml2_bearer"',
         '6:48: "routes.orders.callers[0]" names unknown caller "ap"; did you mean "app"?',
         '6:64: "routes.orders.token" names unknown token "order"; did you mean "orders"?',
         '6:85: "routes.orders.upstream" is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true',
@@ -232,7 +232,10 @@ describe('a config with problems', () => {
         ({ callers }) => delete callers.app.basic.passwordHash,
       ],
       ['callers.app has no way to authenticate; give "basic" or "mtls"', ({ callers }) => (callers.app = {})],
-      ['tokens.orders.grant is missing; give one of "client_credentials", "password"', ({ tokens }) => delete tokens.orders.grant],
+      [
+        'tokens.orders.grant is missing; give one of "client_credentials", "password", "refresh_token", "token_exchange", "jwt_bearer", "saml2_bearer"',
+        ({ tokens }) => delete tokens.orders.grant,
+      ],
       [
         'tokens.orders.clientAuthentication.secret is missing; give an object such as { "fromEnv": "NAME" }',
         ({ tokens }) => (tokens.orders.clientAuthentication = {}),

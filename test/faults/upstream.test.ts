@@ -7,7 +7,7 @@ import { createAuthority, createSelfSigned } from '../helpers/certificates.ts';
 import { type Answer, keepAlive, request } from '../helpers/http-client.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
 import { scaled } from '../helpers/scale.ts';
-import { answerWith, cutShort, hang, hangUp, reset } from '../helpers/scripted-answers.ts';
+import { answerWith, cutShort, hang, hangUp, reset, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 
 let scene: Scene;
@@ -142,6 +142,19 @@ describe('kept connections', () => {
     },
     scaled(30_000, 120_000),
   );
+
+  test('U05 the second try does not carry a token that has ended in the meantime', async () => {
+    scene = await startScene({
+      token: () => tokenAnswer({ expires_in: 1 }),
+      origin: async (_asked, connection) => {
+        await new Promise((resolve) => setTimeout(resolve, 1_100));
+        connection.reset();
+        return undefined;
+      },
+    });
+    expect((await get()).status).toBe(502);
+    expect(scene.origin.requests).toHaveLength(1);
+  });
 
   test('U05 a POST on such a connection is answered with 502 rather than sent twice', async () => {
     const seen = new Map<string, number>();

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type Scene, startScene } from '../helpers/broker.ts';
+import { type Scene, secretHash, startScene } from '../helpers/broker.ts';
 import { request } from '../helpers/http-client.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
@@ -11,6 +11,13 @@ import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 
 let scene: Scene;
 afterEach(() => scene.close());
+
+async function basicOnly(): Promise<Record<string, unknown>> {
+  return {
+    listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic'] } },
+    callers: { billing: { basic: { passwordHash: await secretHash() } } },
+  };
+}
 
 const SMUGGLED = 'GET /api/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
@@ -118,6 +125,29 @@ describe('framing', () => {
     await connection.closed;
     expect(await scene.logged('request')).toMatchObject({ status: 400 });
     expect(scene.origin.requests).toHaveLength(0);
+  });
+
+  test('H12 CONNECT is answered with 501 in its turn, and a connection that breaks then breaks nothing else', async () => {
+    scene = await startScene({ origin: async (asked) => answerWith(200, [], asked.target) });
+    const connect = 'CONNECT elsewhere:443 HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const { text } = await sendRaw(scene.address(), `GET /api/first HTTP/1.1\r\nHost: localhost\r\n\r\n${connect}`);
+    expect(text.match(/HTTP\/1\.1 \d+|\/first/g)).toEqual(['HTTP/1.1 200', '/first', 'HTTP/1.1 501']);
+    for (let i = 0; i < 100; i += 1) {
+      const connection = await openRaw(scene.address());
+      connection.write(connect);
+      if (i % 2 === 1) await new Promise((resolve) => setTimeout(resolve, i % 7));
+      connection.reset();
+      await connection.closed;
+    }
+    expect((await request(`${scene.url()}/api/after`)).status).toBe(200);
+  });
+
+  test.each(['401', '404'])('a caller that is still sending 5 MiB sees its %s', async (status) => {
+    scene = await startScene({ route: { callers: [] }, config: status === '401' ? await basicOnly() : {} });
+    for (let i = 0; i < 10; i += 1) {
+      const answer = await request(`${scene.url()}/nowhere`, { method: 'PUT', body: Buffer.alloc(5 * 1024 ** 2) });
+      expect(answer.status).toBe(Number(status));
+    }
   });
 
   test('H07 pipelined requests are answered in order, and a bad one ends the connection after its turn', async () => {

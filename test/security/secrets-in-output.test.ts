@@ -6,8 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
-import { hashPassword } from '../../src/caller/password-hash.ts';
 import { BrokerError } from '../../src/errors.ts';
+import { hashPassword } from '../../src/password-hash.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { type BrokerProcess, spawnBroker, startBrokerProcess } from '../helpers/broker-process.ts';
 import { type Canaries, createCanaries } from '../helpers/canaries.ts';
@@ -20,26 +20,47 @@ import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '
 
 /** What the authorization server answers, by the path of its token endpoint: each echoes all it was sent, in its own way. */
 const MISBEHAVIOURS: Record<string, (asked: ScriptedRequest, token: string) => string> = {
-  good: (_asked, token) => tokenAnswer({ access_token: token }),
+  good: (_asked, token) => tokenAnswer({ access_token: token, refresh_token: refreshToken }),
   refuses: (asked) => jsonAnswer(400, { error: 'invalid_client', error_description: echo(asked) }),
   challenges: (asked) => answerWith(401, [`WWW-Authenticate: Basic realm="${asked.field('authorization')[0]}"`], echo(asked)),
   fails: (asked) => answerWith(500, ['Content-Type: text/html'], `<pre>${echo(asked)}</pre>`),
   mumbles: (_asked, token) => answerWith(200, [], `{"access_token":"${token}"`),
   malformed: (_asked, token) => tokenAnswer({ access_token: `${token}\r\nX: y` }),
   mistyped: (_asked, token) => tokenAnswer({ access_token: token, token_type: 'mac' }),
-  contradicts: (asked, token) => tokenAnswer({ access_token: token, error: 'x', error_description: `${token} ${echo(asked)}` }),
+  contradicts: (asked, token) =>
+    tokenAnswer({
+      access_token: token,
+      refresh_token: refreshToken,
+      error: 'x',
+      error_description: `${token} ${refreshToken} ${echo(asked)}`,
+    }),
   redirects: (asked, token) => answerWith(302, [`Location: https://elsewhere.example/?t=${token}&b=${encodeURIComponent(echo(asked))}`]),
 };
 
 function echo(asked: ScriptedRequest): string {
   const basic = asked.field('authorization')[0]?.split(' ')[1] ?? '';
   const decoded = Buffer.from(basic, 'base64').toString();
-  return `you sent ${asked.body} and ${basic} meaning ${decoded} or ${decodeURIComponent(decoded.replaceAll('+', ' '))}`;
+  const assertion = new URLSearchParams(asked.body.toString()).get('assertion') ?? '';
+  return `you sent ${Buffer.from(assertion, 'base64url')} in ${asked.body} and ${basic} meaning ${decoded} or ${decodeURIComponent(decoded.replaceAll('+', ' '))}`;
 }
 
-const GRANTS = ['client_credentials', 'password'] as const;
+/** The grants, each with the keys of its own. */
+const GRANTS: Record<string, () => Record<string, unknown>> = {
+  client_credentials: () => ({}),
+  password: () => ({ resourceOwner: { username: 'owner', password: { unsafeInline: canaries.plant('owner-password') } } }),
+  refresh_token: () => ({ refreshToken: { unsafeInline: canaries.plant('refresh-token') } }),
+  token_exchange: () => ({
+    subject: { unsafeInline: canaries.plant('subject-token') },
+    actor: { token: { unsafeInline: canaries.plant('actor-token') } },
+  }),
+  jwt_bearer: () => ({
+    subject: { unsafeInline: `e30.${canaries.plant('jwt', { plain: true })}.${canaries.plant('jws', { plain: true })}` },
+  }),
+  saml2_bearer: () => ({ subject: { unsafeInline: `<saml:Assertion>${canaries.plant('saml')}</saml:Assertion>` } }),
+};
 
 let canaries: Canaries;
+let refreshToken: string;
 let authorizationServer: ScriptedServer;
 let origin: ScriptedServer;
 let broker: BrokerProcess;
@@ -50,6 +71,7 @@ let shown = '';
 beforeAll(async () => {
   canaries = createCanaries();
   const token = canaries.plant('token', { plain: true });
+  refreshToken = canaries.plant('answered-refresh-token');
   authorizationServer = await startScriptedServer({
     answer: (asked) => (MISBEHAVIOURS[asked.target.slice(1)] as (typeof MISBEHAVIOURS)[string])(asked, token),
   });
@@ -63,7 +85,7 @@ beforeAll(async () => {
   const storeKey = randomBytes(32).toString('base64');
   canaries.watch('store-key', storeKey);
   const names = Object.keys(MISBEHAVIOURS).flatMap((behaviour) =>
-    GRANTS.map((grant) => ({ behaviour, grant, name: `${behaviour}-${grant}` })),
+    Object.keys(GRANTS).map((grant) => ({ behaviour, grant, name: `${behaviour}-${grant}` })),
   );
   broker = await startBrokerProcess({
     files: { 'server.key': server.key },
@@ -90,9 +112,7 @@ beforeAll(async () => {
             grant,
             clientId: 'the-client',
             clientAuthentication: { secret: { unsafeInline: canaries.plant('client-secret') } },
-            ...(grant === 'password'
-              ? { resourceOwner: { username: 'owner', password: { unsafeInline: canaries.plant('owner-password') } } }
-              : {}),
+            ...GRANTS[grant]?.(),
           },
         ]),
       ),
@@ -129,7 +149,9 @@ describe('secrets in what the broker says', () => {
   test('X01 X02 no failure of an authorization server puts a secret into the log or an answer', async () => {
     expect(await show('/good-client_credentials/x')).toBe(200);
     expect(await show('/good-password/reset')).toBe(502);
-    expect(broker.log().filter((line) => line['msg'] === 'token not granted').length).toBeGreaterThanOrEqual(16);
+    expect(broker.log().filter((line) => line['msg'] === 'token not granted').length).toBeGreaterThanOrEqual(
+      8 * Object.keys(GRANTS).length,
+    );
     expect(canaries.find(broker.stdout() + broker.stderr())).toEqual([]);
     expect(canaries.find(shown)).toEqual([]);
   });

@@ -137,6 +137,13 @@ describe('cached token', () => {
     await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', status: 503 });
   });
 
+  test('T10 a token that has ended before its answer came is not used', async () => {
+    const { cached, clock, answerWith } = rig({ lifetimeMs: 1_000 });
+    answerWith(async () => clock.stepWall(1_500));
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', cause: { reason: 'token_expired_on_arrival' } });
+    expect(cached.peek()).toBeUndefined();
+  });
+
   test('R10 counts the time the host was suspended, although the monotonic clock stood still', async () => {
     const { cached, clock } = rig({ lifetimeMs: 100_000 });
     await cached.get();
@@ -151,6 +158,30 @@ describe('cached token', () => {
     clock.stepWall(-3_600_000);
     await clock.advance(95_000);
     expect(cached.peek()).toBeUndefined();
+  });
+
+  test('goes on trying to renew after a failure, although nobody asks and the timer comes a moment early', async () => {
+    const { cached, clock, answerWith, grants } = rig({ lifetimeMs: 100_000 });
+    await cached.get();
+    answerWith(dead);
+    const after = clock.after;
+    clock.after = (delayMs, action) => after(delayMs - 0.5, action);
+    await clock.advance(88_000);
+    expect(grants()).toBeGreaterThan(3);
+    answerWith(async () => {});
+    await clock.advance(6_000);
+    expect(cached.peek()?.reveal()).toMatch(/^token-/);
+    await clock.advance(10_000);
+    expect(cached.peek()).toBeDefined();
+  });
+
+  test('T09 a token that could not be had is there when the server is back, before anybody asks again', async () => {
+    const { cached, clock, answerWith } = rig();
+    answerWith(dead);
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE' });
+    answerWith(async () => {});
+    await clock.advance(6_000);
+    expect(cached.peek()).toBeDefined();
   });
 
   test('stops renewing a token that nobody uses, and begins again when somebody does', async () => {

@@ -6,6 +6,7 @@ import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
 import { password } from '../../src/token/grants/password.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { recordingObserver } from '../helpers/refresh-token-observer.ts';
 
 /** What stood in one token request. */
 interface Sent {
@@ -88,7 +89,7 @@ describe('token request', () => {
       grant: 'password',
       resourceOwner: { username: 'ann é', password: { unsafeInline: 'p&w=1' } },
     });
-    const token = await password(parsed as never, server(), clock).get();
+    const token = await password(parsed as never, server(), clock, recordingObserver()).get();
     expect(Object.fromEntries(new URLSearchParams(sent[0]?.form))).toMatchObject({
       grant_type: 'password',
       username: 'ann é',

@@ -6,6 +6,22 @@ import { tokenIdentity } from '../../src/token/identity.ts';
 import { createSelfSigned } from '../helpers/certificates.ts';
 
 const name = fc.string({ minLength: 1, maxLength: 8 });
+/** Filled, as the loader would have it: with the same text, whatever the reference. */
+const reference = fc.oneof(
+  fc.record({ fromEnv: fc.constantFrom('a', 'b') }),
+  fc.record({ fromFile: fc.constantFrom('a', 'b') }),
+  fc.record({ unsafeInline: fc.constantFrom('a', 'b') }),
+);
+const jwtReference = fc.oneof(fc.record({ fromFile: name }), fc.record({ unsafeInline: fc.constantFrom('a.b.c', 'a.b.d') }));
+const signed = fc.record({
+  key: fc.constant({ fromEnv: 'KEY' }),
+  alg: fc.constant('RS256'),
+  issuer: name,
+  subject: fc.option(name, { nil: undefined }),
+  audience: fc.array(name, { minLength: 1, maxLength: 2 }),
+  claims: fc.option(fc.record({ scope: name, more: fc.json() }), { nil: undefined }),
+});
+const tokenType = fc.constantFrom('urn:a', 'urn:b');
 const scopeName = fc.constantFrom('a', 'b', 'ab', 'orders.read');
 
 /** Everything of a token's config that can change what it is worth. */
@@ -23,22 +39,35 @@ const inputs = fc.record({
     nil: undefined,
   }),
   parameters: fc.option(fc.dictionary(fc.constantFrom('x', 'y', 'xy'), name, { maxKeys: 2 }), { nil: undefined }),
-  username: fc.option(name, { nil: undefined }),
+  of: fc.oneof(
+    fc.constant({ grant: 'client_credentials' }),
+    fc.record({ grant: fc.constant('password'), resourceOwner: fc.record({ username: name, password: fc.constant({ fromEnv: 'P' }) }) }),
+    fc.record({ grant: fc.constant('refresh_token'), refreshToken: reference }),
+    fc.record({
+      grant: fc.constant('token_exchange'),
+      subject: reference,
+      subjectTokenType: tokenType,
+      requestedTokenType: fc.option(tokenType, { nil: undefined }),
+      actor: fc.option(fc.record({ token: reference, tokenType }), { nil: undefined }),
+    }),
+    fc.record({ grant: fc.constant('jwt_bearer'), subject: fc.oneof(jwtReference, fc.record({ sign: signed })) }),
+    fc.record({ grant: fc.constant('saml2_bearer'), subject: fc.record({ fromFile: name }) }),
+  ),
 });
+
+const CLIENT_CREDENTIALS = { grant: 'client_credentials' };
 
 type Inputs = typeof inputs extends fc.Arbitrary<infer T> ? T : never;
 
 function identityOf(given: Inputs, secret = 'secret'): string {
-  const { issuer, tokenEndpoint, username, method, ...rest } = given;
+  const { issuer, tokenEndpoint, method, of, ...rest } = given;
   const server = authorizationServer.parse({ issuer, tokenEndpoint });
-  const owner = username === undefined ? undefined : { username, password: { unsafeInline: secret } };
   return tokenIdentity(
     tokenSchema.parse({
       authorizationServer: 'as',
-      grant: owner === undefined ? 'client_credentials' : 'password',
       clientAuthentication: { method, secret: { unsafeInline: secret } },
-      ...(owner === undefined ? {} : { resourceOwner: owner }),
       ...rest,
+      ...of,
     }),
     server,
   );
@@ -57,7 +86,7 @@ describe('token identity', () => {
   });
 
   test('C01 is of fixed length and holds no secret material', () => {
-    const given: Inputs = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c' } as Inputs;
+    const given = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c', of: CLIENT_CREDENTIALS } as Inputs;
     expect(identityOf(given, 'one')).toMatch(/^[0-9a-f]{64}$/);
     expect(identityOf(given, 'one')).toBe(identityOf(given, 'another'));
   });
@@ -80,7 +109,7 @@ describe('token identity', () => {
   });
 
   test('C01 the order of scopes does not count', () => {
-    const given = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c' } as Inputs;
+    const given = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c', of: CLIENT_CREDENTIALS } as Inputs;
     expect(identityOf({ ...given, scope: 'a b' })).toBe(identityOf({ ...given, scope: 'b a' }));
   });
 });

@@ -2,6 +2,7 @@
 
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
+import type { ClientAuthenticationConfig } from '../schema/client-authentication.ts';
 import type { Config } from '../schema/root.ts';
 import type { TokenConfig } from '../schema/tokens.ts';
 import { signingAlgorithmsOf } from '../signing-key.ts';
@@ -10,9 +11,9 @@ import { signingAlgorithmsOf } from '../signing-key.ts';
 export function clientAuthenticationFindings(token: TokenConfig, path: ConfigPath, { authorizationServers }: Config): Finding[] {
   const { clientAuthentication: authentication, clientId } = token;
   const at = (...steps: string[]) => [...path, 'clientAuthentication', ...steps];
-  switch (authentication.method) {
+  switch (authentication?.method) {
     case 'client_secret_basic':
-      if (authentication.encoding !== 'raw' || !clientId.includes(':')) return [];
+      if (authentication.encoding !== 'raw' || !clientId?.includes(':')) return [];
       return [problem(at('encoding'), 'cannot be "raw" with a ":" in "clientId", which would end it (RFC 7617 §2); use "form"')];
     case 'private_key_jwt':
       return algorithmFindings(authentication, at('alg'));
@@ -30,7 +31,7 @@ export function clientAuthenticationFindings(token: TokenConfig, path: ConfigPat
   }
 }
 
-type PrivateKeyJwt = Extract<TokenConfig['clientAuthentication'], { method: 'private_key_jwt' }>;
+type PrivateKeyJwt = Extract<ClientAuthenticationConfig, { method: 'private_key_jwt' }>;
 
 function algorithmFindings({ key, alg }: PrivateKeyJwt, path: ConfigPath): Finding[] {
   if (alg === undefined || !key?.filled || key.kind.check?.(key.reveal()) !== undefined) return [];

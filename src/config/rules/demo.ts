@@ -4,8 +4,11 @@ import type { Finding } from '../problem.ts';
 import { problem } from '../problem.ts';
 import { type Rule, referenceFindings } from './rule.ts';
 
+/** What its authorization server can do with nothing but the config. */
+const DEMO_GRANTS = new Set(['client_credentials', 'password']);
+
 export const demoRules: Rule = (context) => {
-  const { demo, callers } = context.config;
+  const { demo, callers, tokens } = context.config;
   if (demo === undefined) return [];
   const { authorizationServer, call } = demo;
   const caller = Object.hasOwn(callers, call.caller) ? callers[call.caller] : undefined;
@@ -14,6 +17,14 @@ export const demoRules: Rule = (context) => {
     ...referenceFindings(call.listener, 'listeners', ['demo', 'call', 'listener'], context),
     ...referenceFindings(call.caller, 'callers', ['demo', 'call', 'caller'], context),
   ];
+  for (const [name, token] of Object.entries(tokens)) {
+    const asksDemo = token.authorizationServer === authorizationServer.name;
+    if (asksDemo && !DEMO_GRANTS.has(token.grant)) {
+      findings.push(
+        problem(['tokens', name, 'grant'], 'is not known to the demo\'s authorization server; use "client_credentials" or "password"'),
+      );
+    }
+  }
   if (caller !== undefined && caller.basic === undefined) {
     findings.push(problem(['demo', 'call', 'caller'], 'names a caller without "basic"; the call is made with a password'));
   }

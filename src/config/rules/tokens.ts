@@ -2,7 +2,9 @@
 
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
-import type { RenewConfig } from '../schema/tokens.ts';
+import type { RenewConfig, TokenConfig } from '../schema/tokens.ts';
+import { Secret } from '../secret.ts';
+import { signingAlgorithmsOf } from '../signing-key.ts';
 import { clientAuthenticationFindings } from './client-authentication.ts';
 import { sameFieldFindings } from './fields.ts';
 import { type Rule, referenceFindings } from './rule.ts';
@@ -15,6 +17,7 @@ export const tokenRules: Rule = (context) => {
       ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
       ...clientAuthenticationFindings(token, path, context.config),
       ...renewFindings(token.renew, [...path, 'renew']),
+      ...signedSubjectFindings(token, path),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),
       ...(context.complete && !used.has(name) ? [warning(path, 'is used by no route; name it in one, or remove it', 'key')] : []),
     ];
@@ -41,4 +44,14 @@ function renewFindings({ before, hardMargin, maxLifetime, defaultLifetime }: Ren
     findings.push(problem([...path, 'before'], 'is not shorter than "maxLifetime": every token would be renewed at once; make it shorter'));
   }
   return findings;
+}
+
+function signedSubjectFindings(token: TokenConfig, path: ConfigPath): Finding[] {
+  if (token.grant !== 'jwt_bearer' || token.subject instanceof Secret) return [];
+  const { key, alg } = token.subject.sign;
+  if (!key.filled || key.kind.check?.(key.reveal()) !== undefined) return [];
+  const fitting = signingAlgorithmsOf(key.reveal());
+  if (fitting.includes(alg)) return [];
+  const names = fitting.map((name) => `"${name}"`).join(' or ');
+  return [problem([...path, 'subject', 'sign', 'alg'], `does not fit the key; use ${names}, or another key`)];
 }

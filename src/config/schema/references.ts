@@ -5,32 +5,49 @@ import { Secret, type SecretKind, type SecretReference } from '../secret.ts';
 
 const WAYS = ['fromEnv', 'fromFile', 'unsafeInline'] as const;
 
-const reference = z
-  .strictObject(
-    {
-      fromEnv: z.string().min(1, 'is empty; name an environment variable').optional().describe('Name of an environment variable.'),
-      fromFile: z
-        .string()
-        .min(1, 'is empty; give the path of a file')
-        .optional()
-        .describe('Path of a file, relative to this config. It is watched; one newline at its end is dropped.'),
-      unsafeInline: z.string().min(1, 'is empty; give the value').optional().describe('The value itself. For demos: it is warned about.'),
-    },
-    {
-      error: (issue) =>
-        issue.code === 'invalid_type'
-          ? 'is not a reference; write { "fromEnv": "NAME" }, { "fromFile": "path" } or, for a demo, { "unsafeInline": "…" }'
-          : undefined,
-    },
-  )
-  .refine((object) => WAYS.filter((way) => way in object).length === 1, `must have exactly one of "${WAYS.join('", "')}"`)
-  .meta({ minProperties: 1, maxProperties: 1, examples: [{ fromEnv: 'NAME' }, { fromFile: 'path' }] });
+const ways = {
+  fromEnv: z.string().min(1, 'is empty; name an environment variable').optional().describe('Name of an environment variable.'),
+  fromFile: z
+    .string()
+    .min(1, 'is empty; give the path of a file')
+    .optional()
+    .describe('Path of a file, relative to this config. It is watched; one newline at its end is dropped.'),
+  unsafeInline: z.string().min(1, 'is empty; give the value').optional().describe('The value itself. For demos: it is warned about.'),
+};
+
+/** An object with exactly one of the ways, or of the other keys. */
+function oneWay<Other extends z.ZodRawShape>(other: Other) {
+  const keys = [...WAYS, ...Object.keys(other)];
+  return z
+    .strictObject(
+      { ...ways, ...other },
+      {
+        error: (issue) =>
+          issue.code === 'invalid_type'
+            ? 'is not a reference; write { "fromEnv": "NAME" }, { "fromFile": "path" } or, for a demo, { "unsafeInline": "…" }'
+            : undefined,
+      },
+    )
+    .refine((object) => keys.filter((key) => key in object).length === 1, `must have exactly one of "${keys.join('", "')}"`)
+    .meta({ minProperties: 1, maxProperties: 1, examples: [{ fromEnv: 'NAME' }, { fromFile: 'path' }] });
+}
+
+const reference = oneWay({});
 
 type Check = SecretKind['check'];
 
 /** A secret by reference. Never a plain string: those end up in version control. */
 export function secret(check?: Check) {
   return reference.transform((object) => new Secret(object as SecretReference, { confidential: true, check }));
+}
+
+/** A secret by reference, or what stands under one of the other keys, which must all be optional. */
+export function secretOr<Other extends z.ZodRawShape>(other: Other, check?: Check) {
+  return oneWay(other).transform((object) =>
+    WAYS.some((way) => way in object)
+      ? new Secret(object as SecretReference, { confidential: true, check })
+      : (object as { readonly [Key in keyof Other]: Exclude<z.output<Other[Key]>, undefined> }),
+  );
 }
 
 /** Public material (a certificate, a password hash, a field value): a plain string or a reference. */

@@ -90,6 +90,15 @@ export const route = z.strictObject({
     })
     .prefault({})
     .describe('How long the upstream may take.'),
+  onUnauthorized: z
+    .enum(['renew', 'pass'])
+    .default('renew')
+    .describe(
+      '"renew": a 401 of the upstream that is about the token leads to another token and one replay. "pass": it is passed on as it is.',
+    ),
+  replayBuffer: size({ min: 0, max: 16 * 1024 ** 2 })
+    .prefault('64KiB')
+    .describe('Longest body of a request that is kept to be sent again after a 401; with a longer one the 401 is passed on.'),
   maxBody: size().optional().describe('Largest body of a request; a larger one is 413. Default: no limit, since bodies are streamed.'),
   rewriteLocation: z.boolean().default(true).describe('Maps Location and Content-Location of the upstream back to the listener.'),
   forwarded: z.boolean().default(false).describe('Adds Forwarded and X-Forwarded-* of our own. Those of the caller never pass.'),

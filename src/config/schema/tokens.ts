@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { fieldValueProblem } from '../contents.ts';
 import { clientAuthentication } from './client-authentication.ts';
+import { jwtBearerKeys, refreshTokenKeys, saml2BearerKeys, tokenExchangeKeys } from './grants.ts';
 import { material, secret } from './references.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
@@ -122,8 +123,53 @@ const password = z.strictObject({
     .describe('Whose account the token is for.'),
 });
 
-export const token = z.discriminatedUnion('grant', [clientCredentials, password], {
-  error: 'is not a supported grant; use "client_credentials" or "password"',
+const refreshToken = z
+  .strictObject({
+    grant: z.literal('refresh_token').describe('The token is for whom the refresh token was issued (RFC 6749 §6).'),
+    ...shared,
+    ...refreshTokenKeys,
+  })
+  .refine((token) => (token.persist === undefined) === (token.persistKey === undefined), 'needs "persist" and "persistKey" together');
+
+const tokenExchange = z.strictObject({
+  grant: z.literal('token_exchange').describe('The token stands in for another, kept in a file (RFC 8693).'),
+  ...shared,
+  ...tokenExchangeKeys,
+});
+
+/** Of grants whose assertion proves enough: the client may say nothing of itself (RFC 7521 §4.1). */
+const assertionShared = {
+  ...shared,
+  clientId: shared.clientId.optional().describe('What the authorization server knows this client by, where it wants to know.'),
+  clientAuthentication: shared.clientAuthentication.optional().describe('How we prove to be this client, where the server wants a proof.'),
+};
+
+const needsClientId = [
+  (token: { clientId?: string | undefined; clientAuthentication?: unknown }) =>
+    token.clientAuthentication === undefined || token.clientId !== undefined,
+  'needs "clientId" beside "clientAuthentication"',
+] as const;
+
+const jwtBearer = z
+  .strictObject({
+    grant: z.literal('jwt_bearer').describe('The token is for whom a signed JWT names (RFC 7523 §2.1), such as a service account.'),
+    ...assertionShared,
+    ...jwtBearerKeys,
+  })
+  .refine(...needsClientId);
+
+const saml2Bearer = z
+  .strictObject({
+    grant: z.literal('saml2_bearer').describe('The token is for whom a SAML 2.0 assertion names (RFC 7522).'),
+    ...assertionShared,
+    ...saml2BearerKeys,
+  })
+  .refine(...needsClientId);
+
+const grants = [clientCredentials, password, refreshToken, tokenExchange, jwtBearer, saml2Bearer] as const;
+
+export const token = z.discriminatedUnion('grant', grants, {
+  error: `is not a supported grant; use one of ${grants.map(({ shape }) => `"${shape.grant.value}"`).join(', ')}`,
 });
 
 export type TokenConfig = z.output<typeof token>;

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { UnprovenRequest } from '../../authorization-server/client-proof.ts';
 import type { Clock } from '../../clock.ts';
+import { compactJwt } from '../signature.ts';
 
 /** Long enough for a slow request and small differences between clocks; servers refuse much longer ones. */
 const LIFETIME_SECONDS = 60;
@@ -14,7 +15,7 @@ export interface AssertionParts {
   readonly header: Readonly<Record<string, unknown>>;
   readonly audience: string | undefined;
   /** The signature of a signing input. */
-  sign(input: string): Buffer;
+  readonly sign: (input: Buffer) => Buffer;
 }
 
 /** Signs a new assertion; no two have the same `jti`. */
@@ -29,8 +30,7 @@ export function signAssertion({ clientId, issuer, tokenEndpoint }: UnprovenReque
     nbf: now,
     exp: now + LIFETIME_SECONDS,
   };
-  const input = [parts.header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${input}.${parts.sign(input).toString('base64url')}`;
+  return compactJwt(parts.header, claims, parts.sign);
 }
 
 /** Puts an assertion on a request. */

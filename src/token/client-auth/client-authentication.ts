@@ -2,16 +2,18 @@
 
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import type { Clock } from '../../clock.ts';
-import type { ClientAuthenticationConfig } from '../../config/schema/client-authentication.ts';
+import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientSecretBasic } from './client-secret-basic.ts';
 import { clientSecretJwt } from './client-secret-jwt.ts';
 import { clientSecretPost } from './client-secret-post.ts';
 import { none } from './none.ts';
 import { privateKeyJwt } from './private-key-jwt.ts';
 import { tlsClientAuth } from './tls-client-auth.ts';
+import { unnamed } from './unnamed.ts';
 
 /** One proof, or one for each secret of a list, in its order. */
-export function clientProofs(config: ClientAuthenticationConfig, clock: Clock): readonly ClientProof[] {
+export function clientProofs({ clientId, clientAuthentication: config }: TokenConfig, clock: Clock): readonly ClientProof[] {
+  if (config === undefined) return [clientId === undefined ? unnamed : none];
   switch (config.method) {
     case 'client_secret_basic':
       return config.secret.map((secret) => clientSecretBasic(secret, config.encoding));

@@ -13,7 +13,7 @@ export function clientSecretJwt(secret: Secret, { alg, audience }: Config, clock
   const hash = alg.replace('HS', 'sha');
   return {
     write(request) {
-      const sign = (input: string) => createHmac(hash, secret.reveal()).update(input).digest();
+      const sign = (input: Buffer) => createHmac(hash, secret.reveal()).update(input).digest();
       sendAssertion(request, signAssertion(request, { header: { alg, typ: 'JWT' }, audience, sign }, clock));
     },
   };

@@ -1,4 +1,4 @@
-/** `none`: a public client, which only says who it is (RFC 6749 §3.2.1). */
+/** `none`, and the default of the assertion grants: a client that only says who it is (RFC 6749 §3.2.1, RFC 7521 §4.1). */
 
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
 

@@ -4,7 +4,7 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import type { TokenSource } from '../source.ts';
-import { grantSource } from './grant.ts';
+import { grantRequests, grantSource } from './grant.ts';
 
 /** A refresh token in the answer is ignored: §4.4.3 says there should be none. */
 export function clientCredentials(
@@ -12,5 +12,6 @@ export function clientCredentials(
   server: AuthorizationServer,
   clock: Clock,
 ): TokenSource {
-  return grantSource(config, server, clock, () => ({}));
+  const request = grantRequests(config, server, clock);
+  return grantSource(async () => (await request({ grantType: 'client_credentials' })).token);
 }

@@ -1,6 +1,7 @@
 /** What all grants share: the token request around a grant's own parameters. */
 
-import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import type { AuthorizationServer, TokenRequest } from '../../authorization-server/authorization-server.ts';
+import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientProofs } from '../client-auth/client-authentication.ts';
@@ -9,38 +10,63 @@ import { acceptedLifetimeMs } from '../renewal.ts';
 import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
 
-/** A source that makes one token request for each `get`; `ownParameters` are read anew each time. */
-export function grantSource(
-  config: TokenConfig,
-  server: AuthorizationServer,
-  clock: Clock,
-  ownParameters: () => Record<string, string>,
-): TokenSource {
-  const rotation = new SecretRotation(clientProofs(config.clientAuthentication, clock));
-  return {
-    peek: () => undefined,
-    async get() {
-      // The server counts the lifetime from when it answered; counting from the question is never too late.
-      const requestedAt = clock.now();
-      const answer = await rotation.run((proof) =>
-        server.requestToken({
-          grant: config.grant,
-          clientId: config.clientId,
-          proof,
-          parameters: requestParameters(config, ownParameters()),
-          headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
-          maxSize: config.maxSize,
-        }),
-      );
-      const lifetimeMs = acceptedLifetimeMs(answer.lifetimeMs, config.renew);
-      return new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
-    },
+/** What a grant adds to the token request. */
+export interface GrantRequest {
+  /** Value of `grant_type`. */
+  readonly grantType: string;
+  /** Form fields of this grant alone; asked for anew whenever the request is sent again. */
+  readonly own?: () => Readonly<Record<string, string>>;
+  /** Left out, it means the scope granted before (RFC 6749 §6). */
+  readonly withoutScope?: boolean;
+  /** The answer must be of this type (RFC 8693 §2.2.1). */
+  readonly requestedTokenType?: string | undefined;
+  /** The token counts as ended from here on, whatever the answer says: milliseconds since the epoch. */
+  readonly endsAt?: number | undefined;
+}
+
+export interface Granted {
+  readonly token: Token;
+  /** A secret for the authorization server alone: it stands in no `Token`. */
+  readonly refreshToken: string | undefined;
+}
+
+/** Makes one token request for each call. Rejects with `AuthorizationServerError`. */
+export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
+
+export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock): RequestGrant {
+  const rotation = new SecretRotation(clientProofs(config, clock));
+  return async (request) => {
+    // The server counts the lifetime from when it answered; counting from the question is never too late.
+    const requestedAt = clock.now();
+    const answer = await rotation.run((proof) => server.requestToken(tokenRequest(config, request, proof)));
+    const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
+    const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
+    const token = new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
+    return { token, refreshToken: answer.refreshToken };
   };
 }
 
-function requestParameters(config: TokenConfig, own: Record<string, string>): URLSearchParams {
-  const form = new URLSearchParams(own);
-  if (config.scope !== undefined) form.set('scope', config.scope);
+function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientProof): TokenRequest {
+  return {
+    grant: request.grantType,
+    // openid-client wants a name; this one is sent by nobody.
+    clientId: config.clientId ?? 'unnamed',
+    proof,
+    parameters: requestParameters(config, request),
+    headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
+    maxSize: config.maxSize,
+    requestedTokenType: request.requestedTokenType,
+  };
+}
+
+/** A grant keeps no token: each `get` is one more. */
+export function grantSource(get: () => Promise<Token>): TokenSource {
+  return { peek: () => undefined, get };
+}
+
+function requestParameters(config: TokenConfig, { own = () => ({}), withoutScope = false }: GrantRequest): URLSearchParams {
+  const form = new URLSearchParams(own());
+  if (config.scope !== undefined && !withoutScope) form.set('scope', config.scope);
   for (const audience of config.audience ?? []) form.append('audience', audience);
   for (const resource of config.resource ?? []) form.append('resource', resource);
   for (const [name, value] of Object.entries(config.parameters ?? {})) form.set(name, value);

@@ -1,16 +1,60 @@
 /** The resource owner password credentials grant (RFC 6749 §4.3): a token for somebody's account. */
 
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { RefreshTokenObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
-import { grantSource } from './grant.ts';
+import type { Token } from '../token.ts';
+import { grantRequests, grantSource } from './grant.ts';
 
-/** User name and password are read for each grant, so changed ones serve the next. */
-export function password(config: TokenConfig & { grant: 'password' }, server: AuthorizationServer, clock: Clock): TokenSource {
-  const { resourceOwner } = config;
-  return grantSource(config, server, clock, () => ({
-    username: resourceOwner.username.reveal(),
-    password: resourceOwner.password.reveal(),
-  }));
+/**
+ * A refresh token in the answer renews the token from then on, so that the password travels once; it lives in memory only. One that
+ * is refused is forgotten, and the password follows at once. Changed credentials end its use: it belongs to those before.
+ */
+export function password(
+  config: TokenConfig & { grant: 'password' },
+  server: AuthorizationServer,
+  clock: Clock,
+  observer: RefreshTokenObserver,
+): TokenSource {
+  const request = grantRequests(config, server, clock);
+  const { username, password } = config.resourceOwner;
+  const versionOfOwner = () => `${username.version} ${password.version}`;
+  let kept: { readonly refreshToken: string; readonly ofOwner: string } | undefined;
+
+  const keep = (refreshToken: string | undefined, ofOwner: string) => {
+    if (refreshToken !== undefined) kept = { refreshToken, ofOwner };
+  };
+
+  /** `undefined` when the server refused the refresh token. */
+  async function renew(refreshToken: string, ofOwner: string): Promise<Token | undefined> {
+    try {
+      const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: refreshToken }), withoutScope: true });
+      keep(granted.refreshToken, ofOwner);
+      return granted.token;
+    } catch (error) {
+      const failure = toAuthorizationServerError(error);
+      if (failure.failureClass === 'transient') throw failure;
+      // A one-time token may have been used up by an answer that cannot be used, too.
+      kept = undefined;
+      if (failure.failureClass !== 'permanent') throw failure;
+      observer.refused(failure);
+      return undefined;
+    }
+  }
+
+  return grantSource(async () => {
+    const ofOwner = versionOfOwner();
+    if (kept?.ofOwner !== ofOwner) kept = undefined;
+    const renewed = kept && (await renew(kept.refreshToken, ofOwner));
+    if (renewed !== undefined) return renewed;
+    const granted = await request({
+      grantType: 'password',
+      own: () => ({ username: username.reveal(), password: password.reveal() }),
+    });
+    keep(granted.refreshToken, ofOwner);
+    return granted.token;
+  });
 }

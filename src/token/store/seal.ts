@@ -1,7 +1,8 @@
 /** Encryption of stored tokens at rest: AES-256-GCM under named keys. */
 
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Secret } from '../../config/secret.ts';
+import { decrypt, encrypt } from '../aes-gcm.ts';
 import type { StoredToken } from './store.ts';
 
 export interface SealKey {
@@ -19,35 +20,20 @@ export interface Seal {
   open(name: string, text: string): StoredToken | undefined;
 }
 
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-
 /** The first key seals, all open. The entry's name is authenticated with it, so that entries cannot be swapped. */
 export function aesSeal(keys: readonly SealKey[]): Seal {
-  const bytesOf = (key: SealKey) => Buffer.from(key.key.reveal(), 'base64');
   const first = keys[0] as SealKey;
   return {
-    name: (identity) => createHmac('sha256', bytesOf(first)).update(`name:${identity}`).digest('hex'),
+    name: (identity) => createHmac('sha256', Buffer.from(first.key.reveal(), 'base64')).update(`name:${identity}`).digest('hex'),
     seal(name, token) {
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', bytesOf(first), nonce).setAAD(Buffer.from(name));
-      const sealed = Buffer.concat([nonce, cipher.update(JSON.stringify(token)), cipher.final(), cipher.getAuthTag()]);
-      return `1.${first.id}.${sealed.toString('base64url')}`;
+      return `1.${first.id}.${encrypt(first.key, name, JSON.stringify(token))}`;
     },
     open(name, text) {
       const match = /^1\.([A-Za-z0-9._-]{1,64})\.([A-Za-z0-9_-]+)$/.exec(text);
       const key = keys.find((candidate) => candidate.id === match?.[1]);
       if (match === null || key === undefined) return undefined;
-      const sealed = Buffer.from(match[2] as string, 'base64url');
-      if (sealed.length <= NONCE_BYTES + TAG_BYTES) return undefined;
-      const decipher = createDecipheriv('aes-256-gcm', bytesOf(key), sealed.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(name));
-      decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-      try {
-        const clear = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
-        return readStoredToken(clear.toString());
-      } catch {
-        return undefined;
-      }
+      const clear = decrypt(key.key, name, match[2] as string);
+      return clear === undefined ? undefined : readStoredToken(clear);
     },
   };
 }

@@ -3,10 +3,11 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../../src/config/schema/authorization-servers.ts';
-import { token as tokenSchema } from '../../../src/config/schema/tokens.ts';
+import { type TokenConfig, token as tokenSchema } from '../../../src/config/schema/tokens.ts';
 import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
 import { password } from '../../../src/token/grants/password.ts';
 import type { TokenSource } from '../../../src/token/source.ts';
+import { UNOBSERVED } from '../../../src/token/tokens.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { answerWith, oauthError, tokenAnswer } from '../../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../../helpers/scripted-server.ts';
@@ -31,7 +32,8 @@ async function start(secrets: readonly string[], grant = 'client_credentials', r
     clientAuthentication: { method: 'client_secret_post', secret: secrets.map((unsafeInline) => ({ unsafeInline })) },
     ...(grant === 'password' ? { resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } } : {}),
   });
-  return config.grant === 'password' ? password(config, authorizationServer, clock) : clientCredentials(config, authorizationServer, clock);
+  if (config.grant === 'password') return password(config, authorizationServer, clock, UNOBSERVED.refreshTokenObserver('orders'));
+  return clientCredentials(config as TokenConfig & { grant: 'client_credentials' }, authorizationServer, clock);
 }
 
 /** The secrets the server was shown, in order. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { hashPassword, type PasswordHash, parsePasswordHash, verifyPassword } from '../../src/caller/password-hash.ts';
+import { hashPassword, type PasswordHash, parsePasswordHash, verifyPassword } from '../src/password-hash.ts';
 
 const parsed = (text: string): PasswordHash => {
   const hash = parsePasswordHash(text);

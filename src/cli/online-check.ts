@@ -1,0 +1,65 @@
+/** `token-broker check --online`: each grant and each upstream, tried for real. */
+
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config/schema/root.ts';
+import { toBrokerError } from '../errors.ts';
+import { Tokens, UNOBSERVED } from '../token/tokens.ts';
+import { probeUpstream } from '../upstream/probe.ts';
+
+/** One thing that was tried. */
+export interface OnlineResult {
+  /** `token orders`, `upstream of route orders`. */
+  readonly what: string;
+  readonly ok: boolean;
+  readonly ms: number;
+  /** What came of it, without a secret. */
+  readonly said: string;
+}
+
+/** Tries everything at the same time. Tokens are discarded, and nothing is read from or written to a store. */
+export async function checkOnline(config: Config): Promise<OnlineResult[]> {
+  // Trying a refresh token may use it up.
+  const tried = Object.fromEntries(Object.entries(config.tokens).filter(([, token]) => token.grant !== 'refresh_token'));
+  const skipped = Object.keys(config.tokens).filter((name) => !Object.hasOwn(tried, name));
+  const tokens = new Tokens({
+    config: { ...config, tokens: tried, store: undefined },
+    clock: systemClock,
+    ...UNOBSERVED,
+  });
+  try {
+    const results = await Promise.all([
+      ...tokens.all().map((source) =>
+        attempt(`token ${source.name}`, async () => {
+          const token = await source.get();
+          return `granted, lasts ${Math.round(token.lifetimeMs / 1000)}s`;
+        }),
+      ),
+      ...Object.entries(config.routes).map(([name, route]) =>
+        attempt(`upstream of route ${name}`, async () => {
+          await probeUpstream(route);
+          return 'connected';
+        }),
+      ),
+    ]);
+    return [
+      ...skipped.map((name) => ({ what: `token ${name}`, ok: true, ms: 0, said: 'skipped: trying a refresh token may use it up' })),
+      ...results,
+    ];
+  } finally {
+    await tokens.close();
+  }
+}
+
+async function attempt(what: string, action: () => Promise<string>): Promise<OnlineResult> {
+  const startedAt = systemClock.monotonic();
+  const elapsed = () => Math.round(systemClock.monotonic() - startedAt);
+  try {
+    const said = await action();
+    return { what, ok: true, ms: elapsed(), said };
+  } catch (cause) {
+    const error = toBrokerError(cause);
+    const { reason, said } = (error.cause ?? {}) as { reason?: string; said?: string };
+    const details = [reason, said].filter((text) => text !== undefined).join(', ');
+    return { what, ok: false, ms: elapsed(), said: `${error.code}: ${error.message}${details === '' ? '' : ` (${details})`}` };
+  }
+}

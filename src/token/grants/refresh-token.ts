@@ -1,0 +1,47 @@
+/** The refresh token grant (RFC 6749 §6) with a refresh token that was obtained elsewhere. */
+
+import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
+import type { Clock } from '../../clock.ts';
+import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { RefreshTokenObserver } from '../observer.ts';
+import type { TokenSource } from '../source.ts';
+import type { Token } from '../token.ts';
+import { grantRequests, grantSource } from './grant.ts';
+import { KeptRefreshToken } from './kept-refresh-token.ts';
+
+/** A new refresh token in an answer is kept before the access token beside it is used: the one before may be good no more. */
+export function refreshToken(
+  config: TokenConfig & { grant: 'refresh_token' },
+  server: AuthorizationServer,
+  clock: Clock,
+  observer: RefreshTokenObserver,
+): TokenSource {
+  const request = grantRequests(config, server, clock);
+  const kept = new KeptRefreshToken({
+    configured: config.refreshToken,
+    file: config.persist,
+    key: config.persistKey,
+    owner: JSON.stringify([server.identity, config.clientId]),
+    observer,
+  });
+
+  async function redeem(refreshToken: string): Promise<Token> {
+    const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: refreshToken }) });
+    if (granted.refreshToken !== undefined && granted.refreshToken !== refreshToken) await kept.replace(granted.refreshToken);
+    return granted.token;
+  }
+
+  return grantSource(async () => {
+    const used = await kept.current();
+    try {
+      return await redeem(used);
+    } catch (error) {
+      if (toAuthorizationServerError(error).failureClass !== 'permanent') throw error;
+      // Another broker with the same file may have been first; its replacement is there by now.
+      const newer = await kept.current();
+      if (newer === used) throw error;
+      return redeem(newer);
+    }
+  });
+}

@@ -1,0 +1,17 @@
+/** The SAML 2.0 bearer grant (RFC 7522): an assertion that an identity provider has put into a file, for a token. */
+
+import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import type { Clock } from '../../clock.ts';
+import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { TokenSource } from '../source.ts';
+import { grantRequests, grantSource } from './grant.ts';
+
+/** The assertion is read anew for each grant and sent as it stands, in base64url without padding or line breaks (§2.1). */
+export function saml2Bearer(config: TokenConfig & { grant: 'saml2_bearer' }, server: AuthorizationServer, clock: Clock): TokenSource {
+  const request = grantRequests(config, server, clock);
+  return grantSource(async () => {
+    const assertion = Buffer.from(await config.subject.fresh()).toString('base64url');
+    const granted = await request({ grantType: 'urn:ietf:params:oauth:grant-type:saml2-bearer', own: () => ({ assertion }) });
+    return granted.token;
+  });
+}

@@ -1,0 +1,32 @@
+/** Token exchange (RFC 8693): a token for another audience in place of one that somebody else keeps in a file. */
+
+import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import { AuthorizationServerError } from '../../authorization-server/failure.ts';
+import { jwtExpiresAt } from '../../authorization-server/jwt.ts';
+import type { Clock } from '../../clock.ts';
+import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { TokenSource } from '../source.ts';
+import { grantRequests, grantSource } from './grant.ts';
+
+/** Subject and actor are read anew for each grant. Where the subject is a JWT with `exp`, what it was exchanged for ends no later. */
+export function tokenExchange(config: TokenConfig & { grant: 'token_exchange' }, server: AuthorizationServer, clock: Clock): TokenSource {
+  const request = grantRequests(config, server, clock);
+  const { subject, subjectTokenType, requestedTokenType, actor } = config;
+  return grantSource(async () => {
+    const [subjectToken, actorToken] = await Promise.all([subject.fresh(), actor?.token.fresh()]);
+    const endsAt = jwtExpiresAt(subjectToken);
+    if (endsAt !== undefined && endsAt <= clock.now()) throw new AuthorizationServerError('permanent', 'subject_expired');
+    const granted = await request({
+      grantType: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      own: () => ({
+        subject_token: subjectToken,
+        subject_token_type: subjectTokenType,
+        ...(requestedTokenType === undefined ? {} : { requested_token_type: requestedTokenType }),
+        ...(actor === undefined || actorToken === undefined ? {} : { actor_token: actorToken, actor_token_type: actor.tokenType }),
+      }),
+      requestedTokenType,
+      endsAt,
+    });
+    return granted.token;
+  });
+}

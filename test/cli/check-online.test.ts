@@ -1,0 +1,72 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer } from '../helpers/authorization-server.ts';
+import { createAuthority } from '../helpers/certificates.ts';
+import { freePort } from '../helpers/redis.ts';
+import { answerWith } from '../helpers/scripted-answers.ts';
+import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
+import { run } from './run.ts';
+
+let authorizationServer: TestAuthorizationServer;
+let origin: ScriptedServer;
+let folder: string;
+
+beforeEach(async () => {
+  authorizationServer = await startAuthorizationServer();
+  origin = await startScriptedServer({ answer: () => answerWith(200, []), tls: await (await createAuthority('Unknown')).issueServer() });
+  folder = await mkdtemp(join(tmpdir(), 'token-broker-online-'));
+});
+
+afterEach(async () => {
+  await Promise.all([authorizationServer.close(), origin.close(), rm(folder, { recursive: true })]);
+});
+
+async function check(secret: string, upstream: string, ...args: string[]) {
+  const file = join(folder, 'sidecar.config.json');
+  const config = {
+    listeners: { local: { address: '127.0.0.1:8080', authenticate: ['anonymous'] } },
+    authorizationServers: { acme: { issuer: authorizationServer.issuer, tls: { ca: authorizationServer.ca } } },
+    tokens: {
+      orders: {
+        authorizationServer: 'acme',
+        grant: 'client_credentials',
+        clientId: CLIENTS.orders.clientId,
+        clientAuthentication: { secret: { fromEnv: 'SECRET' } },
+      },
+    },
+    routes: { api: { path: '/', callers: ['anonymous'], token: 'orders', upstream } },
+  };
+  await writeFile(file, JSON.stringify(config));
+  return run(['check', '-c', file, '--online', ...args], { env: { SECRET: secret } });
+}
+
+describe('token-broker check --online', () => {
+  test('obtains each token for real and connects to each upstream: exit 0', async () => {
+    const { stdout, code } = await check(CLIENTS.orders.secret, authorizationServer.issuer.replace('https:', 'http:'));
+    expect(stdout).toMatch(/^ok {5}token orders: granted, lasts 3600s \(\d+ms\)$/m);
+    expect(stdout).toMatch(/^ok {5}upstream of route api: connected \(\d+ms\)$/m);
+    expect(code).toBe(0);
+    expect(authorizationServer.grants()).toBe(1);
+  });
+
+  test('says what failed and why, without a secret: exit 1', async () => {
+    const { stderr, stdout, code } = await check('a wrong secret', origin.url);
+    expect(stderr).toMatch(/^FAILED token orders: TOKEN_REJECTED: .*invalid_client/m);
+    expect(stderr).toMatch(/^FAILED upstream of route api: UPSTREAM_UNREACHABLE: the TLS identity of the upstream cannot be verified/m);
+    expect(stderr + stdout).not.toContain('a wrong secret');
+    expect(code).toBe(1);
+    expect(origin.requests).toHaveLength(0);
+  });
+
+  test('gives the same as JSON', async () => {
+    const { stdout, code } = await check(CLIENTS.orders.secret, `http://127.0.0.1:${await freePort()}`, '--format', 'json');
+    const result = JSON.parse(stdout) as { valid: boolean; online: { what: string; ok: boolean }[] };
+    expect([code, result.valid]).toEqual([1, true]);
+    expect(result.online).toMatchObject([
+      { what: 'token orders', ok: true },
+      { what: 'upstream of route api', ok: false },
+    ]);
+  });
+});
