@@ -5,19 +5,17 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import { Breaker } from './breaker.ts';
 import { AuthorizationServerCalls } from './call.ts';
+import type { ClientProof } from './client-proof.ts';
 import { toAuthorizationServerError } from './failure.ts';
 import { MetadataDocument } from './metadata.ts';
 import { secretsOfRequest } from './said.ts';
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts';
 
-/** Puts the client's proof of identity on a token request (RFC 6749 §2.3). Called anew for each request. */
-export type ClientAuthentication = (clientId: string, form: URLSearchParams, headers: Headers) => void | Promise<void>;
-
 export interface TokenRequest {
   /** Value of `grant_type`. */
   readonly grant: string;
   readonly clientId: string;
-  readonly authenticate: ClientAuthentication;
+  readonly proof: ClientProof;
   readonly parameters: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
   /** Longest acceptable access token in bytes. */
@@ -56,10 +54,12 @@ export class AuthorizationServer {
     return this.#breaker.run(async () => {
       const metadata = await this.#metadata.get();
       const { fetch, accepted } = this.#tokenFetch(request);
+      const { clientId, proof } = request;
       // oxlint-disable-next-line typescript/no-misused-promises -- openid-client awaits it; only its types say void.
-      const client = new oauth.Configuration({ ...metadata }, request.clientId, undefined, (_server, _client, form, headers) =>
-        request.authenticate(request.clientId, form, headers),
-      );
+      const prove: oauth.ClientAuth = (_server, _client, form, headers) =>
+        proof.write({ clientId, form, headers, issuer: this.#config.issuer, tokenEndpoint: metadata.token_endpoint });
+      const aliases = { use_mtls_endpoint_aliases: proof.certificate !== undefined };
+      const client = new oauth.Configuration({ ...metadata }, clientId, aliases, prove);
       // Whether http is acceptable was decided by the config's rules and by discovery.
       oauth.allowInsecureRequests(client);
       client[oauth.customFetch] = fetch;
@@ -82,7 +82,13 @@ export class AuthorizationServer {
     const fetch: oauth.CustomFetch = async (url, options) => {
       const form = options.body as URLSearchParams;
       const headers = { ...options.headers, ...request.headers };
-      const answer = await this.#calls.call({ url, method: options.method, headers, body: form.toString() });
+      const answer = await this.#calls.call({
+        url,
+        method: options.method,
+        headers,
+        body: form.toString(),
+        certificate: request.proof.certificate,
+      });
       answered = readTokenAnswer(answer, {
         maxSize: request.maxSize,
         tokenTypes: this.#config.tokenTypes.map((type) => type.toLowerCase()),

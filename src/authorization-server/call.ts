@@ -1,7 +1,9 @@
 /** One HTTP call to an authorization server: bounded in time and size, never redirected, never an unread body. */
 
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import { Agent, request } from 'undici';
+import { request } from 'undici';
+import type { ClientCertificate } from './client-proof.ts';
+import { ConnectionPools, type PoolOptions } from './connection-pools.ts';
 import { AuthorizationServerError } from './failure.ts';
 
 /** Ten times what the largest known metadata documents and token answers need. */
@@ -19,26 +21,18 @@ export interface CallRequest {
   readonly method: string;
   readonly headers: Record<string, string>;
   readonly body: string | undefined;
-}
-
-export interface CallerOptions {
-  /** Milliseconds for the whole call. */
-  readonly timeoutMs: number;
-  readonly connectTimeoutMs: number;
-  /** PEM certificates instead of the system's. */
-  readonly ca: () => string | undefined;
+  /** Presented where the server asks for one. */
+  readonly certificate?: ClientCertificate | undefined;
 }
 
 /** Makes calls to one authorization server over connections of its own, so that a hung server holds up no other. */
 export class AuthorizationServerCalls {
-  readonly #options: CallerOptions;
-  #agent: Agent;
-  #ca: string | undefined;
+  readonly #timeoutMs: number;
+  readonly #pools: ConnectionPools;
 
-  constructor(options: CallerOptions) {
-    this.#options = options;
-    this.#ca = options.ca();
-    this.#agent = this.#createAgent();
+  constructor(options: PoolOptions) {
+    this.#timeoutMs = options.timeoutMs;
+    this.#pools = new ConnectionPools(options);
   }
 
   /** Throws what undici throws, or an `AuthorizationServerError` when the answer is larger than 64 KiB. */
@@ -47,8 +41,8 @@ export class AuthorizationServerCalls {
       method: call.method as 'GET',
       headers: call.headers,
       body: call.body ?? null,
-      dispatcher: this.#currentAgent(),
-      signal: AbortSignal.timeout(this.#options.timeoutMs),
+      dispatcher: this.#pools.get(call.certificate),
+      signal: AbortSignal.timeout(this.#timeoutMs),
     });
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -67,32 +61,8 @@ export class AuthorizationServerCalls {
     return { status: statusCode, field, body: decode(Buffer.concat(chunks), field('content-encoding')) };
   }
 
-  async close(): Promise<void> {
-    await this.#agent.destroy();
-  }
-
-  #currentAgent(): Agent {
-    const ca = this.#options.ca();
-    if (ca !== this.#ca) {
-      const old = this.#agent;
-      this.#ca = ca;
-      this.#agent = this.#createAgent();
-      void old.close();
-    }
-    return this.#agent;
-  }
-
-  #createAgent(): Agent {
-    return new Agent({
-      allowH2: false,
-      // Grants are rare; sixteen connections carry the discovery and token calls of any sidecar.
-      connections: 16,
-      pipelining: 1,
-      maxHeaderSize: 16 * 1024,
-      headersTimeout: this.#options.timeoutMs,
-      bodyTimeout: this.#options.timeoutMs,
-      connect: { timeout: this.#options.connectTimeoutMs, rejectUnauthorized: true, ...(this.#ca === undefined ? {} : { ca: this.#ca }) },
-    });
+  close(): Promise<void> {
+    return this.#pools.close();
   }
 }
 

@@ -12,6 +12,8 @@ export interface FailureDetails {
   readonly retryAfterMs?: number | undefined;
   /** The resource owner's credentials were refused: trying again could lock the account. */
   readonly resourceOwnerRefused?: boolean;
+  /** The client's proof was refused: another secret may do. */
+  readonly clientRefused?: boolean;
   /** What the server said, masked and cut: for the log only. */
   readonly said?: string | undefined;
   readonly cause?: unknown;
@@ -24,6 +26,7 @@ export class AuthorizationServerError extends Error {
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly resourceOwnerRefused: boolean;
+  readonly clientRefused: boolean;
   readonly said: string | undefined;
 
   constructor(failureClass: FailureClass, reason: string, details: FailureDetails = {}) {
@@ -32,6 +35,7 @@ export class AuthorizationServerError extends Error {
     this.reason = reason;
     this.retryAfterMs = details.retryAfterMs;
     this.resourceOwnerRefused = details.resourceOwnerRefused ?? false;
+    this.clientRefused = details.clientRefused ?? false;
     this.said = details.said;
   }
 }

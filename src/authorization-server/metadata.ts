@@ -10,6 +10,8 @@ import { AuthorizationServerError, toAuthorizationServerError } from './failure.
 export interface Metadata {
   readonly issuer: string;
   readonly token_endpoint: string;
+  /** For clients that prove themselves by a certificate (RFC 8705 §5). */
+  readonly mtls_endpoint_aliases?: { readonly token_endpoint: string };
 }
 
 /** After a failed re-read the old document serves on, and the next try comes after this long. */
@@ -81,7 +83,12 @@ export class MetadataDocument {
     });
     const metadata = found.serverMetadata();
     if (metadata.issuer !== issuer) throw new AuthorizationServerError('transient', 'issuer_mismatch');
-    return { issuer, token_endpoint: this.#checkEndpoint(metadata.token_endpoint) };
+    const alias = metadata.mtls_endpoint_aliases?.token_endpoint;
+    return {
+      issuer,
+      token_endpoint: this.#checkEndpoint(metadata.token_endpoint),
+      ...(alias === undefined ? {} : { mtls_endpoint_aliases: { token_endpoint: this.#checkEndpoint(alias) } }),
+    };
   }
 
   async #get(url: string): Promise<Response> {

@@ -67,9 +67,12 @@ function refusal(answer: Answer, json: Record<string, unknown> | undefined, rule
   const code = typeof error === 'string' ? error : 'invalid_client';
   if (TRANSIENT_ERRORS.has(code)) return new AuthorizationServerError('transient', code, details);
   const resourceOwnerRefused = rules.grant === 'password' && code === 'invalid_grant';
+  // Keycloak calls a wrong secret unauthorized_client; the status tells it from a client that may not use the grant.
+  const clientRefused = code === 'invalid_client' || (status === 401 && code === 'unauthorized_client');
   return new AuthorizationServerError('permanent', /^[a-z_]{1,64}$/.test(code) ? code : `http_${status}`, {
     ...details,
     resourceOwnerRefused,
+    clientRefused,
   });
 }
 

@@ -9,7 +9,7 @@ export function schemaCommand(io: Io): Command {
     .description('Print the JSON Schema of the config, for editors and other tools.')
     .addHelpText('after', '\nExample:\n  token-broker schema > sidecar.schema.json\n')
     .action(() => {
-      io.stdout.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`);
-      io.exit(0);
+      // Longer than a pipe holds: ending at once would cut it short.
+      io.stdout.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`, () => io.exit(0));
     });
 }

@@ -116,15 +116,17 @@ function exposedText(mode: number): string {
 /** A certificate and a key side by side must belong together. */
 function keyPairFindings(value: unknown, path: ConfigPath): Finding[] {
   if (value instanceof Secret) return [];
-  const { cert, key } = (value ?? {}) as { cert?: unknown; key?: unknown };
-  const isPair = isSound(cert, certificatesProblem) && isSound(key, privateKeyProblem);
-  if (isPair && !keyMatchesCertificate(key.reveal(), cert.reveal())) {
-    return [problem([...path, 'key'], 'does not belong to the certificate in "cert"; give the key it was issued for')];
+  const entries = entriesOf(value);
+  const [name, certificate] = entries.find(([step]) => step === 'cert' || step === 'certificate') ?? [];
+  const key = entries.find(([step]) => step === 'key')?.[1];
+  const isPair = isSound(certificate, certificatesProblem) && isSound(key, privateKeyProblem);
+  if (isPair && !keyMatchesCertificate(key.reveal(), certificate.reveal())) {
+    return [problem([...path, 'key'], `does not belong to the certificate in "${name}"; give the key it was issued for`)];
   }
-  return entriesOf(value).flatMap(([step, child]) => keyPairFindings(child, [...path, step]));
+  return entries.flatMap(([step, child]) => keyPairFindings(child, [...path, step]));
 }
 
-/** Whether this is a loaded secret of that kind without a problem of its own. */
+/** Whether this is a loaded secret that holds such a thing. */
 function isSound(value: unknown, check: (text: string) => string | undefined): value is Secret {
-  return value instanceof Secret && value.kind.check === check && value.filled && check(value.reveal()) === undefined;
+  return value instanceof Secret && value.filled && check(value.reveal()) === undefined;
 }

@@ -3,34 +3,31 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { TlsOptions } from 'node:tls';
 import type { Client, Context, Provider } from 'oidc-provider';
+import { clientMetadata, type DemoClient, type DemoCredentials, METHODS } from './client.ts';
 import { authorityOf, closeServer, type DemoAddress, listen } from './listen.ts';
 import { memoryAdapters } from './memory-adapter.ts';
+import { mutualTls, peerCertificate } from './mutual-tls.ts';
 import { type DemoUser, registerPasswordGrant } from './password-grant.ts';
-
-type DemoGrant = 'client_credentials' | 'password' | 'refresh_token';
-type DemoClientAuthentication = 'client_secret_basic' | 'client_secret_post';
-
-export interface DemoClient {
-  readonly clientId: string;
-  readonly secret: string;
-  readonly clientAuthentication: DemoClientAuthentication;
-  /** With `refresh_token` beside `password`, its answers hold one; each is good for one use. */
-  readonly grants: readonly DemoGrant[];
-  /** Scope names it may ask for, separated by spaces; absent: any. */
-  readonly scope?: string;
-}
 
 /** One request to the token endpoint, without anything secret. `undefined` is what the request did not say. */
 export interface TokenRequest {
   readonly path: string;
   readonly grant: string | undefined;
   readonly clientId: string | undefined;
-  readonly clientAuthentication: DemoClientAuthentication | 'none';
+  readonly clientAuthentication: DemoCredentials['clientAuthentication'];
   readonly scope: string | undefined;
   readonly status: number;
   /** The OAuth error code of a refusal. */
   readonly error: string | undefined;
+}
+
+export interface DemoTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Whose client certificates to trust; any others are taken as self-signed. Absent: none is asked for. */
+  readonly clientCa?: string;
 }
 
 export interface DemoAuthorizationServerOptions {
@@ -41,7 +38,7 @@ export interface DemoAuthorizationServerOptions {
   readonly users: readonly DemoUser[];
   readonly lifetimeSeconds: number;
   /** PEM; absent: plain http. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: DemoTls;
   /** Called after each token request, answered or refused. */
   readonly onEvent?: (event: TokenRequest) => void;
   /** Called with each access token given out. For tests: it is a secret. */
@@ -57,7 +54,7 @@ export interface DemoAuthorizationServer {
 /** Starts it. Grants: client_credentials, password and refresh_token; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
 export async function startDemoAuthorizationServer(options: DemoAuthorizationServerOptions): Promise<DemoAuthorizationServer> {
   const { Provider, errors } = await loadProvider();
-  const server = options.tls === undefined ? createServer() : createTlsServer({ cert: options.tls.cert, key: options.tls.key });
+  const server = options.tls === undefined ? createServer() : createTlsServer(tlsOptions(options.tls));
   const port = await listen(server, options.address);
   const scheme = options.tls === undefined ? 'http' : 'https';
   const issuer = options.issuer ?? `${scheme}://${authorityOf(options.address.host, port)}`;
@@ -72,6 +69,11 @@ export async function startDemoAuthorizationServer(options: DemoAuthorizationSer
     throw error;
   }
   return { issuer, port, close: () => closeServer(server) };
+}
+
+function tlsOptions({ cert, key, clientCa }: DemoTls): TlsOptions {
+  // Which certificates will do is decided by the client's registration, after the handshake.
+  return { cert, key, ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }) };
 }
 
 async function loadProvider(): Promise<typeof import('oidc-provider')> {
@@ -94,7 +96,8 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
     jwks: { keys: [{ ...signingKey, alg: 'ES256', use: 'sig', kid: 'demo' }] },
     clients: options.clients.map(clientMetadata),
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+    clientAuthMethods: METHODS,
+    enabledJWA: { clientAuthSigningAlgValues: ['HS256', 'HS384', 'HS512', 'RS256', 'PS256', 'ES256', 'EdDSA'] },
     clientBasedCORS: () => false,
     scopes: scopesOf(options.clients),
     responseTypes: [],
@@ -103,20 +106,9 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      mTLS: mutualTls,
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context: Context, resource: string) => resourceServer(resource) },
     },
-  };
-}
-
-function clientMetadata(client: DemoClient): object {
-  return {
-    client_id: client.clientId,
-    client_secret: client.secret,
-    token_endpoint_auth_method: client.clientAuthentication,
-    grant_types: client.grants,
-    redirect_uris: [],
-    response_types: [],
-    ...(client.scope === undefined ? {} : { scope: client.scope }),
   };
 }
 
@@ -150,8 +142,12 @@ function watchTokenRequests(provider: Provider, options: DemoAuthorizationServer
 }
 
 function presented(context: Context): TokenRequest['clientAuthentication'] {
+  const { client, body } = context.oidc ?? {};
   if (/^basic /i.test(context.get('Authorization'))) return 'client_secret_basic';
-  return context.oidc?.body?.client_secret === undefined ? 'none' : 'client_secret_post';
+  if (body?.client_secret !== undefined) return 'client_secret_post';
+  // Which of two methods an assertion or a certificate was meant for, only the registration tells.
+  const hasProof = body?.client_assertion !== undefined || peerCertificate(context) !== undefined;
+  return hasProof ? (client?.clientAuthMethod ?? 'none') : 'none';
 }
 
 function single(value: string | string[] | undefined): string | undefined {

@@ -2,7 +2,8 @@
 
 import type { Config } from '../config/schema/root.ts';
 import type { Address } from '../config/schema/values.ts';
-import { type DemoAuthorizationServer, type DemoClient, startDemoAuthorizationServer, type TokenRequest } from './authorization-server.ts';
+import { type DemoAuthorizationServer, startDemoAuthorizationServer, type TokenRequest } from './authorization-server.ts';
+import { type DemoClient, type DemoCredentials, demoCredentials } from './client.ts';
 import { type EchoedRequest, type EchoUpstream, startEchoUpstream } from './echo-upstream.ts';
 import { authorityOf, type DemoAddress } from './listen.ts';
 import type { DemoUser } from './password-grant.ts';
@@ -77,13 +78,13 @@ function isDemoToken(token: Config['tokens'][string]): token is DemoToken {
 function clientsOf(tokens: readonly DemoToken[]): DemoClient[] {
   const byId = Map.groupBy(tokens, (token) => token.clientId);
   return [...byId].map(([clientId, shared]) => {
-    const secrets = new Set(shared.map((token) => token.clientAuthentication.secret.reveal()));
-    if (secrets.size > 1) throw new Error(`client "${clientId}" has two secrets in "tokens": the demo knows one for each client`);
+    const [credentials, ...others] = shared.map((token) => demoCredentials(clientId, token.clientAuthentication));
+    if (others.some((other) => JSON.stringify(other) !== JSON.stringify(credentials)))
+      throw new Error(`client "${clientId}" has two secrets or methods in "tokens": the demo knows one for each client`);
     const scopes = new Set(shared.flatMap((token) => token.scope?.split(' ') ?? []));
     return {
+      ...(credentials as DemoCredentials),
       clientId,
-      secret: [...secrets].join(''),
-      clientAuthentication: shared[0]?.clientAuthentication.method ?? 'client_secret_basic',
       grants: DEMO_GRANTS.filter((grant) => shared.some((token) => token.grant === grant)),
       ...(scopes.size === 0 ? {} : { scope: [...scopes].join(' ') }),
     };

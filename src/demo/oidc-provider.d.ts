@@ -6,6 +6,7 @@ declare module 'oidc-provider' {
   export interface Client {
     readonly clientId: string;
     readonly scope?: string;
+    readonly clientAuthMethod: import('./client.ts').DemoCredentials['clientAuthentication'];
     grantTypeAllowed(grant: string): boolean;
   }
 
@@ -15,6 +16,7 @@ declare module 'oidc-provider' {
     readonly grant_type?: FormField;
     readonly client_id?: FormField;
     readonly client_secret?: FormField;
+    readonly client_assertion?: FormField;
     readonly scope?: FormField;
     readonly resource?: FormField;
     readonly username?: FormField;
@@ -26,6 +28,7 @@ declare module 'oidc-provider' {
     readonly path: string;
     readonly status: number;
     body: unknown;
+    readonly req: IncomingMessage;
     get(field: string): string;
     /** Set once a route of the provider has matched. */
     readonly oidc?: {

@@ -1,6 +1,6 @@
 /** What makes two tokens the same: every input that can change what a token is worth, and no secret material. */
 
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { SignedSubject } from '../config/schema/grants.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
@@ -21,6 +21,7 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     token.grant,
     token.clientId ?? null,
     token.clientAuthentication?.method ?? null,
+    certificateOf(token),
     token.scope === undefined ? null : [...new Set(token.scope.split(' '))].sort(),
     token.audience ?? null,
     token.resource ?? null,
@@ -31,6 +32,12 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     inputsOfGrant(token),
   ];
   return digest(JSON.stringify(inputs));
+}
+
+/** A server may bind tokens to the client certificate (RFC 8705 §3): they are worth nothing to whoever has another. */
+function certificateOf({ clientAuthentication: authentication }: TokenConfig): string | null {
+  const isTls = authentication?.method === 'tls_client_auth' || authentication?.method === 'self_signed_tls_client_auth';
+  return isTls ? new X509Certificate(authentication.certificate.reveal()).fingerprint256 : null;
 }
 
 /** Whom the token is for, as far as the grant says it. */

@@ -1,15 +1,16 @@
-/** JSON Web Signatures (RFC 7515, compact form) with a private key of ours. */
+/** JSON Web Signatures (RFC 7515, compact form). */
 
 import { constants, sign as signBytes } from 'node:crypto';
 import type { SigningAlgorithm } from '../config/signing-key.ts';
 
-/** @param key PEM, of a kind that fits the header's `alg` */
-export function signJwt(header: { readonly alg: SigningAlgorithm } & Record<string, unknown>, claims: object, key: string): string {
+/** @param sign makes the signature of a signing input, as the header's `alg` says */
+export function compactJwt(header: object, claims: object, sign: (input: Buffer) => Buffer): string {
   const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${input}.${signatureOf(Buffer.from(input), header.alg, key).toString('base64url')}`;
+  return `${input}.${sign(Buffer.from(input)).toString('base64url')}`;
 }
 
-function signatureOf(bytes: Buffer, alg: SigningAlgorithm, key: string): Buffer {
+/** @param key PEM private key, of a kind that fits `alg` */
+export function signatureOf(bytes: Buffer, alg: SigningAlgorithm, key: string): Buffer {
   switch (alg) {
     case 'RS256':
       return signBytes('sha256', bytes, key);

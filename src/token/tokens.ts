@@ -75,9 +75,13 @@ export class Tokens {
   #createSource(name: string, token: TokenConfig, options: TokensOptions): CachedToken {
     const { config, observer, clock } = options;
     const server = this.#servers.get(token.authorizationServer) as AuthorizationServer;
+    const serverConfig = config.authorizationServers[token.authorizationServer] as Config['authorizationServers'][string];
     const cached = new CachedToken({
       name,
-      identity: tokenIdentity(token, config.authorizationServers[token.authorizationServer] as Config['authorizationServers'][string]),
+      // Asked for anew each time: user name, fields and certificate may change with their files.
+      get identity() {
+        return tokenIdentity(token, serverConfig);
+      },
       grant: createGrant(token, server, clock, options.refreshTokenObserver(name)),
       renew: token.renew,
       store: this.#store,

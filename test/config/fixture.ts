@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { type LoadedConfig, type LoadOptions, loadConfig } from '../../src/config/load.ts';
 import { ConfigError, type ConfigProblem } from '../../src/config/problem.ts';
+import type { Secret } from '../../src/config/secret.ts';
 
 /** argon2id of "correct horse" at the least cost. */
 export const PASSWORD_HASH = '$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
@@ -74,4 +75,11 @@ export async function verdict(
 /** `path message`, the parts that most tests look at. */
 export function said(problems: readonly ConfigProblem[]): string[] {
   return problems.map(({ path, message }) => `${path} ${message}`.trim());
+}
+
+/** The client secret of the token `orders`. */
+export function clientSecret({ config }: LoadedConfig): Secret {
+  const authentication = config.tokens['orders']?.clientAuthentication;
+  if (authentication?.method !== 'client_secret_basic') throw new Error('the token "orders" has another method');
+  return authentication.secret[0] as Secret;
 }

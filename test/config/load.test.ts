@@ -3,18 +3,19 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError, formatProblem } from '../../src/config/problem.ts';
-import { bent, load, said, useDirectory, validConfig, verdict } from './fixture.ts';
+import { bent, clientSecret, load, said, useDirectory, validConfig, verdict } from './fixture.ts';
 
 const directory = useDirectory();
 const file = () => directory.path('sidecar.config.json');
 
 describe('a config that is right', () => {
   test('is returned with its defaults, durations in milliseconds, and secrets filled', async () => {
-    const { config, warnings } = await load(file(), validConfig());
+    const loaded = await load(file(), validConfig());
+    const { config, warnings } = loaded;
     expect(warnings).toEqual([]);
     expect(config.admin.address).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 9099 });
     expect(config.shutdown.grace).toBe(25_000);
-    expect(config.tokens['orders']?.clientAuthentication?.secret.reveal()).toBe('client secret from the environment');
+    expect(clientSecret(loaded).reveal()).toBe('client secret from the environment');
   });
 
   test('K01 may have comments, trailing commas, tabs, a byte order mark and any line ending', async () => {

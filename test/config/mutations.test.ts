@@ -1,5 +1,6 @@
 /** Whatever is done to a config: the loader answers with problems, in time, and never quotes a value. */
 
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
@@ -13,6 +14,8 @@ import { bent, type Loose, useDirectory, verdict } from './fixture.ts';
 const canaries = createCanaries();
 /** With characters that no name has: what stands where a name belongs is quoted, by design, when it could be one. */
 const CANARY = canaries.plant('config');
+const KEY = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+canaries.watch('key', KEY);
 const directory = useDirectory();
 const file = () => directory.path('sidecar.config.json');
 const ENV = { CLIENT_SECRET: CANARY };
@@ -33,6 +36,14 @@ const rich = () =>
       resourceOwner: { username: CANARY, password: { unsafeInline: CANARY } },
       headers: { 'X-Key': `${CANARY}\n` },
       parameters: { tenant: CANARY },
+    };
+    config['tokens'].signed = {
+      ...config['tokens'].orders,
+      clientAuthentication: { method: 'private_key_jwt', key: { unsafeInline: KEY }, alg: 'EdDSA', kid: CANARY, audience: CANARY },
+    };
+    config['tokens'].certified = {
+      ...config['tokens'].orders,
+      clientAuthentication: { method: 'tls_client_auth', certificate: CANARY, key: { unsafeInline: KEY } },
     };
     config['routes'].ledger = {
       path: '/ledger',

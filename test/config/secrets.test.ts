@@ -2,7 +2,7 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import { formatProblem } from '../../src/config/problem.ts';
 import { createAuthority } from '../helpers/certificates.ts';
-import { bent, load, PASSWORD_HASH, said, useDirectory, verdict } from './fixture.ts';
+import { bent, clientSecret, load, PASSWORD_HASH, said, useDirectory, verdict } from './fixture.ts';
 
 const CANARY = 'canary-7f3a9c51e2';
 const directory = useDirectory();
@@ -16,9 +16,8 @@ const withSecret = (secret: unknown) =>
 
 const writeSecret = (name: string, content: string | Uint8Array, mode = 0o600) => writeFile(directory.path(name), content, { mode });
 
-async function secretOf(secret: unknown): Promise<string | undefined> {
-  const { config } = await load(file(), withSecret(secret), { env: { FROM_ENV: `${CANARY}\n` } });
-  return config.tokens['orders']?.clientAuthentication?.secret.reveal();
+async function secretOf(secret: unknown): Promise<string> {
+  return clientSecret(await load(file(), withSecret(secret), { env: { FROM_ENV: `${CANARY}\n` } })).reveal();
 }
 
 describe('secrets', () => {
@@ -42,6 +41,16 @@ describe('secrets', () => {
     await writeSecret('..data/linked', CANARY);
     await symlink('..data/linked', directory.path('link'));
     expect(await secretOf({ fromFile: './link' })).toBe(CANARY);
+  });
+
+  test('K03 are read again on demand, whether or not anybody watches their file; an unusable file changes nothing', async () => {
+    await writeSecret('fresh', 'before');
+    const secret = clientSecret(await load(file(), withSecret({ fromFile: 'fresh' })));
+    await writeSecret('fresh', 'after\n');
+    expect([secret.reveal(), await secret.fresh(), secret.reveal()]).toEqual(['before', 'after', 'after']);
+    await writeSecret('fresh', '');
+    expect(await secret.fresh()).toBe('after');
+    expect(await clientSecret(await load(file(), withSecret({ unsafeInline: 'inline' }))).fresh()).toBe('inline');
   });
 
   test('K03 may stand in the config, with a warning that does not show them', async () => {

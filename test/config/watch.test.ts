@@ -2,9 +2,8 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { Clock } from '../../src/clock.ts';
 import { formatProblem } from '../../src/config/problem.ts';
-import type { Secret } from '../../src/config/secret.ts';
 import type { WatchOptions } from '../../src/config/watch.ts';
-import { bent, load, PASSWORD_HASH, useDirectory } from './fixture.ts';
+import { bent, clientSecret, load, PASSWORD_HASH, useDirectory } from './fixture.ts';
 
 const directory = useDirectory();
 let count = 0;
@@ -56,7 +55,7 @@ async function watched(secretFile: string, options: WatchOptions = {}) {
   const clock = new LookClock();
   const problems: string[] = [];
   const watch = loaded.watch({ clock, onProblem: (problem) => problems.push(formatProblem(problem)), ...options });
-  const secret = loaded.config.tokens['orders']?.clientAuthentication?.secret as Secret;
+  const secret = clientSecret(loaded);
   return { file, secret, clock, problems, watch };
 }
 

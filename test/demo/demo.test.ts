@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,5 +116,33 @@ describe('the demo', () => {
   test('knows one secret for each client', async () => {
     const config = await loadExample((example) => example.replace('"clientId": "ledger-sidecar"', '"clientId": "orders-sidecar"'));
     await expect(startDemo(config)).rejects.toThrow('client "orders-sidecar" has two secrets');
+  });
+
+  const ordersBy = (authentication: object) => (example: string) =>
+    example.replace(
+      '{ "method": "client_secret_basic", "secret": { "unsafeInline": "demo-secret-of-orders" } }',
+      JSON.stringify(authentication),
+    );
+  const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+  test.each<[string, object]>([
+    ['client_secret_jwt', { method: 'client_secret_jwt', secret: [{ unsafeInline: 'the first' }, { unsafeInline: 'the second' }] }],
+    ['private_key_jwt', { method: 'private_key_jwt', key: { unsafeInline: key }, kid: 'demo' }],
+    ['none', { method: 'none' }],
+  ])('checks clients that prove themselves by %s', async (method, authentication) => {
+    const config = await loadExample(ordersBy(authentication));
+    const asked: TokenRequest[] = [];
+    const demo = await startDemo(config, (event) => void (event.kind === 'token-request' && asked.push(event.request)));
+    const broker = new Broker({ config, log: pino({ level: 'silent' }) });
+    await broker.start();
+    expect((await makeWorkedCall(config, boundTo(broker, 'local'), asked)).answered.status).toBe(200);
+    expect(asked).toContainEqual(expect.objectContaining({ clientId: 'orders-sidecar', clientAuthentication: method, status: 200 }));
+    await broker.close();
+    await demo.close();
+  });
+
+  test('says which client proves itself in a way that it cannot check', async () => {
+    const config = await loadExample(ordersBy({ method: 'private_key_jwt', assertion: { unsafeInline: 'e30.e30.eA' } }));
+    await expect(startDemo(config)).rejects.toThrow('client "orders-sidecar" proves itself in a way that the demo cannot check');
   });
 });

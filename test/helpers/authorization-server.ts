@@ -1,6 +1,7 @@
 /** The real authorization server of most tests: oidc-provider over TLS, counting what it was asked. */
 
-import { type DemoClient, startDemoAuthorizationServer, type TokenRequest } from '../../src/demo/authorization-server.ts';
+import { startDemoAuthorizationServer, type TokenRequest } from '../../src/demo/authorization-server.ts';
+import type { DemoClient } from '../../src/demo/client.ts';
 import { sharedAuthority } from './certificates.ts';
 
 /** Grants of both kinds, ready for use; the secrets need the form encoding of RFC 6749 appendix B. */
@@ -57,7 +58,7 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
     clients: options.clients ?? Object.values(CLIENTS),
     users: options.users ?? [USER],
     lifetimeSeconds: options.lifetimeSeconds ?? 3600,
-    ...(options.plain ? {} : { tls: await authority.issueServer() }),
+    ...(options.plain ? {} : { tls: { ...(await authority.issueServer()), clientCa: authority.certificate } }),
     onEvent: (request) => void requests.push(request),
     onIssued: (accessToken) => void issued.push(accessToken),
   });

@@ -15,3 +15,17 @@ for (const base of [Error, TypeError, RangeError, SyntaxError]) {
     },
   });
 }
+
+/**
+ * The same holds for what `structuredClone` makes: its objects are not of this context's `Object`, and oidc-provider then takes
+ * a client's keys for something else.
+ */
+const clone = globalThis.structuredClone;
+globalThis.structuredClone = (value, options) => atHome(clone(value, options));
+
+function atHome(value) {
+  if (typeof value !== 'object' || value === null || value instanceof Object) return value;
+  if (Object.getPrototypeOf(value)?.constructor?.name === 'Object') Object.setPrototypeOf(value, Object.prototype);
+  if (Array.isArray(value) || value instanceof Object) for (const child of Object.values(value)) atHome(child);
+  return value;
+}

@@ -11,7 +11,7 @@ import type { TokenConfig } from '../../src/config/schema/tokens.ts';
 import { jwtBearer } from '../../src/token/grants/jwt-bearer.ts';
 import { saml2Bearer } from '../../src/token/grants/saml2-bearer.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { tokenAnswer } from '../helpers/scripted-answers.ts';
+import { oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
 const pem = { type: 'pkcs8', format: 'pem' } as const;
@@ -23,10 +23,12 @@ const KEYS = {
 
 let folder: string;
 let server: ScriptedServer;
+let answer: () => string;
 const closing: { close(): Promise<unknown> }[] = [];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'token-broker-bearer-'));
-  server = await startScriptedServer({ answer: () => tokenAnswer({ refresh_token: 'ignored' }) });
+  answer = () => tokenAnswer({ refresh_token: 'ignored' });
+  server = await startScriptedServer({ answer: () => answer() });
   closing.push(server);
 });
 afterEach(async () => {
@@ -141,6 +143,37 @@ describe('jwt_bearer with claims that we sign', () => {
     expect(first['jti']).not.toBe(second['jti']);
     expect((second['iat'] as number) - (first['iat'] as number)).toBe(7);
     expect((second['exp'] as number) - (first['exp'] as number)).toBe(7);
+  });
+
+  test('T05 T16 is made anew for each client secret of a list: no assertion is sent twice', async () => {
+    await put('key', KEYS.ec);
+    const secret = ['old', 'new'].map((unsafeInline) => ({ unsafeInline }));
+    const { get } = await source({
+      ...signing({ alg: 'ES256' }),
+      clientId: 'orders-sidecar',
+      clientAuthentication: { method: 'client_secret_post', secret },
+    });
+    answer = () => (sent(server.requests.length - 1)['client_secret'] === 'new' ? tokenAnswer() : oauthError('invalid_client', 401));
+    await get();
+    expect([sent(0)['client_secret'], sent(1)['client_secret']]).toEqual(['old', 'new']);
+    expect(decoded(sent(0)['assertion']).claims['jti']).not.toBe(decoded(sent(1)['assertion']).claims['jti']);
+  });
+
+  test('T05 T16 stands beside an assertion of the client, each with a key and an audience of its own', async () => {
+    await put('key', KEYS.ec);
+    await put('client-key', KEYS.rsa);
+    const { get } = await source({
+      ...signing({ alg: 'ES256' }),
+      clientId: 'orders-sidecar',
+      clientAuthentication: { method: 'private_key_jwt', key: { fromFile: 'client-key' } },
+    });
+    await get();
+    const [grant, client] = [decoded(sent()['assertion']), decoded(sent()['client_assertion'])];
+    expect([grant.header, client.header]).toMatchObject([{ alg: 'ES256' }, { alg: 'RS256' }]);
+    expect([grant.claims, client.claims]).toMatchObject([
+      { iss: 'robot@acme.example', aud: 'https://login.acme.example/token' },
+      { iss: 'orders-sidecar', aud: `${server.url}/token` },
+    ]);
   });
 
   test.each([

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { authorizationServer } from '../../src/config/schema/authorization-servers.ts';
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { tokenIdentity } from '../../src/token/identity.ts';
+import { createSelfSigned } from '../helpers/certificates.ts';
 
 const name = fc.string({ minLength: 1, maxLength: 8 });
 /** Filled, as the loader would have it: with the same text, whatever the reference. */
@@ -27,7 +28,7 @@ const scopeName = fc.constantFrom('a', 'b', 'ab', 'orders.read');
 const inputs = fc.record({
   issuer: fc.constantFrom('https://a.example', 'https://a.example/', 'https://a.example/b'),
   tokenEndpoint: fc.option(fc.constantFrom('https://a.example/token', 'https://b.example/token'), { nil: undefined }),
-  method: fc.constantFrom('client_secret_basic', 'client_secret_post'),
+  method: fc.constantFrom('client_secret_basic', 'client_secret_post', 'client_secret_jwt'),
   clientId: name,
   scope: fc.option(
     fc.uniqueArray(scopeName, { minLength: 1 }).map((names) => names.sort().join(' ')),
@@ -88,6 +89,23 @@ describe('token identity', () => {
     const given = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c', of: CLIENT_CREDENTIALS } as Inputs;
     expect(identityOf(given, 'one')).toMatch(/^[0-9a-f]{64}$/);
     expect(identityOf(given, 'one')).toBe(identityOf(given, 'another'));
+  });
+
+  test('C01 a client certificate counts, since tokens may be bound to it (RFC 8705 §3); its key does not', async () => {
+    const [one, other] = [await createSelfSigned({ commonName: 'c' }), await createSelfSigned({ commonName: 'c' })];
+    const server = authorizationServer.parse({ issuer: 'https://a.example' });
+    const identityWith = (certificate: string, key: string) =>
+      tokenIdentity(
+        tokenSchema.parse({
+          authorizationServer: 'as',
+          grant: 'client_credentials',
+          clientId: 'c',
+          clientAuthentication: { method: 'tls_client_auth', certificate, key: { unsafeInline: key } },
+        }),
+        server,
+      );
+    expect(identityWith(one.cert, one.key)).not.toBe(identityWith(other.cert, other.key));
+    expect(identityWith(one.cert, one.key)).toBe(identityWith(one.cert, other.key));
   });
 
   test('C01 the order of scopes does not count', () => {

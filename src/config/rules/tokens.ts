@@ -5,6 +5,7 @@ import { type Finding, problem, warning } from '../problem.ts';
 import type { RenewConfig, TokenConfig } from '../schema/tokens.ts';
 import { Secret } from '../secret.ts';
 import { signingAlgorithmsOf } from '../signing-key.ts';
+import { clientAuthenticationFindings } from './client-authentication.ts';
 import { sameFieldFindings } from './fields.ts';
 import { type Rule, referenceFindings } from './rule.ts';
 
@@ -14,6 +15,7 @@ export const tokenRules: Rule = (context) => {
     const path = ['tokens', name];
     return [
       ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
+      ...clientAuthenticationFindings(token, path, context.config),
       ...renewFindings(token.renew, [...path, 'renew']),
       ...signedSubjectFindings(token, path),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),

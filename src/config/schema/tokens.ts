@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { fieldValueProblem } from '../contents.ts';
+import { clientAuthentication } from './client-authentication.ts';
 import { jwtBearerKeys, refreshTokenKeys, saml2BearerKeys, tokenExchangeKeys } from './grants.ts';
 import { material, secret } from './references.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
@@ -27,16 +28,6 @@ const PROTOCOL_PARAMETERS = new Set([
   'requested_token_type',
   'code',
 ]);
-
-const clientAuthentication = z.strictObject({
-  method: z
-    .enum(['client_secret_basic', 'client_secret_post'], {
-      error: 'is not a supported client authentication method; use "client_secret_basic" or "client_secret_post"',
-    })
-    .default('client_secret_basic')
-    .describe('Where the client id and secret stand: in the Authorization field, form-encoded (RFC 6749 §2.3.1), or in the form.'),
-  secret: secret().describe('The client secret. A changed one is used from the next token request; the token at hand stays.'),
-});
 
 const renew = z.strictObject({
   before: duration({ minMs: 0 })

@@ -1,15 +1,32 @@
 /** The client authentication a token's config asks for. */
 
-import type { ClientAuthentication } from '../../authorization-server/authorization-server.ts';
+import type { ClientProof } from '../../authorization-server/client-proof.ts';
+import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientSecretBasic } from './client-secret-basic.ts';
+import { clientSecretJwt } from './client-secret-jwt.ts';
 import { clientSecretPost } from './client-secret-post.ts';
+import { none } from './none.ts';
+import { privateKeyJwt } from './private-key-jwt.ts';
+import { tlsClientAuth } from './tls-client-auth.ts';
+import { unnamed } from './unnamed.ts';
 
-export function clientAuthentication(config: NonNullable<TokenConfig['clientAuthentication']>): ClientAuthentication {
+/** One proof, or one for each secret of a list, in its order. */
+export function clientProofs({ clientId, clientAuthentication: config }: TokenConfig, clock: Clock): readonly ClientProof[] {
+  if (config === undefined) return [clientId === undefined ? unnamed : none];
   switch (config.method) {
     case 'client_secret_basic':
-      return clientSecretBasic(config.secret);
+      return config.secret.map((secret) => clientSecretBasic(secret, config.encoding));
     case 'client_secret_post':
-      return clientSecretPost(config.secret);
+      return config.secret.map(clientSecretPost);
+    case 'client_secret_jwt':
+      return config.secret.map((secret) => clientSecretJwt(secret, config, clock));
+    case 'private_key_jwt':
+      return [privateKeyJwt(config, clock)];
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth':
+      return [tlsClientAuth(config)];
+    case 'none':
+      return [none];
   }
 }

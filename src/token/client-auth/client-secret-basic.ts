@@ -1,13 +1,16 @@
 /** `client_secret_basic`: id and secret in the `Authorization` field (RFC 6749 §2.3.1). */
 
-import type { ClientAuthentication } from '../../authorization-server/authorization-server.ts';
+import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import type { Secret } from '../../config/secret.ts';
 
-/** The secret is read for each request, so a changed one serves the next grant. */
-export function clientSecretBasic(secret: Secret): ClientAuthentication {
-  return (clientId, _form, headers) => {
-    const credentials = `${formEncode(clientId)}:${formEncode(secret.reveal())}`;
-    headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`);
+/** `raw` is for servers that read RFC 7617 and not RFC 6749: they take id and secret as they stand. */
+export function clientSecretBasic(secret: Secret, encoding: 'form' | 'raw'): ClientProof {
+  const encode = encoding === 'form' ? formEncode : (text: string) => text;
+  return {
+    write({ clientId, headers }) {
+      const credentials = `${encode(clientId)}:${encode(secret.reveal())}`;
+      headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`);
+    },
   };
 }
 

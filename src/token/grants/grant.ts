@@ -1,10 +1,11 @@
 /** What all grants share: the token request around a grant's own parameters. */
 
-import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import type { AuthorizationServer, TokenRequest } from '../../authorization-server/authorization-server.ts';
+import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
-import { clientAuthentication } from '../client-auth/client-authentication.ts';
-import { unauthenticated } from '../client-auth/unauthenticated.ts';
+import { clientProofs } from '../client-auth/client-authentication.ts';
+import { SecretRotation } from '../client-auth/secret-rotation.ts';
 import { acceptedLifetimeMs } from '../renewal.ts';
 import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
@@ -33,25 +34,28 @@ export interface Granted {
 export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
 
 export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock): RequestGrant {
-  const { clientId, clientAuthentication: method } = config;
-  const authenticate = method === undefined ? unauthenticated(clientId !== undefined) : clientAuthentication(method);
+  const rotation = new SecretRotation(clientProofs(config, clock));
   return async (request) => {
     // The server counts the lifetime from when it answered; counting from the question is never too late.
     const requestedAt = clock.now();
-    const answer = await server.requestToken({
-      grant: request.grantType,
-      // openid-client wants a name; this one is sent by nobody.
-      clientId: clientId ?? 'unnamed',
-      authenticate,
-      parameters: requestParameters(config, request),
-      headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
-      maxSize: config.maxSize,
-      requestedTokenType: request.requestedTokenType,
-    });
+    const answer = await rotation.run((proof) => server.requestToken(tokenRequest(config, request, proof)));
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
     const token = new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
     return { token, refreshToken: answer.refreshToken };
+  };
+}
+
+function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientProof): TokenRequest {
+  return {
+    grant: request.grantType,
+    // openid-client wants a name; this one is sent by nobody.
+    clientId: config.clientId ?? 'unnamed',
+    proof,
+    parameters: requestParameters(config, request),
+    headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
+    maxSize: config.maxSize,
+    requestedTokenType: request.requestedTokenType,
   };
 }
 

@@ -8,7 +8,7 @@ import type { SignedSubject } from '../../config/schema/grants.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { Secret } from '../../config/secret.ts';
 import { signingAlgorithmsOf } from '../../config/signing-key.ts';
-import { signJwt } from '../signature.ts';
+import { compactJwt, signatureOf } from '../signature.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
@@ -33,7 +33,7 @@ function signedAssertion(config: SignedSubject, clock: Clock): string {
   if (!signingAlgorithmsOf(key).includes(alg)) throw new AuthorizationServerError('permanent', 'signing_key_unusable');
   const now = Math.floor(clock.now() / 1000);
   const header = { alg, typ: 'JWT', ...(kid === undefined ? {} : { kid }) };
-  return signJwt(
+  return compactJwt(
     header,
     {
       ...claims,
@@ -45,6 +45,6 @@ function signedAssertion(config: SignedSubject, clock: Clock): string {
       exp: now + Math.floor(lifetime / 1000),
       jti: randomUUID(),
     },
-    key,
+    (input) => signatureOf(input, alg, key),
   );
 }

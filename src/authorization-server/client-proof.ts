@@ -1,0 +1,27 @@
+/** What the authorization server asks of a client authentication method. */
+
+import type { Secret } from '../config/secret.ts';
+
+/** A token request that says nothing yet of who sends it. */
+export interface UnprovenRequest {
+  readonly clientId: string;
+  readonly form: URLSearchParams;
+  readonly headers: Headers;
+  /** As the config knows it; `undefined` where only the token endpoint is known. */
+  readonly issuer: string | undefined;
+  readonly tokenEndpoint: string;
+}
+
+/** A client certificate and its key, both PEM. */
+export interface ClientCertificate {
+  readonly certificate: Secret;
+  readonly key: Secret;
+}
+
+/** One way for a client to prove that it is that client (RFC 6749 §2.3). */
+export interface ClientProof {
+  /** Puts the proof on a request. Called anew for each, retries included; reads secrets at that moment. */
+  write(request: UnprovenRequest): void | Promise<void>;
+  /** For methods whose proof is the TLS connection (RFC 8705 §2). */
+  readonly certificate?: ClientCertificate;
+}

@@ -1,0 +1,41 @@
+/** Rules about `tokens.*.clientAuthentication`: what fits together with the key, the client and the server. */
+
+import type { ConfigPath } from '../path.ts';
+import { type Finding, problem, warning } from '../problem.ts';
+import type { ClientAuthenticationConfig } from '../schema/client-authentication.ts';
+import type { Config } from '../schema/root.ts';
+import type { TokenConfig } from '../schema/tokens.ts';
+import { signingAlgorithmsOf } from '../signing-key.ts';
+
+/** @param path of the token */
+export function clientAuthenticationFindings(token: TokenConfig, path: ConfigPath, { authorizationServers }: Config): Finding[] {
+  const { clientAuthentication: authentication, clientId } = token;
+  const at = (...steps: string[]) => [...path, 'clientAuthentication', ...steps];
+  switch (authentication?.method) {
+    case 'client_secret_basic':
+      if (authentication.encoding !== 'raw' || !clientId?.includes(':')) return [];
+      return [problem(at('encoding'), 'cannot be "raw" with a ":" in "clientId", which would end it (RFC 7617 §2); use "form"')];
+    case 'private_key_jwt':
+      return algorithmFindings(authentication, at('alg'));
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth': {
+      const server = authorizationServers[token.authorizationServer];
+      if (!(server?.tokenEndpoint ?? server?.issuer)?.startsWith('http:')) return [];
+      return [problem(at('method'), 'needs TLS, and the authorization server is http; use https there, or another method')];
+    }
+    case 'none':
+      if (token.grant !== 'client_credentials') return [];
+      return [warning(at('method'), 'proves nothing: whoever knows "clientId" can get the same token; use a method that proves something')];
+    default:
+      return [];
+  }
+}
+
+type PrivateKeyJwt = Extract<ClientAuthenticationConfig, { method: 'private_key_jwt' }>;
+
+function algorithmFindings({ key, alg }: PrivateKeyJwt, path: ConfigPath): Finding[] {
+  if (alg === undefined || !key?.filled || key.kind.check?.(key.reveal()) !== undefined) return [];
+  const fitting = signingAlgorithmsOf(key.reveal());
+  if (fitting.includes(alg)) return [];
+  return [problem(path, `does not fit the key; remove it, or use ${fitting.map((name) => `"${name}"`).join(' or ')}`)];
+}

@@ -1,0 +1,83 @@
+/** Ordered lists of secrets: old and new side by side while the server changes from one to the other. */
+
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { AuthorizationServer } from '../../../src/authorization-server/authorization-server.ts';
+import { authorizationServer as serverSchema } from '../../../src/config/schema/authorization-servers.ts';
+import { type TokenConfig, token as tokenSchema } from '../../../src/config/schema/tokens.ts';
+import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
+import { password } from '../../../src/token/grants/password.ts';
+import type { TokenSource } from '../../../src/token/source.ts';
+import { UNOBSERVED } from '../../../src/token/tokens.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+import { answerWith, oauthError, tokenAnswer } from '../../helpers/scripted-answers.ts';
+import { type ScriptedServer, startScriptedServer } from '../../helpers/scripted-server.ts';
+
+let server: ScriptedServer;
+let authorizationServer: AuthorizationServer;
+/** What the server takes. */
+let accepted: string[] = [];
+
+afterEach(() => Promise.all([server.close(), authorizationServer.close()]));
+
+const REFUSED = oauthError('invalid_client', 401);
+
+async function start(secrets: readonly string[], grant = 'client_credentials', refusal = REFUSED): Promise<TokenSource> {
+  const clock = new FakeClock();
+  server = await startScriptedServer({ answer: () => (accepted.includes(tried().at(-1) ?? '') ? tokenAnswer() : refusal) });
+  authorizationServer = new AuthorizationServer(serverSchema.parse({ tokenEndpoint: `${server.url}/token` }), clock);
+  const config = tokenSchema.parse({
+    authorizationServer: 'as',
+    grant,
+    clientId: 'the-client',
+    clientAuthentication: { method: 'client_secret_post', secret: secrets.map((unsafeInline) => ({ unsafeInline })) },
+    ...(grant === 'password' ? { resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } } : {}),
+  });
+  if (config.grant === 'password') return password(config, authorizationServer, clock, UNOBSERVED.refreshTokenObserver('orders'));
+  return clientCredentials(config as TokenConfig & { grant: 'client_credentials' }, authorizationServer, clock);
+}
+
+/** The secrets the server was shown, in order. */
+const tried = () => server.requests.map((asked) => new URLSearchParams(asked.body.toString()).get('client_secret') ?? '');
+
+describe('a list of secrets', () => {
+  test('T05 is tried in its order within one grant, and the one that works comes first from then on', async () => {
+    accepted = ['new'];
+    const granted = await start(['old', 'new']);
+    await granted.get();
+    await granted.get();
+    expect(tried()).toEqual(['old', 'new', 'new']);
+    accepted = ['old'];
+    await granted.get();
+    await granted.get();
+    expect(tried().slice(3)).toEqual(['new', 'old', 'old']);
+  });
+
+  test('T05 is gone through once when all are refused, and begins anew at the next grant', async () => {
+    accepted = [];
+    const granted = await start(['a', 'b', 'c']);
+    const refused = { failureClass: 'permanent', reason: 'invalid_client', clientRefused: true };
+    await expect(granted.get()).rejects.toMatchObject(refused);
+    await expect(granted.get()).rejects.toMatchObject(refused);
+    expect(tried()).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
+  });
+
+  test.each([
+    ['a 401 that calls it unauthorized_client, as Keycloak does', oauthError('unauthorized_client', 401), 2],
+    ['a 401 without a word', answerWith(401, []), 2],
+    ['a client that may not use the grant', oauthError('unauthorized_client'), 1],
+    ['a refused scope', oauthError('invalid_scope'), 1],
+    ['a server in trouble', answerWith(503, []), 1],
+  ])('T05 is gone on with only where another secret could help: %s', async (_what, refusal, requests) => {
+    accepted = [];
+    const granted = await start(['a', 'b'], 'client_credentials', refusal);
+    await expect(granted.get()).rejects.toBeDefined();
+    expect(server.requests).toHaveLength(requests);
+  });
+
+  test('T05 is not gone on with when the resource owner is refused: that could lock the account', async () => {
+    accepted = [];
+    const granted = await start(['a', 'b'], 'password', oauthError('invalid_grant'));
+    await expect(granted.get()).rejects.toMatchObject({ resourceOwnerRefused: true });
+    expect(server.requests).toHaveLength(1);
+  });
+});
