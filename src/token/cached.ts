@@ -16,6 +16,7 @@ import { Token } from './token.ts';
 export interface CachedTokenParts {
   /** The token's name in the config. */
   readonly name: string;
+  /** Read anew each time: a user name from a file may change. */
   readonly identity: string;
   readonly grant: TokenSource;
   readonly renew: RenewConfig;
@@ -32,6 +33,7 @@ const REFUSAL_PAUSE_MS = 30_000;
 
 interface Held extends Lifetime {
   readonly token: Token;
+  readonly identity: string;
 }
 
 export type TokenState = 'none' | 'fresh' | 'renewing' | 'expired';
@@ -110,10 +112,11 @@ export class CachedToken implements TokenSource {
     }
   }
 
-  /** A changed secret or config deserves another try at once. */
-  forgetFailure(): void {
+  /** A changed secret deserves another try at once. Where it says whose token this is, the one at hand is somebody else's now. */
+  secretChanged(): void {
     this.#changes += 1;
     this.#memory.forget();
+    if (this.#held !== undefined && this.#held.identity !== this.#parts.identity) this.#held = undefined;
   }
 
   /** For `/readyz`, `/metrics` and `/status`; does not count as a use. */
@@ -144,15 +147,18 @@ export class CachedToken implements TokenSource {
 
   /** @param refused a token of the store that is of no use any more */
   #obtain(refused?: Token): Promise<Token> {
-    return this.#flight.start(async () => {
-      const shared = await this.#fromStore(refused);
-      if (shared !== undefined) return this.#hold(shared);
-      return this.#hold(await this.#fromGrant());
-    });
+    return this.#flight.start(() => this.#fetch(refused));
   }
 
-  async #fromStore(refused: Token | undefined): Promise<Token | undefined> {
-    const { store, identity, name, observer, renew } = this.#parts;
+  async #fetch(refused?: Token): Promise<Token> {
+    const { identity } = this.#parts;
+    const token = (await this.#fromStore(identity, refused)) ?? (await this.#fromGrant(identity));
+    // Whose token this is has changed on the way.
+    return identity === this.#parts.identity ? this.#hold(token, identity) : this.#fetch();
+  }
+
+  async #fromStore(identity: string, refused: Token | undefined): Promise<Token | undefined> {
+    const { store, name, observer, renew } = this.#parts;
     const stored = await store?.read(identity);
     if (stored === undefined || stored.value === refused?.reveal()) return undefined;
     const token = new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, this.#clock);
@@ -164,7 +170,7 @@ export class CachedToken implements TokenSource {
     return token;
   }
 
-  async #fromGrant(): Promise<Token> {
+  async #fromGrant(identity: string): Promise<Token> {
     const { grant, name, observer } = this.#parts;
     const pauseMs = this.#grantedAt + this.#parts.renew.minInterval - this.#clock.monotonic();
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
@@ -179,7 +185,7 @@ export class CachedToken implements TokenSource {
       this.#memory.forget();
       this.#grantedAt = this.#clock.monotonic();
       observer.granted(name, token, this.#grantedAt - startedAt);
-      this.#share(token);
+      this.#share(token, identity);
       return token;
     } catch (error) {
       throw this.#fail(toAuthorizationServerError(error), changes);
@@ -199,15 +205,15 @@ export class CachedToken implements TokenSource {
     return error;
   }
 
-  #share(token: Token): void {
+  #share(token: Token, identity: string): void {
     const stored: StoredToken = { value: token.reveal(), requestedAt: token.requestedAt, lifetimeMs: token.lifetimeMs, scope: token.scope };
     const { unusableAtAge } = planLifetime(token.lifetimeMs, this.#parts.renew, 0);
-    void this.#parts.store?.write(this.#parts.identity, stored, Math.floor(unusableAtAge - token.ageMs(this.#clock)));
+    void this.#parts.store?.write(identity, stored, Math.floor(unusableAtAge - token.ageMs(this.#clock)));
   }
 
-  #hold(token: Token): Token {
+  #hold(token: Token, identity: string): Token {
     const lifetime = planLifetime(token.lifetimeMs, this.#parts.renew, this.#clock.random());
-    this.#held = { token, ...lifetime };
+    this.#held = { token, identity, ...lifetime };
     this.#schedule(lifetime.renewAtAge - token.ageMs(this.#clock));
     return token;
   }

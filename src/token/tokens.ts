@@ -88,7 +88,7 @@ export class Tokens {
       observer,
       clock,
     });
-    for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => cached.forgetFailure()));
+    for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => cached.secretChanged()));
     return cached;
   }
 }

@@ -22,6 +22,7 @@ function rig(options: { renew?: Record<string, unknown>; lifetimeMs?: number; st
   const clock = new FakeClock();
   const events: string[] = [];
   let grants = 0;
+  let identity = 'alice';
   let next: () => Promise<void> = async () => {};
   const observer: TokenObserver = {
     granted: () => events.push('granted'),
@@ -42,7 +43,9 @@ function rig(options: { renew?: Record<string, unknown>; lifetimeMs?: number; st
   };
   const cached = new CachedToken({
     name: 'orders',
-    identity: 'identity',
+    get identity() {
+      return identity;
+    },
     grant,
     renew: renewConfig(options.renew),
     store: options.store,
@@ -54,6 +57,10 @@ function rig(options: { renew?: Record<string, unknown>; lifetimeMs?: number; st
     cached,
     events,
     grants: () => grants,
+    become: (name: string) => {
+      identity = name;
+      cached.secretChanged();
+    },
     answerWith: (answer: () => Promise<void>) => {
       next = answer;
     },
@@ -208,7 +215,7 @@ describe('cached token', () => {
     answerWith(permanent);
     await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
     answerWith(async () => {});
-    cached.forgetFailure();
+    cached.secretChanged();
     await cached.get();
     expect(grants()).toBe(2);
   });
@@ -221,12 +228,35 @@ describe('cached token', () => {
     );
     const old = cached.get();
     await settle();
-    cached.forgetFailure();
+    cached.secretChanged();
     refuse();
     await expect(old).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
     answerWith(async () => {});
     await cached.get();
     expect(grants()).toBe(2);
+  });
+
+  test('C02 a token is not served any more when the user name that it was obtained for has changed', async () => {
+    const written: string[] = [];
+    const store: TokenStore = {
+      read: async () => undefined,
+      write: async (identity) => void written.push(identity),
+      close: async () => {},
+    };
+    const { cached, become, answerWith } = rig({ store });
+    expect((await cached.get()).reveal()).toBe('token-1');
+    become('bob');
+    expect(cached.peek()).toBeUndefined();
+    let answer: () => void = () => {};
+    answerWith(() => new Promise((resolve) => (answer = resolve)));
+    const waiting = cached.get();
+    await settle();
+    become('carol');
+    answerWith(async () => {});
+    answer();
+    // The token that came was bob's: it is dropped, and another one asked for.
+    expect((await waiting).reveal()).toBe('token-3');
+    expect(written).toEqual(['alice', 'bob', 'carol']);
   });
 
   test('a token in the store that was asked for in the future is not trusted: its age cannot be told', async () => {
