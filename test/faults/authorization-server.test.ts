@@ -225,6 +225,34 @@ describe('an authorization server in trouble', () => {
     await origin.close();
   });
 
+  test("R08 an authorization server that hangs holds up nobody else's tokens", async () => {
+    const hanging = await startScriptedServer({ answer: hang });
+    const token = {
+      grant: 'client_credentials',
+      clientId: 'c',
+      clientAuthentication: { secret: { unsafeInline: 'a-secret' } },
+      renew: { eager: false },
+    };
+    const healthy = await startScriptedServer({ answer: () => tokenAnswer({ expires_in: 1 }) });
+    const origin = await startScriptedServer({ answer: () => answerWith(200, []) });
+    const route = { callers: ['anonymous'], upstream: origin.url };
+    scene = await startScene({
+      config: {
+        authorizationServers: { as: { tokenEndpoint: `${hanging.url}/token` }, healthy: { tokenEndpoint: `${healthy.url}/token` } },
+        tokens: { stuck: { ...token, authorizationServer: 'as' }, orders: { ...token, authorizationServer: 'healthy' } },
+        routes: { stuck: { ...route, path: '/stuck', token: 'stuck' }, api: { ...route, path: '/api', token: 'orders' } },
+      },
+    });
+    let stuckAnswered = 0;
+    const stuck = Array.from({ length: 100 }, () => get('/stuck/x').then(() => (stuckAnswered += 1)));
+    await hanging.untilRequests(1);
+    for (let i = 0; i < 50; i += 1) expect((await get()).status).toBe(200);
+    expect([stuckAnswered, hanging.requests.length]).toEqual([0, 1]);
+    await hanging.close();
+    await Promise.all(stuck);
+    await Promise.all([healthy.close(), origin.close()]);
+  });
+
   test('R04 the caller that began the grant may leave: the others get its token', async () => {
     let answer: (text: string) => void = () => {};
     scene = await startScene({ token: () => new Promise<string>((resolve) => (answer = resolve)) });
