@@ -22,9 +22,14 @@ export function checkCommand(io: Io): Command {
       const results = online && verdict.config !== undefined ? await checkOnline(verdict.config) : undefined;
       if (format === 'json') printJson(verdict, results, io);
       else printText(file, verdict, results, io);
-      if (verdict.config === undefined) return io.exit(EXIT_CONFIG_INVALID);
-      io.exit(results?.some((result) => !result.ok) ? EXIT_ONLINE_FAILED : 0);
+      // Once all is written: a pipe may hold less than a long list of problems.
+      io.stdout.write('', () => io.exit(exitCode(verdict, results)));
     });
+}
+
+function exitCode({ config }: Verdict, results: readonly OnlineResult[] | undefined): number {
+  if (config === undefined) return EXIT_CONFIG_INVALID;
+  return results?.some((result) => !result.ok) ? EXIT_ONLINE_FAILED : 0;
 }
 
 interface Verdict {
