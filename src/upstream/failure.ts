@@ -59,6 +59,8 @@ const BY_CODE: Readonly<Record<string, Verdict>> = {
   EPIPE: RESET,
   UND_ERR_SOCKET: RESET,
   UND_ERR_INFO: RESET,
+  // undici gives its parser's errors no code.
+  HTTPParserError: INVALID,
   UND_ERR_HEADERS_OVERFLOW: INVALID,
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: INVALID,
   UND_ERR_RES_EXCEEDED_MAX_SIZE: INVALID,
@@ -91,8 +93,9 @@ function codesOf(error: unknown): string[] {
   for (let i = 0; i < queue.length && i < 10; i += 1) {
     const link = queue[i];
     if (typeof link !== 'object' || link === null) continue;
-    const { code, cause, errors } = link as { code?: unknown; cause?: unknown; errors?: unknown };
+    const { code, name, cause, errors } = link as { code?: unknown; name?: unknown; cause?: unknown; errors?: unknown };
     if (typeof code === 'string') codes.push(code);
+    if (name === 'HTTPParserError') codes.push(name);
     queue.push(cause, ...(Array.isArray(errors) ? errors : []));
   }
   return codes;

@@ -94,6 +94,23 @@ describe('an upstream that cannot be reached', () => {
   });
 });
 
+describe('an upstream that speaks something else', () => {
+  test.each([
+    ['a bad field line', 'HTTP/1.1 200 OK\r\nbad line\r\n\r\n'],
+    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+    ['no HTTP at all', 'SSH-2.0-OpenSSH_9.2\r\n'],
+    ['a head without end', `HTTP/1.1 200 OK\r\nX-Long: ${'x'.repeat(100_000)}\r\n\r\n`],
+  ])('H10 %s is 502, is not asked for twice, and the next request is fine', async (_what, bytes) => {
+    let bad = true;
+    scene = await startScene({ origin: () => (bad ? bytes : answerWith(200, [], 'ok')) });
+    const answer = await get();
+    expect([answer.status, (answer.json() as { code: string }).code]).toEqual([502, 'UPSTREAM_INVALID_RESPONSE']);
+    expect(scene.origin.requests).toHaveLength(1);
+    bad = false;
+    expect((await get()).status).toBe(200);
+  });
+});
+
 describe('an answer cut short', () => {
   const CUTS: [string, string, 'fin' | 'reset'][] = [
     ['a length not reached', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', 'fin'],
