@@ -110,13 +110,7 @@ function endedEarly(cause?: Error): BrokerError {
   return new BrokerError('REQUEST_INVALID', 'the request body ended early', { stage: 'listener', close: true, cause });
 }
 
-export interface RequestFacts {
-  readonly id: string;
-  readonly listener: string;
-  readonly host: string;
-  readonly peer: Peer;
-  readonly body: NodeBody | undefined;
-}
+export type RequestFacts = Pick<CallerRequest, 'id' | 'listener' | 'host' | 'peer'> & { readonly body: NodeBody | undefined };
 
 export class NodeRequest implements CallerRequest {
   readonly id: string;
