@@ -57,7 +57,7 @@ export class Broker {
     const authenticators = new Map(
       Object.entries(config.listeners).map(([name, listener]) => [name, createAuthenticator({ listener, callers, clock, passwords })]),
     );
-    this.#stages = new BrokerStages({ config, tokens: this.#tokens, authenticators, clock });
+    this.#stages = new BrokerStages({ config, tokens: this.#tokens, authenticators });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
     this.#observeTokens();
   }

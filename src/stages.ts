@@ -2,13 +2,12 @@
 
 import { isBasic } from './caller/basic.ts';
 import type { Caller } from './caller/caller.ts';
-import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
 import type { Stages } from './exchange.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
 import { mapLocation } from './route/location.ts';
-import { createRouter, type RouteMatch } from './route/router.ts';
+import { createRouter, type RouteMatch, type Router } from './route/router.ts';
 import { traceparent } from './telemetry/trace-context.ts';
 import type { Token } from './token/token.ts';
 import type { Tokens } from './token/tokens.ts';
@@ -26,7 +25,6 @@ export interface StagesParts {
   readonly tokens: Tokens;
   /** One for each listener, by its name. */
   readonly authenticators: ReadonlyMap<string, Authenticate>;
-  readonly clock: Clock;
 }
 
 /** Everything of a route that is the same for each of its requests. */
@@ -38,13 +36,12 @@ interface Exit {
 
 export class BrokerStages implements Stages {
   readonly #parts: StagesParts;
-  readonly #match: (request: CallerRequest, caller: Caller) => RouteMatch;
+  readonly #router: Router;
   readonly #exits = new Map<string, Exit>();
 
   constructor(parts: StagesParts) {
     this.#parts = parts;
-    const router = createRouter(parts.config.routes);
-    this.#match = (request, caller) => router.match(request, caller);
+    this.#router = createRouter(parts.config.routes);
     for (const [name, route] of Object.entries(parts.config.routes)) {
       const { origin, host } = new URL(route.upstream);
       this.#exits.set(name, { connections: new UndiciConnections(origin, route), host: route.hostHeader ?? host, config: route });
@@ -56,7 +53,7 @@ export class BrokerStages implements Stages {
   }
 
   route(request: CallerRequest, caller: Caller): RouteMatch {
-    return this.#match(request, caller);
+    return this.#router.match(request, caller);
   }
 
   token(match: RouteMatch, request: CallerRequest): Token | undefined | Promise<Token> {

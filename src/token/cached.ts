@@ -197,8 +197,7 @@ export class CachedToken implements TokenSource {
     this.#memory.remember(failure);
     const error = this.#memory.toBrokerError();
     if (changes !== this.#changes) this.#memory.forget();
-    const ageMs = this.#held?.token.ageMs(this.#clock);
-    const serving = this.#held !== undefined && ageMs !== undefined && ageMs < this.#held.unusableAtAge;
+    const serving = this.#held !== undefined && this.mayBeSent(this.#held.token);
     this.#parts.observer.grantFailed(this.#parts.name, failure, this.#memory.leftMs, serving);
     // A refused client is not asked again before somebody needs the token; a server in trouble is, so that the token is there when it is back.
     if (serving || failure.failureClass === 'transient') this.#schedule(this.#memory.leftMs);

@@ -2,10 +2,9 @@
 
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
-import type { ClientAuthenticationConfig } from '../schema/client-authentication.ts';
 import type { Config } from '../schema/root.ts';
 import type { TokenConfig } from '../schema/tokens.ts';
-import { signingAlgorithmsOf } from '../signing-key.ts';
+import { algorithmFindings } from './signing.ts';
 
 /** @param path of the token */
 export function clientAuthenticationFindings(token: TokenConfig, path: ConfigPath, { authorizationServers }: Config): Finding[] {
@@ -16,7 +15,7 @@ export function clientAuthenticationFindings(token: TokenConfig, path: ConfigPat
       if (authentication.encoding !== 'raw' || !clientId?.includes(':')) return [];
       return [problem(at('encoding'), 'cannot be "raw" with a ":" in "clientId", which would end it (RFC 7617 §2); use "form"')];
     case 'private_key_jwt':
-      return algorithmFindings(authentication, at('alg'));
+      return algorithmFindings(authentication, at('alg'), (fitting) => `remove it, or use ${fitting}`);
     case 'tls_client_auth':
     case 'self_signed_tls_client_auth': {
       const server = authorizationServers[token.authorizationServer];
@@ -29,13 +28,4 @@ export function clientAuthenticationFindings(token: TokenConfig, path: ConfigPat
     default:
       return [];
   }
-}
-
-type PrivateKeyJwt = Extract<ClientAuthenticationConfig, { method: 'private_key_jwt' }>;
-
-function algorithmFindings({ key, alg }: PrivateKeyJwt, path: ConfigPath): Finding[] {
-  if (alg === undefined || !key?.filled || key.kind.check?.(key.reveal()) !== undefined) return [];
-  const fitting = signingAlgorithmsOf(key.reveal());
-  if (fitting.includes(alg)) return [];
-  return [problem(path, `does not fit the key; remove it, or use ${fitting.map((name) => `"${name}"`).join(' or ')}`)];
 }

@@ -4,10 +4,10 @@ import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
 import type { RenewConfig, TokenConfig } from '../schema/tokens.ts';
 import { Secret } from '../secret.ts';
-import { signingAlgorithmsOf } from '../signing-key.ts';
 import { clientAuthenticationFindings } from './client-authentication.ts';
 import { sameFieldFindings } from './fields.ts';
 import { type Rule, referenceFindings } from './rule.ts';
+import { algorithmFindings } from './signing.ts';
 
 export const tokenRules: Rule = (context) => {
   const used = new Set(Object.values(context.config.routes).map((route) => route.token));
@@ -48,10 +48,5 @@ function renewFindings({ before, hardMargin, maxLifetime, defaultLifetime }: Ren
 
 function signedSubjectFindings(token: TokenConfig, path: ConfigPath): Finding[] {
   if (token.grant !== 'jwt_bearer' || token.subject instanceof Secret) return [];
-  const { key, alg } = token.subject.sign;
-  if (!key.filled || key.kind.check?.(key.reveal()) !== undefined) return [];
-  const fitting = signingAlgorithmsOf(key.reveal());
-  if (fitting.includes(alg)) return [];
-  const names = fitting.map((name) => `"${name}"`).join(' or ');
-  return [problem([...path, 'subject', 'sign', 'alg'], `does not fit the key; use ${names}, or another key`)];
+  return algorithmFindings(token.subject.sign, [...path, 'subject', 'sign', 'alg'], (fitting) => `use ${fitting}, or another key`);
 }
