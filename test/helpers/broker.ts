@@ -102,6 +102,15 @@ export interface SceneOptions {
   readonly files?: Readonly<Record<string, string>>;
 }
 
+/** A token of the authorization server `as`, obtained when it is first needed. */
+export const ORDERS_TOKEN = {
+  authorizationServer: 'as',
+  grant: 'client_credentials',
+  clientId: 'orders-sidecar',
+  clientAuthentication: { secret: { unsafeInline: 'orders-secret' } },
+  renew: { eager: false },
+};
+
 /** One anonymous listener, one route `/api` with the token `orders` to a recording origin, one scripted token endpoint. */
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const origin = await startScriptedServer({ answer: options.origin ?? (() => answerWith(200, ['Content-Type: text/plain'], 'ok')) });
@@ -110,14 +119,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     {
       authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token`, ...options.serverConfig } },
       tokens: {
-        orders: {
-          authorizationServer: 'as',
-          grant: 'client_credentials',
-          clientId: 'orders-sidecar',
-          clientAuthentication: { secret: { unsafeInline: 'orders-secret' } },
-          renew: { eager: false },
-          ...options.tokenConfig,
-        },
+        orders: { ...ORDERS_TOKEN, ...options.tokenConfig },
       },
       routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url, ...options.route } },
       ...options.config,

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { startBroker, type TestBroker } from '../helpers/broker.ts';
+import { ORDERS_TOKEN, startBroker, type TestBroker } from '../helpers/broker.ts';
 import { request } from '../helpers/http-client.ts';
 import { type Redis, startRedis } from '../helpers/redis.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -36,15 +36,7 @@ async function fleet(options: { lifetimeSeconds?: number; store?: Record<string,
     async join(encryption: Record<string, unknown> = { keys: [{ id: 'k1', key: { unsafeInline: key } }] }) {
       const broker = await startBroker({
         authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
-        tokens: {
-          orders: {
-            authorizationServer: 'as',
-            grant: 'client_credentials',
-            clientId: 'orders-sidecar',
-            clientAuthentication: { secret: { unsafeInline: 'orders-secret' } },
-            renew: { eager: false },
-          },
-        },
+        tokens: { orders: ORDERS_TOKEN },
         routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
         store: { redis: { url: redis.url }, encryption, ...options.store },
       });
