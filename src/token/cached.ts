@@ -7,6 +7,7 @@ import type { RenewConfig } from '../config/schema/tokens.ts';
 import type { BrokerError } from '../errors.ts';
 import { FailureMemory, getWithRetry } from './failure.ts';
 import type { TokenObserver } from './observer.ts';
+import { Refusals } from './refusals.ts';
 import { type Lifetime, planLifetime } from './renewal.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { TokenSource, Waiter } from './source.ts';
@@ -28,9 +29,6 @@ export interface CachedTokenParts {
 /** Clocks of one fleet differ a little; the hard margin covers as much. */
 const CLOCK_SKEW_MS = 2_000;
 
-/** After an upstream refused a fresh token too, its refusals mean something else. */
-const REFUSAL_PAUSE_MS = 30_000;
-
 interface Held extends Lifetime {
   readonly token: Token;
   readonly identity: string;
@@ -44,12 +42,12 @@ export class CachedToken implements TokenSource {
   readonly #clock: Clock;
   readonly #flight: SingleFlight<Token>;
   readonly #memory: FailureMemory;
+  readonly #refusals: Refusals;
   #held: Held | undefined;
   #usedAt: number;
   #grantedAt = Number.NEGATIVE_INFINITY;
   /** How often a secret has changed. */
   #changes = 0;
-  #refusalsCountAt = Number.NEGATIVE_INFINITY;
   #cancelTimer = () => {};
   #closed = false;
 
@@ -58,6 +56,11 @@ export class CachedToken implements TokenSource {
     this.#clock = parts.clock;
     this.#flight = new SingleFlight(parts.clock);
     this.#memory = new FailureMemory(parts.clock);
+    this.#refusals = new Refusals(
+      { peek: () => this.peek(), other: (refused, mayBegin) => this.#other(refused, mayBegin) },
+      parts.clock,
+      parts.renew.minInterval,
+    );
     this.#usedAt = parts.clock.monotonic();
   }
 
@@ -92,24 +95,19 @@ export class CachedToken implements TokenSource {
    * An upstream refused `token`: another one, from memory, the store or a new grant, or `undefined` when there is none to be had. A
    * thousand callers with the same refused token cost one grant, and a token that was renewed a moment ago none at all.
    *
-   * @param again `token` had just been fetched on this ground: nothing is renewed on it for 30 s
+   * @param again `token` had just been fetched on this ground
    */
-  async replace(token: Token, again = false): Promise<Token | undefined> {
-    const now = this.#clock.monotonic();
-    if (again) this.#refusalsCountAt = now + REFUSAL_PAUSE_MS;
-    const held = this.peek();
-    if (held !== undefined && held.reveal() !== token.reveal()) return held;
-    if (!this.#flight.running) {
-      if (this.#closed || now < this.#refusalsCountAt || this.#memory.leftMs > 0) return undefined;
-      // An upstream that refuses every other request must not cost a grant for each.
-      this.#refusalsCountAt = now + this.#parts.renew.minInterval;
-    }
-    try {
-      const other = await this.#flight.wait(this.#obtain(token));
-      return other.reveal() === token.reveal() ? undefined : other;
-    } catch {
-      return undefined;
-    }
+  replace(token: Token, again = false): Promise<Token | undefined> {
+    return this.#refusals.replace(token, again);
+  }
+
+  /**
+   * Forced: a new grant now, or the one in flight, whatever failure is remembered and whatever the store holds. The token at hand
+   * serves until it succeeds. Rejects like `get`.
+   */
+  renew(): Promise<Token> {
+    this.#memory.forget();
+    return this.#flight.wait(this.#obtain(() => false));
   }
 
   /** A changed secret deserves another try at once. Where it says whose token this is, the one at hand is somebody else's now. */
@@ -145,22 +143,27 @@ export class CachedToken implements TokenSource {
     void this.#obtain();
   }
 
-  /** @param refused a token of the store that is of no use any more */
-  #obtain(refused?: Token): Promise<Token> {
-    return this.#flight.start(() => this.#fetch(refused));
+  #other(refused: Token, mayBegin: () => boolean): Promise<Token> | undefined {
+    if (!this.#flight.running && (this.#closed || this.#memory.leftMs > 0 || !mayBegin())) return undefined;
+    return this.#flight.wait(this.#obtain((stored) => stored.value !== refused.reveal()));
   }
 
-  async #fetch(refused?: Token): Promise<Token> {
+  /** @param serves whether a token of the store is good enough */
+  #obtain(serves: (stored: StoredToken) => boolean = () => true): Promise<Token> {
+    return this.#flight.start(() => this.#fetch(serves));
+  }
+
+  async #fetch(serves: (stored: StoredToken) => boolean): Promise<Token> {
     const { identity } = this.#parts;
-    const token = (await this.#fromStore(identity, refused)) ?? (await this.#fromGrant(identity));
+    const token = (await this.#fromStore(identity, serves)) ?? (await this.#fromGrant(identity));
     // Whose token this is has changed on the way.
-    return identity === this.#parts.identity ? this.#hold(token, identity) : this.#fetch();
+    return identity === this.#parts.identity ? this.#hold(token, identity) : this.#fetch(serves);
   }
 
-  async #fromStore(identity: string, refused: Token | undefined): Promise<Token | undefined> {
+  async #fromStore(identity: string, serves: (stored: StoredToken) => boolean): Promise<Token | undefined> {
     const { store, name, observer, renew } = this.#parts;
     const stored = await store?.read(identity);
-    if (stored === undefined || stored.value === refused?.reveal()) return undefined;
+    if (stored === undefined || !serves(stored)) return undefined;
     const token = new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, this.#clock);
     // Its replica's clock is ahead of ours: how old it is cannot be told, and it might have ended.
     if (stored.requestedAt - this.#clock.now() > CLOCK_SKEW_MS) return undefined;

@@ -1,0 +1,68 @@
+/** A cached token around a grant that the test plays. */
+
+import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import { CachedToken } from '../../src/token/cached.ts';
+import type { TokenObserver } from '../../src/token/observer.ts';
+import type { TokenStore } from '../../src/token/store/store.ts';
+import { Token } from '../../src/token/token.ts';
+import { FakeClock } from './fake-clock.ts';
+
+function renewConfig(overrides: Record<string, unknown> = {}) {
+  const base = {
+    authorizationServer: 'as',
+    grant: 'client_credentials',
+    clientId: 'c',
+    clientAuthentication: { secret: { unsafeInline: 's' } },
+  };
+  return tokenSchema.parse({ ...base, renew: overrides }).renew;
+}
+
+/** The grant answers with the next of `answers`, or waits to be told. */
+export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifetimeMs?: number; store?: TokenStore } = {}) {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  let grants = 0;
+  let identity = 'alice';
+  let next: () => Promise<void> = async () => {};
+  const observer: TokenObserver = {
+    granted: () => events.push('granted'),
+    attemptFailed: () => events.push('attempt failed'),
+    grantFailed: (_name, failure, _pause, serving) => events.push(`failed ${failure.reason}${serving ? ' serving' : ''}`),
+    shared: () => events.push('shared'),
+    idle: () => events.push('idle'),
+  };
+  const grant = {
+    peek: () => undefined,
+    async get() {
+      grants += 1;
+      const number = grants;
+      const requestedAt = clock.now();
+      await next();
+      return new Token({ value: `token-${number}`, requestedAt, lifetimeMs: options.lifetimeMs ?? 100_000, scope: undefined }, clock);
+    },
+  };
+  const cached = new CachedToken({
+    name: 'orders',
+    get identity() {
+      return identity;
+    },
+    grant,
+    renew: renewConfig(options.renew),
+    store: options.store,
+    observer,
+    clock,
+  });
+  return {
+    clock,
+    cached,
+    events,
+    grants: () => grants,
+    become: (name: string) => {
+      identity = name;
+      cached.secretChanged();
+    },
+    answerWith: (answer: () => Promise<void>) => {
+      next = answer;
+    },
+  };
+}
