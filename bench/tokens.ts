@@ -2,14 +2,11 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parseArgs } from 'node:util';
 import { systemClock } from '../src/clock.ts';
 import { config as configSchema } from '../src/config/schema/root.ts';
 import { planLifetime } from '../src/token/renewal.ts';
 import { Tokens, UNOBSERVED } from '../src/token/tokens.ts';
 
-const { values: options } = parseArgs({ options: { seconds: { type: 'string', default: '60' } } });
-const SECONDS = Number(options.seconds);
 const LIFETIME_SECONDS = 10;
 const TOKENS = 200;
 const REQUESTS_PER_SECOND = 500;
@@ -73,14 +70,14 @@ async function coldStart(): Promise<Measured[]> {
   return [{ what: '10,000 callers at once on a cold token: grants', figure: note, promised: '1', kept: grants === 1 }];
 }
 
-async function steadyLoad(): Promise<Measured[]> {
+async function steadyLoad(seconds: number): Promise<Measured[]> {
   const server = await startServer();
   const tokens = createTokens(server.url, TOKENS);
   await tokens.warmUp();
   const sources = tokens.all();
   const startedAt = performance.now();
   let [requests, waited] = [0, 0];
-  while (performance.now() - startedAt < SECONDS * 1000) {
+  while (performance.now() - startedAt < seconds * 1000) {
     const due = Math.floor(((performance.now() - startedAt) / 1000) * REQUESTS_PER_SECOND);
     for (; requests < due; requests += 1) {
       const source = sources[requests % TOKENS] as (typeof sources)[number];
@@ -151,7 +148,9 @@ function heap(): number {
   return process.memoryUsage().heapUsed;
 }
 
-const results = [...(await coldStart()), ...(await memory()), ...(await steadyLoad())];
-for (const { what, figure, promised, kept } of results)
-  process.stdout.write(`${kept ? 'kept  ' : 'MISSED'} ${what}: ${figure} (promised ${promised})\n`);
-process.exitCode = results.every((result) => result.kept) ? 0 : 1;
+/** Tells each figure beside what is promised; returns whether all was kept. */
+export async function benchTokens(seconds: number, say: (line: string) => void): Promise<boolean> {
+  const results = [...(await coldStart()), ...(await memory()), ...(await steadyLoad(seconds))];
+  for (const { what, figure, promised, kept } of results) say(`${kept ? 'kept  ' : 'MISSED'} ${what}: ${figure} (promised ${promised})`);
+  return results.every((result) => result.kept);
+}
