@@ -5,7 +5,7 @@ export type Fields = readonly string[];
 
 /** Takes a body chunk by chunk. Exactly one of `end` and `fail` is the last call. */
 export interface BodySink {
-  /** Ownership of the bytes passes to the sink. */
+  /** The bytes are lent until it returns or, if the sender is paused then, until it is resumed. */
   chunk(bytes: Uint8Array): void;
   end(trailers: Fields): void;
   /** The body breaks off here and must never look complete to whoever reads it. */
@@ -68,6 +68,8 @@ export interface CallerRequest {
 /** Where the answer goes. `start` may be called once; what it returns takes the body. */
 export interface Reply {
   readonly started: boolean;
+  /** 1xx on the way to the answer. */
+  interim(status: number, fields: Fields): void;
   /** `resume` is called each time the sink has room again after it was full. */
   start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink;
 }

@@ -14,9 +14,9 @@ import type { Tokens } from './token/tokens.ts';
 import type { UpstreamConnections } from './upstream/connections.ts';
 import { outboundFields } from './upstream/fields.ts';
 import { type Forwarded, forward } from './upstream/forward.ts';
+import { Http1Pool } from './upstream/http1/pool.ts';
 import { limitBody } from './upstream/limited-body.ts';
 import type { OnUnauthorized } from './upstream/unauthorized.ts';
-import { UndiciConnections } from './upstream/undici-connections.ts';
 
 type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
 
@@ -44,7 +44,7 @@ export class BrokerStages implements Stages {
     this.#router = createRouter(parts.config.routes);
     for (const [name, route] of Object.entries(parts.config.routes)) {
       const { origin, host } = new URL(route.upstream);
-      this.#exits.set(name, { connections: new UndiciConnections(origin, route), host: route.hostHeader ?? host, config: route });
+      this.#exits.set(name, { connections: new Http1Pool(origin, route), host: route.hostHeader ?? host, config: route });
     }
   }
 

@@ -22,13 +22,14 @@ const PARTS = {
     because: "exchange.ts is one request's way through the stages and knows nothing around it",
   },
   listener: {
-    from: [...EVERYWHERE, ...CONFIG, 'problem', 'type exchange'],
+    from: [...EVERYWHERE, ...CONFIG, 'problem', 'wire', 'type exchange'],
     because: 'a listener hands requests to what broker.ts gave it and knows no stage',
   },
   caller: stage(['authorization-server', 'password-hash']),
   route: stage([]),
   token: stage(['authorization-server']),
-  upstream: stage([]),
+  upstream: stage(['wire']),
+  wire: { from: ['message'], because: 'the codec is bytes and their meaning; what is done with them is decided above it' },
   'authorization-server': {
     from: [...EVERYWHERE, ...CONFIG],
     because: 'the authorization server is beneath the stages and knows none of them',

@@ -167,6 +167,8 @@ export class NodeReply implements Reply, ReplySink {
     return this.#outgoing.writableNeedDrain;
   }
 
+  interim(): void {}
+
   start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink {
     this.#started = true;
     const sent = this.#closing() ? [...fields, 'connection', 'close'] : (fields as string[]);
@@ -181,7 +183,7 @@ export class NodeReply implements Reply, ReplySink {
 
   chunk(bytes: Uint8Array): void {
     this.#bodyBegan = true;
-    this.#outgoing.write(bytes);
+    this.#outgoing.write(Buffer.from(bytes));
   }
 
   end(): void {

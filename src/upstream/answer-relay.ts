@@ -1,9 +1,9 @@
 /** One upstream answer on its way to the caller, with backpressure; a 401 may be held back while a newer token is fetched. */
 
-import { BrokerError } from '../errors.ts';
+import type { BrokerError } from '../errors.ts';
 import type { CallerRequest, Fields, Reply, ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
-import { answerFields } from './fields.ts';
+import { answerFields, trailerFields } from './fields.ts';
 import { asksForAnotherToken, type OnUnauthorized } from './unauthorized.ts';
 
 /** How an attempt ended. */
@@ -29,6 +29,7 @@ export class AnswerRelay implements UpstreamAnswer {
   #flow: UpstreamFlow | undefined;
   #sink: ReplySink | undefined;
   #status = 0;
+  #nothingSent = false;
   /** What arrives while a 401 is held back; `undefined` when nothing is. */
   #held: (() => void)[] | undefined;
 
@@ -37,6 +38,11 @@ export class AnswerRelay implements UpstreamAnswer {
     this.#reply = reply;
     this.#rewriteLocation = rewriteLocation;
     this.#unauthorized = unauthorized;
+  }
+
+  /** After a failure: the upstream has certainly seen nothing of the request. */
+  get nothingSent(): boolean {
+    return this.#nothingSent;
   }
 
   /** Resolves when the answer is complete, cut or dropped; rejects with a `BrokerError` while nothing has reached the caller. */
@@ -49,9 +55,12 @@ export class AnswerRelay implements UpstreamAnswer {
     return this.#outcome.promise;
   }
 
+  interim(status: number, fields: Fields): void {
+    if (!this.#request.abandoned) this.#reply.interim(status, answerFields(fields, this.#rewriteLocation));
+  }
+
   head(status: number, reason: string, fields: Fields): void {
     if (this.#request.abandoned) return;
-    if (status > 599) return this.#refuse();
     this.#status = status;
     const start = () => {
       this.#sink = this.#reply.start(status, reason, answerFields(fields, this.#rewriteLocation), () => this.#flow?.resume());
@@ -61,20 +70,24 @@ export class AnswerRelay implements UpstreamAnswer {
   }
 
   chunk(bytes: Uint8Array): void {
-    if (this.#held !== undefined) return void this.#held.push(() => this.chunk(bytes));
+    if (this.#held !== undefined) {
+      const kept = Buffer.from(bytes);
+      return void this.#held.push(() => this.chunk(kept));
+    }
     if (this.#sink === undefined) return;
     this.#sink.chunk(bytes);
     if (this.#sink.full) this.#flow?.pause();
   }
 
-  end(): void {
-    if (this.#held !== undefined) return void this.#held.push(() => this.end());
-    this.#sink?.end([]);
+  end(trailers: Fields): void {
+    if (this.#held !== undefined) return void this.#held.push(() => this.end(trailers));
+    this.#sink?.end(trailerFields(trailers));
     this.#outcome.resolve({ status: this.#status, cut: undefined });
   }
 
-  fail(error: BrokerError): void {
-    if (this.#held !== undefined) return void this.#held.push(() => this.fail(error));
+  fail(error: BrokerError, nothingSent: boolean): void {
+    if (this.#held !== undefined) return void this.#held.push(() => this.fail(error, nothingSent));
+    this.#nothingSent = nothingSent;
     if (this.#sink === undefined) return this.#outcome.reject(error);
     this.#sink.fail(error);
     this.#outcome.resolve({ status: this.#status, cut: 'upstream' });
@@ -109,12 +122,5 @@ export class AnswerRelay implements UpstreamAnswer {
     this.#held = [];
     this.#flow?.abort();
     this.#outcome.resolve({ status: this.#status, cut: undefined, replayWith: fields });
-  }
-
-  #refuse(): void {
-    this.#flow?.abort();
-    this.#outcome.reject(
-      new BrokerError('UPSTREAM_INVALID_RESPONSE', 'the upstream sent a status that does not exist', { stage: 'upstream' }),
-    );
   }
 }

@@ -14,13 +14,20 @@ export interface UpstreamRequest {
   readonly fresh: boolean;
 }
 
-/** Called in the order `head`, `chunk`…, then `end` or `fail`; `fail` may come at any time and is the last call. */
+/** Called in the order `interim`…, `head`, `chunk`…, then `end` or `fail`; `fail` may come at any time and is the last call. */
 export interface UpstreamAnswer {
+  /** 1xx, but never 101. */
+  interim(status: number, fields: Fields): void;
   head(status: number, reason: string, fields: Fields): void;
+  /** The bytes are lent until it returns or, if the flow is paused then, until it is resumed. */
   chunk(bytes: Uint8Array): void;
-  end(): void;
-  /** The code says what happened; after `head` it means that the answer is cut short. */
-  fail(error: BrokerError): void;
+  end(trailers: Fields): void;
+  /**
+   * The code says what happened; after `head` it means that the answer is cut short.
+   *
+   * @param nothingSent the upstream has certainly seen nothing of the request
+   */
+  fail(error: BrokerError, nothingSent: boolean): void;
 }
 
 /** One request on its way. */

@@ -52,23 +52,22 @@ const BY_CODE: Readonly<Record<string, Verdict>> = {
   EAI_AGAIN: DNS,
   EAI_FAIL: DNS,
   ETIMEDOUT: CONNECT_TIMEOUT,
-  UND_ERR_CONNECT_TIMEOUT: CONNECT_TIMEOUT,
-  UND_ERR_HEADERS_TIMEOUT: ANSWER_TIMEOUT,
-  UND_ERR_BODY_TIMEOUT: ANSWER_TIMEOUT,
   ECONNRESET: RESET,
   EPIPE: RESET,
-  UND_ERR_SOCKET: RESET,
-  UND_ERR_INFO: RESET,
-  // undici gives its parser's errors no code.
-  HTTPParserError: INVALID,
-  UND_ERR_HEADERS_OVERFLOW: INVALID,
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: INVALID,
-  UND_ERR_RES_EXCEEDED_MAX_SIZE: INVALID,
+  WireError: INVALID,
 };
 
 /** OpenSSL's verification results and Node's TLS errors come under many names. */
 const TLS_CODE =
   /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO|ERR_OSSL)/;
+
+export function connectTimeout(): BrokerError {
+  return ofVerdict(CONNECT_TIMEOUT);
+}
+
+export function answerTimeout(): BrokerError {
+  return ofVerdict(ANSWER_TIMEOUT);
+}
 
 /** Reads the most telling code in the chain of causes. */
 export function toUpstreamError(error: unknown): BrokerError {
@@ -77,13 +76,16 @@ export function toUpstreamError(error: unknown): BrokerError {
     codesOf(error)
       .map(verdictOf)
       .find((found) => found !== undefined) ?? RESET;
-  return new BrokerError(verdict.code, verdict.message, { stage: 'upstream', cause: error, proxyError: verdict.proxyError });
+  return ofVerdict(verdict, error);
+}
+
+function ofVerdict({ code, message, proxyError }: Verdict, cause?: unknown): BrokerError {
+  return new BrokerError(code, message, { stage: 'upstream', cause, proxyError });
 }
 
 function verdictOf(code: string): Verdict | undefined {
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];
-  if (TLS_CODE.test(code)) return TLS;
-  return code.startsWith('HPE_') ? INVALID : undefined;
+  return TLS_CODE.test(code) ? TLS : undefined;
 }
 
 /** Codes from the outside in; the addresses tried by happy eyeballs come last. */
@@ -95,7 +97,7 @@ function codesOf(error: unknown): string[] {
     if (typeof link !== 'object' || link === null) continue;
     const { code, name, cause, errors } = link as { code?: unknown; name?: unknown; cause?: unknown; errors?: unknown };
     if (typeof code === 'string') codes.push(code);
-    if (name === 'HTTPParserError') codes.push(name);
+    if (name === 'WireError') codes.push(name);
     queue.push(cause, ...(Array.isArray(errors) ? errors : []));
   }
   return codes;

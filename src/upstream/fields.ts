@@ -87,6 +87,36 @@ export function answerFields(received: Fields, rewrite: ((value: string) => stri
   return passed;
 }
 
+/** RFC 9110 §6.5.1: what decides framing, routing, trust or how the body is read must not come after it. */
+const NOT_IN_TRAILERS = new Set([
+  ...OWNED,
+  'cache-control',
+  'content-encoding',
+  'content-range',
+  'content-type',
+  'cookie',
+  'expires',
+  'location',
+  'max-forwards',
+  'range',
+  'retry-after',
+  'set-cookie',
+  'vary',
+  'www-authenticate',
+]);
+
+/** The fields behind a body, in either direction. */
+export function trailerFields(received: Fields): Fields {
+  if (received.length === 0) return received;
+  const passed: string[] = [];
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] as string;
+    const folded = fold(name);
+    if (!NOT_IN_TRAILERS.has(folded) && !folded.startsWith('x-forwarded-')) passed.push(name, received[i + 1] as string);
+  }
+  return passed;
+}
+
 /**
  * A name as lenient servers read it: CGI and its heirs make `_` and `.` the same as `-`, so `Authorization_` or
  * `x.forwarded.for` could pass for a field of ours (GHSA-vjrc-mh2v-45x6).

@@ -28,7 +28,7 @@ export interface Forwarded {
   readonly cut: 'upstream' | 'caller' | undefined;
 }
 
-/** Safe methods without a body may be sent again on a fresh connection when a kept one turned out stale (RFC 9110 §9.2.2). */
+/** Safe methods without a body, and whatever did not leave us, may be sent again when a kept connection turned out stale (RFC 9110 §9.2.2). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
@@ -56,14 +56,15 @@ async function send(
   unauthorized?: ConstructorParameters<typeof AnswerRelay>[3],
 ): Promise<Relayed> {
   const { method } = request;
-  const attempt = (fresh: boolean) =>
-    new AnswerRelay(request, reply, rewriteLocation, unauthorized).run(connections, { method, target, fields, body, fresh });
+  const relay = new AnswerRelay(request, reply, rewriteLocation, unauthorized);
   try {
-    return await attempt(false);
+    return await relay.run(connections, { method, target, fields, body, fresh: false });
   } catch (error) {
     const stale = error instanceof BrokerError && error.code === 'UPSTREAM_RESET';
-    if (!stale || body !== undefined || !SAFE.has(method) || reply.started || request.abandoned || !mayBeSent()) throw error;
-    return attempt(true);
+    const repeatable = body === undefined && (SAFE.has(method) || relay.nothingSent);
+    if (!stale || !repeatable || reply.started || request.abandoned || !mayBeSent()) throw error;
+    const second = new AnswerRelay(request, reply, rewriteLocation, unauthorized);
+    return second.run(connections, { method, target, fields, body, fresh: true });
   }
 }
 

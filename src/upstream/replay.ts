@@ -51,7 +51,7 @@ export class ReplayableBody implements Body {
   #keep(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#limit) this.#kept = undefined;
-    else this.#kept?.push(bytes);
+    else this.#kept?.push(Buffer.from(bytes));
   }
 }
 

@@ -90,6 +90,29 @@ export const route = z.strictObject({
     })
     .prefault({})
     .describe('How long the upstream may take.'),
+  pool: z
+    .strictObject({
+      maxConnections: z
+        .int()
+        .min(1)
+        .max(65_535)
+        .default(512)
+        .describe('Most connections to the upstream at once; more requests wait in line.'),
+      maxQueue: z
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(1_024)
+        .describe('Most requests in line for a connection, each for as long as connecting may take; more are 503.'),
+      idleTimeout: duration({ minMs: 100 })
+        .prefault('30s')
+        .describe('How long an unused connection is kept; shorter where the upstream says so in Keep-Alive.'),
+    })
+    .prefault({})
+    .describe('The connections that are kept for the next request.'),
+  maxConnectionAge: duration({ minMs: 1_000 })
+    .prefault('5m')
+    .describe('How long a connection is used, so that changed addresses are found; what runs on it is finished.'),
   onUnauthorized: z
     .enum(['renew', 'pass'])
     .default('renew')

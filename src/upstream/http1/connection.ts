@@ -1,0 +1,236 @@
+/** One connection to an upstream: one request at a time, its answer read strictly, then kept for the next (RFC 9112 §9). */
+
+import type { Socket } from 'node:net';
+import type { RouteConfig } from '../../config/schema/routes.ts';
+import { BrokerError } from '../../errors.ts';
+import { BodyReader } from '../../wire/body-reader.ts';
+import type { Timed } from '../../wire/deadlines.ts';
+import { HeadCollector } from '../../wire/head-collector.ts';
+import { Outlet } from '../../wire/outlet.ts';
+import { ReadBuffer } from '../../wire/read-buffer.ts';
+import { mayBecomeResponse, type ParsedResponseHead, parseResponseHead } from '../../wire/response-head.ts';
+import { WireError } from '../../wire/wire-error.ts';
+import type { Dialer } from '../dial.ts';
+import { answerTimeout, connectTimeout, toUpstreamError } from '../failure.ts';
+import type { Carrier, Http1Flow } from './flow.ts';
+import { outliveRefusedWrites } from './refused-writes.ts';
+import { RequestSender } from './request-sender.ts';
+
+const MAX_HEAD_BYTES = 64 * 1024;
+/** More hints and "processing" than anybody needs. */
+const MAX_INTERIM_ANSWERS = 20;
+/** How long what an upstream said before it stopped listening may take to arrive. Milliseconds. */
+const LAST_WORDS_MS = 1_000;
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+export interface ConnectionOwner {
+  readonly timeouts: RouteConfig['timeouts'];
+  /** Milliseconds that an idle connection is kept. */
+  readonly idleMs: number;
+  /** The connection may carry another request. */
+  released(connection: Http1Connection): void;
+  closed(connection: Http1Connection): void;
+}
+
+export class Http1Connection implements Carrier, Timed {
+  deadlineAt: number;
+  readonly openedAt = performance.now();
+  readonly #owner: ConnectionOwner;
+  readonly #socket: Socket;
+  readonly #outlet: Outlet;
+  readonly #buffer = new ReadBuffer();
+  readonly #heads = new HeadCollector(MAX_HEAD_BYTES);
+  #state: 'connecting' | 'open' | 'closed' = 'connecting';
+  #outlives = false;
+  #flow: Http1Flow | undefined;
+  #sender: RequestSender | undefined;
+  #head: ParsedResponseHead | undefined;
+  #body: BodyReader | undefined;
+  #interims = 0;
+  /** While nothing of the current request can have reached the upstream. */
+  #nothingSent = true;
+  /** Milliseconds; what the server says it grants, less a second for the way. */
+  #idleMs: number;
+
+  /** Dials; `flow` is sent as soon as the connection is open. Throws where certificate and key do not fit together. */
+  constructor(dialer: Dialer, owner: ConnectionOwner, flow: Http1Flow) {
+    this.#owner = owner;
+    this.#idleMs = owner.idleMs;
+    this.deadlineAt = performance.now() + owner.timeouts.connect;
+    const { socket, ready } = dialer.dial({ buffer: () => this.#buffer.current, callback: this.#onRead });
+    this.#socket = socket;
+    this.#outlet = new Outlet(socket, () => this.#sender?.onRoom());
+    this.#flow = flow;
+    flow.carrier = this;
+    socket
+      .once(ready, () => this.#open())
+      .on('error', (error) => this.#fail(error))
+      .on('end', () => this.#onEnd())
+      .on('close', () => this.#fail(new Error('closed')));
+  }
+
+  /** Sends a request on a connection that is open and idle. */
+  carry(flow: Http1Flow): void {
+    this.#flow = flow;
+    flow.carrier = this;
+    this.#send(flow);
+  }
+
+  pauseReading(): void {
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.deadlineAt = performance.now() + this.#owner.timeouts.idle;
+    this.#socket.resume();
+  }
+
+  drop(flow: Http1Flow): void {
+    if (flow === this.#flow) this.close();
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#flow = undefined;
+    this.#sender?.stop();
+    this.#socket.destroy();
+    this.#owner.closed(this);
+  }
+
+  /** Ends it whatever it carries. */
+  cut(): void {
+    this.#fail(new Error('given up'));
+  }
+
+  onDeadline(): void {
+    if (this.#flow === undefined) this.close();
+    else this.#fail(this.#state === 'connecting' ? connectTimeout() : answerTimeout());
+  }
+
+  #open(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'open';
+    this.#send(this.#flow as Http1Flow);
+  }
+
+  #send(flow: Http1Flow): void {
+    const { request } = flow;
+    this.#interims = 0;
+    if (!this.#outlives && (request.body !== undefined || !SAFE.has(request.method))) {
+      this.#outlives = true;
+      outliveRefusedWrites(this.#socket, () => this.#onRefusedWrite());
+    }
+    const sender = new RequestSender(request, this.#outlet, this);
+    this.#sender = sender;
+    this.#nothingSent = true;
+    sender.start();
+    this.#nothingSent = false;
+    this.progressed();
+  }
+
+  /** The upstream's time begins when it has what it needs to answer. */
+  progressed(): void {
+    if (this.#head !== undefined || this.#nothingSent) return;
+    this.deadlineAt = this.#sender?.waitsForBody === true ? Number.POSITIVE_INFINITY : performance.now() + this.#owner.timeouts.response;
+  }
+
+  broken(cause: Error): void {
+    this.#fail(
+      cause instanceof BrokerError ? cause : new BrokerError('INTERNAL', 'the body could not be sent', { stage: 'upstream', cause }),
+    );
+  }
+
+  #onRefusedWrite(): void {
+    if (this.#flow === undefined) return;
+    // The very first write, refused on the spot: the kernel has taken none of it.
+    if (this.#nothingSent) return this.#fail(new Error('refused'));
+    this.#sender?.stop();
+    this.deadlineAt = Math.min(this.deadlineAt, performance.now() + LAST_WORDS_MS);
+  }
+
+  readonly #onRead = (length: number, buffer: Uint8Array): boolean => {
+    try {
+      this.#take(buffer as Buffer, length);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return true;
+  };
+
+  #take(buffer: Buffer, length: number): void {
+    const bytes = buffer.subarray(0, length);
+    let at = 0;
+    while (at < length && this.#state === 'open') {
+      const flow = this.#flow;
+      // Nobody has asked: whatever it is, it answers nothing (RFC 9112 §9.2).
+      if (flow === undefined) return this.close();
+      if (this.#body === undefined) {
+        const text = this.#heads.collect(bytes, at);
+        if (text === undefined) return this.#checkBeginning();
+        at = this.#heads.next;
+        this.#onHead(text, flow);
+      } else {
+        at = this.#body.read(bytes, at);
+        if (this.#flow === flow) this.deadlineAt = flow.paused ? Number.POSITIVE_INFINITY : performance.now() + this.#owner.timeouts.idle;
+      }
+      if (this.#flow === flow && this.#body?.done === true) this.#finish(flow, at === length);
+    }
+    if (this.#body !== undefined && length === buffer.length) this.#buffer.enlarge();
+  }
+
+  #checkBeginning(): void {
+    if (!mayBecomeResponse(this.#heads.text)) throw new WireError('malformed', 'the answer is not HTTP/1.1');
+  }
+
+  #onHead(text: string, flow: Http1Flow): void {
+    const head = parseResponseHead(text, flow.request.method);
+    if (head.status === 101) throw new WireError('malformed', 'the upstream changed the protocol unasked');
+    if (head.status < 200) {
+      this.#interims += 1;
+      if (this.#interims > MAX_INTERIM_ANSWERS) throw new WireError('malformed', 'the upstream sent too many interim answers');
+      return flow.answer.interim(head.status, head.fields);
+    }
+    this.#head = head;
+    this.#body = new BodyReader(head.framing, (bytes) => flow.over || flow.answer.chunk(bytes));
+    flow.answer.head(head.status, head.reason, head.fields);
+    this.deadlineAt = performance.now() + this.#owner.timeouts.idle;
+  }
+
+  #finish(flow: Http1Flow, nothingFollows: boolean): void {
+    const head = this.#head as ParsedResponseHead;
+    const trailers = this.#body?.trailers ?? [];
+    const reusable = nothingFollows && head.keepAlive && this.#sender?.done === true && head.framing !== 'close';
+    this.#buffer.shrink(flow.paused);
+    if (reusable) this.#rest(flow, head);
+    else this.close();
+    flow.end(trailers);
+  }
+
+  #rest(flow: Http1Flow, { keepAliveSeconds }: ParsedResponseHead): void {
+    this.#flow = undefined;
+    this.#sender = undefined;
+    this.#head = undefined;
+    this.#body = undefined;
+    if (flow.paused) this.#socket.resume();
+    if (keepAliveSeconds !== undefined) this.#idleMs = Math.min(this.#owner.idleMs, Math.max(0, keepAliveSeconds - 1) * 1_000);
+    this.deadlineAt = performance.now() + this.#idleMs;
+    this.#owner.released(this);
+  }
+
+  #onEnd(): void {
+    const flow = this.#flow;
+    if (flow !== undefined && this.#body?.endsWithConnection === true) this.#finish(flow, true);
+    else this.#fail(new Error('ended'));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'closed') return;
+    const flow = this.#flow;
+    const nothingSent = this.#nothingSent;
+    this.close();
+    flow?.fail(toUpstreamError(error), nothingSent);
+  }
+}

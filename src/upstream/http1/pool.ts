@@ -1,0 +1,147 @@
+/** The connections to one upstream that are kept for the next request, and the line of requests in front of them. */
+
+import type { RouteConfig } from '../../config/schema/routes.ts';
+import { BrokerError } from '../../errors.ts';
+import { Deadlines, type Timed } from '../../wire/deadlines.ts';
+import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
+import { Dialer } from '../dial.ts';
+import { toUpstreamError } from '../failure.ts';
+import { type ConnectionOwner, Http1Connection } from './connection.ts';
+import { type Carrier, Http1Flow } from './flow.ts';
+
+export type PoolRoute = Pick<RouteConfig, 'timeouts' | 'upstreamTls' | 'pool' | 'maxConnectionAge'>;
+
+export class Http1Pool implements UpstreamConnections, ConnectionOwner {
+  readonly timeouts: RouteConfig['timeouts'];
+  readonly idleMs: number;
+  readonly #route: PoolRoute;
+  readonly #dialer: Dialer;
+  readonly #deadlines: Deadlines;
+  readonly #open = new Set<Http1Connection>();
+  /** The one used last is used next, so that what is not needed grows old. */
+  readonly #idle: Http1Connection[] = [];
+  readonly #queue = new Set<Waiting>();
+  /** `performance.now()`; connections from before have an identity that has changed. */
+  #renewedAt = 0;
+  #closed = false;
+
+  /** @param origin scheme, host and port of the upstream */
+  constructor(origin: string, route: PoolRoute) {
+    const { timeouts, pool, upstreamTls } = route;
+    this.timeouts = timeouts;
+    this.idleMs = pool.idleTimeout;
+    this.#route = route;
+    this.#dialer = new Dialer(origin, upstreamTls, () => this.#renew());
+    this.#deadlines = new Deadlines(Math.min(timeouts.connect, timeouts.response, timeouts.idle, pool.idleTimeout));
+  }
+
+  send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {
+    const flow = new Http1Flow(request, answer);
+    const connection = request.fresh ? undefined : this.#takeIdle();
+    if (connection !== undefined) connection.carry(flow);
+    else if (this.#open.size < this.#route.pool.maxConnections) this.#connect(flow);
+    else this.#enqueue(flow);
+    return flow;
+  }
+
+  released(connection: Http1Connection): void {
+    if (this.#isOutdated(connection)) return connection.close();
+    const next = this.#takeWaiting();
+    if (next === undefined) this.#idle.push(connection);
+    else connection.carry(next);
+  }
+
+  closed(connection: Http1Connection): void {
+    this.#open.delete(connection);
+    this.#deadlines.delete(connection);
+    const idleAt = this.#idle.indexOf(connection);
+    if (idleAt !== -1) this.#idle.splice(idleAt, 1);
+    if (this.#closed) return;
+    while (this.#queue.size > 0 && this.#open.size < this.#route.pool.maxConnections) this.#connect(this.#takeWaiting() as Http1Flow);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#dialer.close();
+    for (const connection of this.#open) connection.cut();
+    for (const waiting of this.#queue) waiting.onDeadline();
+  }
+
+  #connect(flow: Http1Flow): void {
+    try {
+      const connection = new Http1Connection(this.#dialer, this, flow);
+      this.#open.add(connection);
+      this.#deadlines.add(connection);
+    } catch (error) {
+      flow.fail(toUpstreamError(error), true);
+    }
+  }
+
+  #takeIdle(): Http1Connection | undefined {
+    for (let found = this.#idle.pop(); found !== undefined; found = this.#idle.pop()) {
+      if (!this.#isOutdated(found)) return found;
+      found.close();
+    }
+    return undefined;
+  }
+
+  #isOutdated({ openedAt }: Http1Connection): boolean {
+    return this.#closed || openedAt < this.#renewedAt || performance.now() - openedAt > this.#route.maxConnectionAge;
+  }
+
+  #enqueue(flow: Http1Flow): void {
+    if (this.#queue.size >= this.#route.pool.maxQueue) return flow.fail(overloaded(), true);
+    const waiting = new Waiting(flow, performance.now() + this.timeouts.connect, () => {
+      this.#queue.delete(waiting);
+      this.#deadlines.delete(waiting);
+    });
+    this.#queue.add(waiting);
+    this.#deadlines.add(waiting);
+  }
+
+  #takeWaiting(): Http1Flow | undefined {
+    const [waiting] = this.#queue;
+    waiting?.leave();
+    return waiting?.flow;
+  }
+
+  /** New connections are of the changed identity; what runs on old ones is finished there. */
+  #renew(): void {
+    this.#renewedAt = performance.now();
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+}
+
+/** A request in line; it waits no longer than connecting may take. */
+class Waiting implements Timed, Carrier {
+  readonly flow: Http1Flow;
+  readonly leave: () => void;
+  deadlineAt: number;
+
+  constructor(flow: Http1Flow, deadlineAt: number, leave: () => void) {
+    this.flow = flow;
+    this.deadlineAt = deadlineAt;
+    this.leave = leave;
+    flow.carrier = this;
+  }
+
+  onDeadline(): void {
+    this.leave();
+    this.flow.fail(overloaded(), true);
+  }
+
+  drop(): void {
+    this.leave();
+  }
+
+  pauseReading(): void {}
+
+  resumeReading(): void {}
+}
+
+function overloaded(): BrokerError {
+  return new BrokerError('BROKER_OVERLOADED', 'too many requests wait for a connection to the upstream; try again later', {
+    stage: 'upstream',
+    retryAfterSeconds: 1,
+  });
+}

@@ -1,0 +1,52 @@
+/** Field lines (RFC 9112 §5): strict, in the order of the wire, one character for each byte. */
+
+import { WireError } from './wire-error.ts';
+
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 §5.5, each byte a character: all but control characters other than tab, so no stray CR or LF either. */
+const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
+
+const TAB = 9;
+const SPACE = 32;
+
+/**
+ * Name, value, name, value, … of the lines from `from` to the end of `text`, which stands without its last line break. Throws `WireError` for
+ * whatever is no field line: a fold, a space before the colon, a bare CR or LF, a control character.
+ */
+export function parseFieldLines(text: string, from: number): string[] {
+  const fields: string[] = [];
+  let at = from;
+  while (at < text.length) {
+    const breakAt = text.indexOf('\r\n', at);
+    const lineEnd = breakAt === -1 ? text.length : breakAt;
+    const colonAt = text.indexOf(':', at);
+    if (colonAt === -1 || colonAt > lineEnd) throw new WireError('malformed', 'a field line has no colon: write "name: value"');
+    const name = text.slice(at, colonAt);
+    if (!TOKEN.test(name)) throw new WireError('malformed', 'a field name is malformed: use letters, digits and "-"');
+    const value = trimmed(text, colonAt + 1, lineEnd);
+    if (!FIELD_VALUE.test(value)) throw new WireError('malformed', 'a field value holds control characters: remove them');
+    fields.push(name, value);
+    at = lineEnd + 2;
+  }
+  return fields;
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** Fields as they stand on the wire, each line with its break. */
+export function fieldLinesText(fields: readonly string[]): string {
+  let text = '';
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  return text;
+}

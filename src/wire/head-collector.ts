@@ -1,0 +1,46 @@
+/** Collects the bytes of a head until its empty line is there (RFC 9112 §2.1). */
+
+import { WireError } from './wire-error.ts';
+
+/** A line break that is not CR LF; a CR at the very end may still become one. */
+const STRAY_BREAK = /(?:^|[^\r])\n|\r(?=[^\n])/;
+
+export class HeadCollector {
+  readonly #maxBytes: number;
+  #partial = '';
+  /** Index of the first byte behind the head that `collect` gave, in the buffer it was given. */
+  next = 0;
+
+  /** @param maxBytes of the head, its last empty line not counted */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Whether the first bytes of a head have come. */
+  get begun(): boolean {
+    return this.#partial !== '';
+  }
+
+  /** How much of the head is here already. */
+  get text(): string {
+    return this.#partial;
+  }
+
+  /** The head without its last two line breaks, or `undefined` while it is not whole. Throws `WireError`. */
+  collect(bytes: Buffer, from: number): string | undefined {
+    const known = this.#partial.length;
+    const read = bytes.toString('latin1', from, Math.min(bytes.length, from + this.#maxBytes + 4 - known));
+    const text = known === 0 ? read : this.#partial + read;
+    const endAt = text.indexOf('\r\n\r\n', Math.max(0, known - 3));
+    if (endAt !== -1) {
+      this.#partial = '';
+      this.next = from + endAt + 4 - known;
+      return text.slice(0, endAt);
+    }
+    // Said at once: who ends lines with LF alone would wait for ever for the empty line to be seen.
+    if (STRAY_BREAK.test(text.slice(Math.max(0, known - 1)))) throw new WireError('malformed', 'a line does not end with CR LF');
+    this.#partial = text;
+    if (text.length >= this.#maxBytes + 4) throw new WireError('head', 'the head is too large: send fewer or shorter fields');
+    return undefined;
+  }
+}

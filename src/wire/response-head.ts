@@ -1,0 +1,97 @@
+/** The head of an answer, taken apart, with what follows it (RFC 9112 §4 and §6.3). Ambiguous heads are refused. */
+
+import { parseFieldLines } from './field-lines.ts';
+import { WireError } from './wire-error.ts';
+
+/** How a body is delimited: a number of bytes (0: there is none), chunks, or the end of the connection. */
+export type Framing = number | 'chunked' | 'close';
+
+export interface ParsedResponseHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly fields: string[];
+  readonly framing: Framing;
+  /** Whether another request may follow on the connection once the body has ended. */
+  readonly keepAlive: boolean;
+  /** Seconds that the server says it keeps an idle connection; `undefined` when it does not say. */
+  readonly keepAliveSeconds: number | undefined;
+}
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?$/;
+
+/** Whether the first bytes of what should be an answer can still become one: what speaks another protocol need not be waited for. */
+export function mayBecomeResponse(text: string): boolean {
+  return text.startsWith('HTTP/1.') || 'HTTP/1.'.startsWith(text);
+}
+
+/** @param method of the request that is answered. Throws `WireError`. */
+export function parseResponseHead(text: string, method: string): ParsedResponseHead {
+  const breakAt = text.indexOf('\r\n');
+  const line = STATUS_LINE.exec(breakAt === -1 ? text : text.slice(0, breakAt));
+  if (line === null) throw new WireError('malformed', 'the status line is malformed');
+  const status = Number(line[2]);
+  const fields = breakAt === -1 ? [] : parseFieldLines(text, breakAt + 2);
+  const facts = readConnectionFacts(fields);
+  const isVersion10 = line[1] === '0';
+  if (isVersion10 && facts.chunked) throw new WireError('malformed', 'an HTTP/1.0 answer has a transfer coding');
+  return {
+    status,
+    reason: line[3] ?? '',
+    fields,
+    framing: hasNoBody(method, status) ? 0 : facts.chunked ? 'chunked' : (facts.length ?? 'close'),
+    keepAlive: !isVersion10 && !facts.close,
+    keepAliveSeconds: facts.keepAliveSeconds,
+  };
+}
+
+/** RFC 9110 §6.4.1. */
+export function hasNoBody(method: string, status: number): boolean {
+  return method === 'HEAD' || status < 200 || status === 204 || status === 304;
+}
+
+interface ConnectionFacts {
+  length: number | undefined;
+  chunked: boolean;
+  close: boolean;
+  keepAliveSeconds: number | undefined;
+}
+
+function readConnectionFacts(fields: readonly string[]): ConnectionFacts {
+  const facts: ConnectionFacts = { length: undefined, chunked: false, close: false, keepAliveSeconds: undefined };
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    // The four names have lengths of their own: most fields are passed over without folding their case.
+    const { length } = name;
+    if (length !== 10 && length !== 14 && length !== 17) continue;
+    readConnectionFact(name.toLowerCase(), fields[i + 1] as string, facts);
+  }
+  if (facts.chunked && facts.length !== undefined) throw new WireError('malformed', 'the answer has both a length and a transfer coding');
+  return facts;
+}
+
+function readConnectionFact(name: string, value: string, facts: ConnectionFacts): void {
+  switch (name) {
+    case 'content-length':
+      if (facts.length !== undefined) throw new WireError('malformed', 'the length of the answer is repeated');
+      facts.length = readLength(value);
+      return;
+    case 'transfer-encoding':
+      // We offer no other coding (no TE is ever sent), so nothing else is acceptable.
+      if (facts.chunked || value.toLowerCase() !== 'chunked') throw new WireError('malformed', 'the transfer coding is not "chunked"');
+      facts.chunked = true;
+      return;
+    case 'connection':
+      if (/(?:^|[,\s])close(?:$|[,\s])/i.test(value)) facts.close = true;
+      return;
+    case 'keep-alive': {
+      const seconds = /(?:^|[,\s])timeout=(\d{1,6})/i.exec(value)?.[1];
+      if (seconds !== undefined) facts.keepAliveSeconds = Number(seconds);
+    }
+  }
+}
+
+function readLength(value: string): number {
+  const length = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(length)) throw new WireError('malformed', 'the length of the answer is malformed');
+  return length;
+}
