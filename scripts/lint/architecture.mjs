@@ -70,7 +70,7 @@ const HOMES = [
   },
   { packages: /^p-retry$/, homes: ['token'], because: 'only obtaining a token is tried again' },
   { packages: /^(?:keyv|@keyv\/redis|@redis\/client)$/, homes: ['token/store'], because: 'the store is behind one interface' },
-  { packages: /^undici$/, homes: ['upstream', 'authorization-server'], because: 'the HTTP client is replaceable' },
+  { packages: /^undici$/, homes: ['authorization-server'], because: 'upstreams are reached by the codec of our own' },
   {
     packages: /^node:http[2s]?$/,
     homes: ['listener', 'admin', 'demo', 'broker.ts'],
