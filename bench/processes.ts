@@ -2,7 +2,6 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { findOnPath } from '../scripts/find-tool.mjs';
 import { cpuTicks, residentBytes } from './statistics.ts';
@@ -86,22 +85,4 @@ function family(pid: number): number[] {
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
   );
   return [pid, ...children.flatMap(family)];
-}
-
-/** Resolves once something accepts connections there; rejects with what the process said when it does not within 10 seconds. */
-export async function waitUntilListening(port: number, running: Running): Promise<void> {
-  for (const until = performance.now() + 10_000; performance.now() < until; ) {
-    if (await accepts(port)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens on port ${port}: ${running.output()}`);
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    }).once('error', () => resolve(false));
-  });
 }

@@ -6,17 +6,11 @@ import { systemClock } from '../src/clock.ts';
 import { config as configSchema } from '../src/config/schema/root.ts';
 import { planLifetime } from '../src/token/renewal.ts';
 import { Tokens, UNOBSERVED } from '../src/token/tokens.ts';
+import { type Judgement, tell } from './judgement.ts';
 
 const LIFETIME_SECONDS = 10;
 const TOKENS = 200;
 const REQUESTS_PER_SECOND = 500;
-
-interface Measured {
-  readonly what: string;
-  readonly figure: string;
-  readonly promised: string;
-  readonly kept: boolean;
-}
 
 /** Counts grants by client, and takes a while for each, as real ones do. */
 async function startServer() {
@@ -57,7 +51,7 @@ function createTokens(url: string, count: number): Tokens {
   });
 }
 
-async function coldStart(): Promise<Measured[]> {
+async function coldStart(): Promise<Judgement[]> {
   const server = await startServer();
   const tokens = createTokens(server.url, 1);
   const source = tokens.source('t0');
@@ -70,7 +64,7 @@ async function coldStart(): Promise<Measured[]> {
   return [{ what: '10,000 callers at once on a cold token: grants', figure: note, promised: '1', kept: grants === 1 }];
 }
 
-async function steadyLoad(seconds: number): Promise<Measured[]> {
+async function steadyLoad(seconds: number): Promise<Judgement[]> {
   const server = await startServer();
   const tokens = createTokens(server.url, TOKENS);
   await tokens.warmUp();
@@ -102,7 +96,7 @@ async function steadyLoad(seconds: number): Promise<Measured[]> {
 }
 
 /** Each renewal comes between the earliest and the latest moment of the rule; so does their number. */
-function grantsPerToken(grants: ReadonlyMap<string, number>, elapsedMs: number): Measured {
+function grantsPerToken(grants: ReadonlyMap<string, number>, elapsedMs: number): Judgement {
   const { renew } = configSchema.shape.tokens.parse({
     t: { authorizationServer: 'a', grant: 'client_credentials', clientId: 'c', clientAuthentication: { secret: { unsafeInline: 's' } } },
   })['t'] as { renew: Parameters<typeof planLifetime>[1] };
@@ -119,7 +113,7 @@ function grantsPerToken(grants: ReadonlyMap<string, number>, elapsedMs: number):
   };
 }
 
-async function memory(): Promise<Measured[]> {
+async function memory(): Promise<Judgement[]> {
   const server = await startServer();
   const count = 2_000;
   // What compiling and connecting cost is paid before.
@@ -151,6 +145,6 @@ function heap(): number {
 /** Tells each figure beside what is promised; returns whether all was kept. */
 export async function benchTokens(seconds: number, say: (line: string) => void): Promise<boolean> {
   const results = [...(await coldStart()), ...(await memory()), ...(await steadyLoad(seconds))];
-  for (const { what, figure, promised, kept } of results) say(`${kept ? 'kept  ' : 'MISSED'} ${what}: ${figure} (promised ${promised})`);
+  for (const result of results) say(tell(result));
   return results.every((result) => result.kept);
 }

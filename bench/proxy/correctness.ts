@@ -1,10 +1,10 @@
 /** Before anything is measured: does a proxy return the right bodies, and send the token and nothing else as `Authorization`? */
 
 import { mkdir } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
+import { type Answer, ask } from '../load/ask.ts';
 import { startOrigin } from '../load/origin.ts';
-import { answerOf, bodyOf, CALLER, targetOf, type Workload } from '../load/workload.ts';
+import { answerOf, bodyOf, type Workload } from '../load/workload.ts';
 import type { Setting } from '../setting.ts';
 import { freePort, type StartedTarget, startTarget, type Target, type Variant } from '../targets/target.ts';
 
@@ -20,11 +20,12 @@ export async function findFault(target: Target, variant: Variant, setting: Setti
   const seen: { head: string; body: Buffer }[] = [];
   const record = (head: string, body: Buffer) => void seen.push({ head, body });
   const origin = await startOrigin({ record, ...(variant.scheme === 'https' && { tls: setting.identity }) });
-  const folder = join(setting.folder, `${target.name}-${variant.scheme}-checked`);
+  const folder = join(setting.folder, `${folderName(target)}-${variant.scheme}-checked`);
   await mkdir(folder, { recursive: true });
   let started: StartedTarget | undefined;
   try {
     started = await startTarget(target, { ...variant, setting, folder, port: await freePort(), originPort: origin.port });
+    seen.length = 0;
     for (const workload of WORKLOADS) {
       const answer = await ask(started.port, workload);
       const problem = answerProblem(workload, answer) ?? requestProblem(workload, setting.token, seen.splice(0));
@@ -39,7 +40,11 @@ export async function findFault(target: Target, variant: Variant, setting: Setti
   }
 }
 
-function answerProblem(workload: Workload, answer: { status: number | undefined; body: Buffer }): string | undefined {
+export function folderName({ name }: Target): string {
+  return name.replaceAll(/\W/g, '-');
+}
+
+function answerProblem(workload: Workload, answer: Answer): string | undefined {
   if (answer.status !== 200) return `answered ${answer.status}`;
   return answer.body.equals(answerOf(workload)) ? undefined : 'returned another body than the origin';
 }
@@ -64,20 +69,4 @@ function withoutChunks(body: Buffer): Buffer {
     at = lineEnd + 2 + size + 2;
   }
   return Buffer.concat(parts);
-}
-
-function ask(port: number, workload: Workload): Promise<{ status: number | undefined; body: Buffer }> {
-  const sent = workload.method === 'POST' ? bodyOf(workload.size) : undefined;
-  const auth = `${CALLER.name}:${CALLER.password}`;
-  const headers = sent === undefined ? {} : { 'content-length': sent.length, 'content-type': 'application/octet-stream' };
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path: targetOf(workload), method: workload.method, auth, headers, agent: false });
-    asked.setTimeout(10_000, () => asked.destroy(new Error('no answer within 10 seconds')));
-    asked.on('error', reject).on('response', (response) => {
-      const parts: Buffer[] = [];
-      response.on('data', (part: Buffer) => parts.push(part)).on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode, body: Buffer.concat(parts) }));
-    });
-    asked.end(sent);
-  });
 }

@@ -4,61 +4,90 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Setting } from '../setting.ts';
 import { freePort, type StartedTarget, startTarget, type Target, type Variant } from '../targets/target.ts';
-import { findFault } from './correctness.ts';
+import { findFault, folderName } from './correctness.ts';
+
+/** By the name of the target: one result for each round, or why there is none. */
+export type Results<Result> = ReadonlyMap<string, readonly Result[] | string>;
 
 export interface Row {
   readonly name: string;
   readonly unit: string;
-  /** By the name of the target: one figure for each round, or why there is none. */
-  readonly figures: ReadonlyMap<string, readonly number[] | string>;
+  readonly figures: Results<number>;
 }
+
+export interface What {
+  readonly name: string;
+  readonly variant: Variant;
+  /** Only these targets. */
+  readonly only?: readonly string[] | undefined;
+  /** Also the origin without any proxy, which is what the load and the origin themselves can do. */
+  readonly direct?: boolean;
+  /** `false` where a round takes long and what is measured does not depend on it. */
+  readonly warmUp?: boolean;
+}
+
+export const DIRECT = 'no proxy';
 
 export class Lineup {
   readonly setting: Setting;
-  readonly #targets: readonly Target[];
+  readonly targets: readonly Target[];
   readonly #say: (line: string) => void;
   readonly #started = new Map<string, Promise<StartedTarget>>();
+  #folders = 0;
 
   constructor(targets: readonly Target[], setting: Setting, say: (line: string) => void) {
-    this.#targets = targets;
+    this.targets = targets;
     this.setting = setting;
     this.#say = say;
   }
 
-  get names(): string[] {
-    return this.#targets.map(({ name }) => name);
+  async measure(what: What & { unit: string }, rounds: number, measureOnce: (target: StartedTarget) => Promise<number>): Promise<Row> {
+    return { name: what.name, unit: what.unit, figures: await this.measureEach(what, rounds, measureOnce) };
   }
 
   /** A B C, C B A, A B C…: what drifts on the machine hits all alike. The first round only warms up: it compiles, and opens connections. */
-  async measure(
-    { name, unit, variant, only }: { name: string; unit: string; variant: Variant; only?: readonly string[] },
-    rounds: number,
-    measureOnce: (target: StartedTarget) => Promise<number>,
-  ): Promise<Row> {
-    const figures = new Map<string, number[] | string>();
-    const targets = this.#targets.filter((target) => only === undefined || only.includes(target.name));
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const target of round % 2 === 0 ? targets : targets.toReversed()) {
-        const sofar = figures.get(target.name) ?? [];
+  async measureEach<Result>(what: What, rounds: number, once: (target: StartedTarget) => Promise<Result>): Promise<Results<Result>> {
+    const results = new Map<string, readonly Result[] | string>();
+    const starts = this.#startsOf(what);
+    for (let round = what.warmUp === false ? 1 : 0; round <= rounds; round += 1) {
+      for (const [name, start] of round % 2 === 0 ? starts : starts.toReversed()) {
+        const sofar = results.get(name) ?? [];
         if (typeof sofar === 'string') continue;
         try {
-          const figure = await measureOnce(await this.#start(target, variant));
-          figures.set(target.name, round === 0 ? [] : [...sofar, figure]);
+          const result = await once(await start());
+          results.set(name, round === 0 ? [] : [...sofar, result]);
         } catch (error) {
-          figures.set(target.name, (error as Error).message);
-          this.#say(`refused: ${target.name}, ${name}: ${(error as Error).message}`);
+          results.set(name, this.refuse(name, what.name, error as Error));
         }
       }
     }
-    return { name, unit, figures };
+    return results;
   }
 
-  /** A process that has served nothing yet. */
+  /** Tells why a target has no result, and returns it. */
+  refuse(target: string, what: string, { message }: Error): string {
+    this.#say(`refused: ${target}, ${what}: ${message}`);
+    return message;
+  }
+
+  /** A process that has served next to nothing yet; the caller stops it. */
   async startFresh(target: Target, variant: Variant): Promise<StartedTarget> {
-    const folder = join(this.setting.folder, `${target.name}-${this.#started.size}-${Date.now()}`);
+    const folder = join(this.setting.folder, `${folderName(target)}-${this.#folders}`);
+    this.#folders += 1;
     await mkdir(folder);
     const originPort = this.setting.origin[variant.scheme];
     return startTarget(target, { ...variant, setting: this.setting, folder, port: await freePort(), originPort });
+  }
+
+  #startsOf({ variant, only, direct }: What): (readonly [name: string, start: () => Promise<StartedTarget>])[] {
+    const starts = this.targets
+      .filter(({ name }) => only === undefined || only.includes(name))
+      .map((target) => [target.name, () => this.#start(target, variant)] as const);
+    return direct === true && variant.scheme === 'http' ? [...starts, [DIRECT, () => this.#noProxy()]] : starts;
+  }
+
+  async #noProxy(): Promise<StartedTarget> {
+    return { pid: 0, port: this.setting.origin.http, output: () => '', stop: () => Promise.resolve() };
   }
 
   #start(target: Target, variant: Variant): Promise<StartedTarget> {

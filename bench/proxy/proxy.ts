@@ -1,69 +1,75 @@
-/** The proxy part: the broker beside its peers, correctness first. */
+/** The proxy part: the broker beside its peers, correctness first, section by section. */
 
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../../scripts/find-tool.mjs';
+import { tell } from '../judgement.ts';
 import { createSetting } from '../setting.ts';
-import { broker } from '../targets/broker.ts';
-import { nginx } from '../targets/nginx.ts';
-import { httpProxy3 } from '../targets/node-proxies.ts';
-import type { Target } from '../targets/target.ts';
 import { measureCpu } from './cpu.ts';
-import { Lineup, type Row } from './lineup.ts';
-import { scenarios } from './scenarios.ts';
-import { cell } from './text.ts';
+import { measureLatency } from './latency.ts';
+import { DIRECT, Lineup, type Row } from './lineup.ts';
+import { BARE_NODE, measureMemory } from './memory.ts';
+import { findTargets, prepare } from './peers.ts';
+import { judge, type Section } from './promises.ts';
+import { report } from './report.ts';
+import { cpuScenarios, rates, throughputScenarios } from './scenarios.ts';
+import { measureSlowHeads } from './slow-heads.ts';
+import { lines } from './text.ts';
+import { measureThroughput } from './throughput.ts';
 
 export interface ProxyOptions {
   readonly quick: boolean;
-  /** Names of targets; all by default. */
-  readonly targets?: readonly string[];
+  readonly only: Section | undefined;
+  readonly targets: readonly string[] | undefined;
+  /** Another bundle of the broker, measured beside ours. */
+  readonly beside: string | undefined;
   readonly say: (line: string) => void;
 }
 
-const TARGETS: readonly Target[] = [broker(), nginx, httpProxy3];
+type Measure = (lineup: Lineup, quick: boolean) => Promise<Row[]>;
 
-export async function benchProxy({ quick, targets, say }: ProxyOptions): Promise<void> {
-  build(say);
-  installPeers(say);
-  const wanted = TARGETS.filter(({ name }) => targets === undefined || targets.includes(name));
-  const missing = wanted.filter(({ version }) => version === undefined);
-  if (missing.length > 0) say(`not found on this machine, left out: ${missing.map(({ name }) => name).join(', ')}`);
+const SECTIONS: Readonly<Record<Section, Measure>> = {
+  cpu: (lineup, quick) => measureCpu(lineup, cpuScenarios(quick), 3),
+  throughput: (lineup, quick) => measureThroughput(lineup, throughputScenarios(quick), quick ? 1 : 3, quick ? 1 : 2),
+  latency: (lineup, quick) => measureLatency(lineup, rates(quick), quick ? 1 : 3),
+  memory: (lineup, quick) => measureMemory(lineup, quick ? 20_000 : 100_000),
+  slow: (lineup, quick) => measureSlowHeads(lineup, quick ? 1 : 3),
+};
+export const SECTION_NAMES = Object.keys(SECTIONS) as Section[];
+
+const QUICK = { targets: ['broker', 'nginx', 'http-proxy-3'], sections: ['cpu', 'throughput', 'latency'] as Section[] };
+const REPORT = join(projectRoot, 'docs', 'benchmarks.md');
+
+/** Returns whether all that is promised of what was measured was kept. A full run writes `docs/benchmarks.md`. */
+export async function benchProxy({ quick, only, targets, beside, say }: ProxyOptions): Promise<boolean> {
+  const [loadBefore = 0] = loadavg();
+  if (loadBefore > 0.5) say(`the machine is busy (load average ${loadBefore.toFixed(2)}): figures will be noisy`);
+  prepare(say);
+  const { found, missing } = findTargets(targets ?? (quick ? QUICK.targets : undefined), beside);
+  if (missing.length > 0) say(`not found on this machine, left out: ${missing.join(', ')}`);
+  const names = [...found.map(({ name }) => name), DIRECT, BARE_NODE];
+  const sections: Partial<Record<Section, Row[]>> = {};
   const setting = await createSetting();
   const interrupted = () => void setting.close().then(() => process.exit(130));
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
-    const lineup = new Lineup(
-      wanted.filter(({ version }) => version !== undefined),
-      setting,
-      say,
-    );
-    for (const row of await measureCpu(lineup, scenarios(quick), quick ? 3 : 5)) print(row, lineup, say);
+    const lineup = new Lineup(found, setting, say);
+    for (const section of only === undefined ? (quick ? QUICK.sections : SECTION_NAMES) : [only]) {
+      say(`\n${section}`);
+      sections[section] = await SECTIONS[section](lineup, quick);
+      for (const row of sections[section]) for (const line of lines(row, names)) say(line);
+    }
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
     await setting.close();
   }
-}
-
-function print(row: Row, lineup: Lineup, say: (line: string) => void): void {
-  say(row.name);
-  for (const name of lineup.names) if (row.figures.has(name)) say(`  ${name.padEnd(20)} ${cell(row, name)}`);
-}
-
-function build(say: (line: string) => void): void {
-  say('building dist/token-broker.js');
-  run(process.execPath, ['node_modules/rolldown/bin/cli.mjs', '--config', 'rolldown.config.ts'], projectRoot);
-}
-
-/** They are no dependency of the project: nobody but a benchmark needs them. */
-function installPeers(say: (line: string) => void): void {
-  const folder = join(projectRoot, 'bench');
-  if (existsSync(join(folder, 'node_modules', '.package-lock.json'))) return;
-  say('installing the npm packages of bench/package.json into bench/node_modules');
-  run('npm', ['install', '--no-save', '--loglevel=error'], folder);
-}
-
-function run(program: string, args: readonly string[], cwd: string): void {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`"${[program, ...args].join(' ')}" failed: ${stdout}${stderr}`);
+  const judgements = judge(sections);
+  say('');
+  for (const judgement of judgements) say(tell(judgement));
+  if (!quick && only === undefined && targets === undefined && beside === undefined) {
+    await writeFile(REPORT, report({ sections, judgements, targets: found, missing, names, loadBefore }));
+    say('written to docs/benchmarks.md');
+  }
+  return judgements.every(({ kept }) => kept);
 }

@@ -2,6 +2,7 @@
 
 import type { Workload } from '../load/workload.ts';
 import type { Variant } from '../targets/target.ts';
+import type { Rate } from './latency.ts';
 
 export interface Scenario {
   readonly workload: Workload;
@@ -12,37 +13,55 @@ export interface Scenario {
   readonly only?: readonly string[];
 }
 
-const SMALL: Workload = { method: 'GET', size: '1 KiB' };
-const LARGE: Workload = { method: 'GET', size: '1 MiB' };
-const PLAIN: Variant = { scheme: 'http', accessLog: false };
-const TLS: Variant = { scheme: 'https', accessLog: false };
-const LOGGED: Variant = { scheme: 'http', accessLog: true };
+export const SMALL: Workload = { method: 'GET', size: '1 KiB' };
+export const LARGE: Workload = { method: 'GET', size: '1 MiB' };
+const UPLOAD: Workload = { method: 'POST', size: '1 MiB' };
+export const PLAIN: Variant = { scheme: 'http', accessLog: false };
+export const TLS: Variant = { scheme: 'https', accessLog: false };
+export const LOGGED: Variant = { scheme: 'http', accessLog: true };
 
-/** Enough for nginx to use some hundred ticks of the clock by which the kernel counts CPU time. */
-const MANY = 60_000;
+/** Enough for nginx to use some fifty ticks of the clock by which the kernel counts CPU time. */
+const MANY = 40_000;
 
-/** The two that targets are about, and the one with the access log. */
+/** The two that promises are about, and the one with the access log. */
 const ESSENTIAL: readonly Scenario[] = [
   { workload: SMALL, connections: 32, variant: PLAIN, requests: MANY },
   { workload: SMALL, connections: 32, variant: TLS, requests: MANY },
-  { workload: SMALL, connections: 32, variant: LOGGED, requests: MANY, only: ['broker', 'nginx'] },
+  { workload: SMALL, connections: 32, variant: LOGGED, requests: MANY, only: ['broker', 'other', 'nginx'] },
 ];
 
 const FURTHER: readonly Scenario[] = [
-  { workload: SMALL, connections: 1, variant: PLAIN, requests: 20_000 },
+  { workload: SMALL, connections: 1, variant: PLAIN, requests: MANY / 2 },
   { workload: SMALL, connections: 1_000, variant: PLAIN, requests: MANY },
   { workload: { method: 'POST', size: '1 KiB' }, connections: 32, variant: PLAIN, requests: MANY / 2 },
   { workload: LARGE, connections: 32, variant: PLAIN, requests: 1_000 },
   { workload: LARGE, connections: 32, variant: TLS, requests: 500 },
-  { workload: { method: 'POST', size: '1 MiB' }, connections: 32, variant: PLAIN, requests: 1_000 },
-  { workload: { method: 'POST', size: '1 MiB' }, connections: 32, variant: TLS, requests: 500 },
+  { workload: UPLOAD, connections: 32, variant: PLAIN, requests: 1_000 },
+  { workload: UPLOAD, connections: 32, variant: TLS, requests: 500 },
 ];
 
-export function scenarios(quick: boolean): readonly Scenario[] {
-  return quick ? ESSENTIAL.map((scenario) => ({ ...scenario, requests: scenario.requests / 3 })) : [...ESSENTIAL, ...FURTHER];
+export function cpuScenarios(quick: boolean): readonly Scenario[] {
+  return quick ? ESSENTIAL.map((scenario) => ({ ...scenario, requests: MANY / 4 })) : [...ESSENTIAL, ...FURTHER];
 }
 
-export function caption({ workload, connections, variant }: Scenario): string {
+export function throughputScenarios(quick: boolean): readonly Scenario[] {
+  const all = [...ESSENTIAL, ...FURTHER].filter(({ variant }) => !variant.accessLog);
+  return quick
+    ? all.filter(({ workload, variant, connections }) => workload.method === 'GET' && variant === PLAIN && connections === 32)
+    : all;
+}
+
+export function rates(quick: boolean): readonly Rate[] {
+  if (quick) return [{ perSecond: 5_000, variant: PLAIN, seconds: 2 }];
+  return [
+    { perSecond: 1_000, variant: PLAIN, seconds: 5 },
+    { perSecond: 5_000, variant: PLAIN, seconds: 5 },
+    { perSecond: 10_000, variant: PLAIN, seconds: 5 },
+    { perSecond: 5_000, variant: TLS, seconds: 5 },
+  ];
+}
+
+export function caption({ workload, connections, variant }: Pick<Scenario, 'workload' | 'connections' | 'variant'>): string {
   const upstream = variant.scheme === 'https' ? 'TLS upstream' : 'plain upstream';
   const parts = [`${workload.method} ${workload.size}`, `${connections} connection${connections === 1 ? '' : 's'}`, upstream];
   return [...parts, ...(variant.accessLog ? ['access log'] : [])].join(', ');

@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Place, Target } from './target.ts';
 
-export const httpProxy3 = nodeProxy('http-proxy-3', 'http-proxy-3', 'http-proxy-3.mjs');
+export const httpProxy3 = nodeProxy('http-proxy-3', 'http-proxy-3.mjs');
+export const fastifyHttpProxy = nodeProxy('@fastify/http-proxy', 'fastify-http-proxy.mjs');
 
-function nodeProxy(name: string, packageName: string, script: string): Target {
-  const manifest = new URL(`../node_modules/${packageName}/package.json`, import.meta.url);
+function nodeProxy(name: string, script: string): Target {
+  const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url);
   return {
     name,
     get version() {

@@ -5,7 +5,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { type Running, waitUntilListening } from '../processes.ts';
+import { ask } from '../load/ask.ts';
+import type { Running } from '../processes.ts';
 import type { Setting } from '../setting.ts';
 
 export interface Variant {
@@ -37,8 +38,21 @@ export interface StartedTarget extends Running {
 export async function startTarget(target: Target, place: Place): Promise<StartedTarget> {
   const command = await target.prepare(place);
   const running = place.setting.processes.start('proxy', command, join(place.folder, 'output.log'));
-  await waitUntilListening(place.port, running);
+  await waitUntilServing(place.port, running);
   return { ...running, port: place.port };
+}
+
+/** Some listen before they have their token. Rejects with what the process said when it does not serve within 10 seconds. */
+async function waitUntilServing(port: number, running: Running): Promise<void> {
+  for (const until = performance.now() + 10_000; performance.now() < until; ) {
+    const status = await ask(port, { method: 'GET', size: '1 KiB' }).then(
+      (answer) => answer.status,
+      () => undefined,
+    );
+    if (status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`it does not serve: ${running.output()}`);
 }
 
 /** Fills a committed config: `@NAME@` is replaced by the value of that name. */

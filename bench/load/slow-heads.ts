@@ -1,0 +1,54 @@
+/** Load generator: callers that send the head of a request one byte a second, never to its end, until they are cut. */
+
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { generate } from './generator.ts';
+
+export interface SlowHeadsPlan {
+  readonly port: number;
+  readonly connections: number;
+  /** Who is not cut by then is counted and let go. */
+  readonly patienceMs: number;
+}
+
+export interface SlowHeadsResult {
+  readonly cut: number;
+  /** From connecting to the end, of those that were cut. */
+  readonly longestMs: number;
+}
+
+const HEAD = Buffer.from(`GET /1024 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ${'x'.repeat(4_000)}`);
+
+generate<SlowHeadsPlan>(async ({ port, connections: count, patienceMs }) => {
+  const sockets: Socket[] = [];
+  let [cut, longestMs, letGo] = [0, 0, false];
+  let allCut = () => {};
+  const open = async () => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true }).resume();
+    socket.on('error', () => socket.destroy());
+    await once(socket, 'connect');
+    const connectedAt = performance.now();
+    sockets.push(socket);
+    socket.once('close', () => {
+      if (letGo) return;
+      cut += 1;
+      longestMs = Math.max(longestMs, performance.now() - connectedAt);
+      if (cut === count) allCut();
+    });
+  };
+  while (sockets.length < count) await Promise.all(Array.from({ length: Math.min(64, count - sockets.length) }, open));
+  let sent = 0;
+  const drip = setInterval(() => {
+    for (const socket of sockets) if (socket.writable) socket.write(HEAD.subarray(sent, sent + 1));
+    sent += 1;
+  }, 1_000);
+  return async () => {
+    const patience = setTimeout(() => allCut(), patienceMs);
+    if (cut < count) await new Promise<void>((resolve) => (allCut = resolve));
+    clearTimeout(patience);
+    clearInterval(drip);
+    letGo = true;
+    for (const socket of sockets) socket.destroy();
+    return { cut, longestMs } satisfies SlowHeadsResult;
+  };
+});
