@@ -19,6 +19,8 @@ export interface SlowHeadsResult {
 
 const HEAD = Buffer.from(`GET /1024 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ${'x'.repeat(4_000)}`);
 
+const TICKS_PER_SECOND = 50;
+
 generate<SlowHeadsPlan>(async ({ port, connections: count, patienceMs }) => {
   const sockets: Socket[] = [];
   let [cut, longestMs, letGo] = [0, 0, false];
@@ -37,11 +39,16 @@ generate<SlowHeadsPlan>(async ({ port, connections: count, patienceMs }) => {
     });
   };
   while (sockets.length < count) await Promise.all(Array.from({ length: Math.min(64, count - sockets.length) }, open));
-  let sent = 0;
+  let ticks = 0;
+  // A part of them at each tick: all at once would be a burst, which is another attack.
   const drip = setInterval(() => {
-    for (const socket of sockets) if (socket.writable) socket.write(HEAD.subarray(sent, sent + 1));
-    sent += 1;
-  }, 1_000);
+    const sent = Math.floor(ticks / TICKS_PER_SECOND);
+    for (let i = ticks % TICKS_PER_SECOND; i < count; i += TICKS_PER_SECOND) {
+      const socket = sockets[i] as Socket;
+      if (socket.writable) socket.write(HEAD.subarray(sent, sent + 1));
+    }
+    ticks += 1;
+  }, 1_000 / TICKS_PER_SECOND);
   return async () => {
     const patience = setTimeout(() => allCut(), patienceMs);
     if (cut < count) await new Promise<void>((resolve) => (allCut = resolve));

@@ -16,7 +16,7 @@ export function table(rows: readonly Row[], names: readonly string[]): string {
   const columns = names.filter((name) => rows.some((row) => row.figures.has(name)));
   const head = ['', ...columns];
   const body = rows.map((row) => [row.name, ...columns.map((name) => `${figure(row, name)} ${ratios(row, name, ['nginx'])}`.trim())]);
-  return [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`.replace('|  |', '| |')).join('\n');
+  return [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 function figure(row: Row, name: string): string {

@@ -6,7 +6,7 @@ import fastify from 'fastify';
 
 const { port, origin, token, caFile } = JSON.parse(process.argv[2]);
 
-const server = fastify({ bodyLimit: 1024 ** 3 });
+const server = fastify({ bodyLimit: 1024 ** 3, keepAliveTimeout: 60_000 });
 await server.register(fastifyHttpProxy, {
   upstream: origin,
   undici: { connections: 128, pipelining: 1, tls: { ca: readFileSync(caFile) } },

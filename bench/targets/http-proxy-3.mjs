@@ -17,4 +17,6 @@ const proxy = httpProxy.createProxyServer({
 });
 proxy.on('error', (_error, _request, response) => response.destroy());
 
-http.createServer((request, response) => proxy.web(request, response)).listen({ port, host: '127.0.0.1', backlog: 4096 });
+http
+  .createServer({ keepAliveTimeout: 60_000 }, (request, response) => proxy.web(request, response))
+  .listen({ port, host: '127.0.0.1', backlog: 4096 });
