@@ -3,7 +3,7 @@
 import { startGenerator } from '../load/generator.ts';
 import type { OpenLoopPlan, OpenLoopResult } from '../load/open-loop.ts';
 import type { StartedTarget, Variant } from '../targets/target.ts';
-import type { Lineup, Row } from './lineup.ts';
+import { type Lineup, pick, type Row } from './lineup.ts';
 
 export interface Rate {
   readonly perSecond: number;
@@ -21,14 +21,10 @@ const QUANTILES = [
 export async function measureLatency(lineup: Lineup, rates: readonly Rate[], rounds: number): Promise<Row[]> {
   const rows: Row[] = [];
   for (const rate of rates) {
-    const measured = await lineup.measureEach({ variant: rate.variant, direct: true, name: latencyCaption(rate, '') }, rounds, (target) =>
-      openLoop(lineup, target, rate),
-    );
+    const what = { variant: rate.variant, direct: true, name: latencyCaption(rate, '') };
+    const results = await lineup.measure(what, rounds, (target) => openLoop(lineup, target, rate));
     for (const [label, quantile] of QUANTILES) {
-      const figures = [...measured].map(([name, results]) => {
-        return [name, typeof results === 'string' ? results : results.map((result) => result[quantile])] as const;
-      });
-      rows.push({ name: latencyCaption(rate, label), unit: 'ms', figures: new Map(figures) });
+      rows.push({ name: latencyCaption(rate, label), unit: 'ms', figures: pick(results, quantile) });
     }
   }
   return rows;

@@ -15,6 +15,11 @@ export interface Row {
   readonly figures: Results<number>;
 }
 
+/** One figure of each result. */
+export function pick<Key extends string>(results: Results<Readonly<Record<Key, number>>>, key: Key): Row['figures'] {
+  return new Map([...results].map(([name, found]) => [name, typeof found === 'string' ? found : found.map((result) => result[key])]));
+}
+
 export interface What {
   readonly name: string;
   readonly variant: Variant;
@@ -41,12 +46,8 @@ export class Lineup {
     this.#say = say;
   }
 
-  async measure(what: What & { unit: string }, rounds: number, measureOnce: (target: StartedTarget) => Promise<number>): Promise<Row> {
-    return { name: what.name, unit: what.unit, figures: await this.measureEach(what, rounds, measureOnce) };
-  }
-
   /** A B C, C B A, A B C…: what drifts on the machine hits all alike. The first round only warms up: it compiles, and opens connections. */
-  async measureEach<Result>(what: What, rounds: number, once: (target: StartedTarget) => Promise<Result>): Promise<Results<Result>> {
+  async measure<Result>(what: What, rounds: number, once: (target: StartedTarget) => Promise<Result>): Promise<Results<Result>> {
     const results = new Map<string, readonly Result[] | string>();
     const starts = this.#startsOf(what);
     for (let round = what.warmUp === false ? 1 : 0; round <= rounds; round += 1) {
@@ -87,7 +88,7 @@ export class Lineup {
   }
 
   async #noProxy(): Promise<StartedTarget> {
-    return { pid: 0, port: this.setting.origin.http, output: () => '', stop: () => Promise.resolve() };
+    return { pid: process.pid, port: this.setting.origin.http, output: () => '', stop: () => Promise.resolve() };
   }
 
   #start(target: Target, variant: Variant): Promise<StartedTarget> {

@@ -6,17 +6,16 @@ import { join } from 'node:path';
 import { projectRoot } from '../../scripts/find-tool.mjs';
 import { tell } from '../judgement.ts';
 import { createSetting } from '../setting.ts';
-import { measureCpu } from './cpu.ts';
 import { measureLatency } from './latency.ts';
 import { DIRECT, Lineup, type Row } from './lineup.ts';
 import { BARE_NODE, measureMemory } from './memory.ts';
 import { findTargets, prepare } from './peers.ts';
-import { judge, type Section } from './promises.ts';
+import { judge, type Section, type Sections } from './promises.ts';
 import { report } from './report.ts';
-import { cpuScenarios, rates, throughputScenarios } from './scenarios.ts';
+import { measureSaturation } from './saturation.ts';
+import { rates, scenarios } from './scenarios.ts';
 import { measureSlowHeads } from './slow-heads.ts';
 import { lines } from './text.ts';
-import { measureThroughput } from './throughput.ts';
 
 export interface ProxyOptions {
   readonly quick: boolean;
@@ -27,16 +26,18 @@ export interface ProxyOptions {
   readonly say: (line: string) => void;
 }
 
-type Measure = (lineup: Lineup, quick: boolean) => Promise<Row[]>;
+interface Measurement {
+  readonly gives: readonly Section[];
+  readonly measure: (lineup: Lineup, quick: boolean) => Promise<Sections>;
+}
 
-const SECTIONS: Readonly<Record<Section, Measure>> = {
-  cpu: (lineup, quick) => measureCpu(lineup, cpuScenarios(quick), 3),
-  throughput: (lineup, quick) => measureThroughput(lineup, throughputScenarios(quick), quick ? 1 : 3, quick ? 1 : 2),
-  latency: (lineup, quick) => measureLatency(lineup, rates(quick), quick ? 1 : 3),
-  memory: (lineup, quick) => measureMemory(lineup, quick ? 20_000 : 100_000),
-  slow: (lineup, quick) => measureSlowHeads(lineup, quick ? 1 : 3),
-};
-export const SECTION_NAMES = Object.keys(SECTIONS) as Section[];
+const MEASUREMENTS: readonly Measurement[] = [
+  { gives: ['cpu', 'throughput'], measure: (lineup, quick) => measureSaturation(lineup, scenarios(quick), 3) },
+  { gives: ['latency'], measure: async (lineup, quick) => ({ latency: await measureLatency(lineup, rates(quick), quick ? 1 : 3) }) },
+  { gives: ['memory'], measure: async (lineup, quick) => ({ memory: await measureMemory(lineup, quick ? 20_000 : 100_000) }) },
+  { gives: ['slow'], measure: async (lineup, quick) => ({ slow: await measureSlowHeads(lineup, quick ? 1 : 3) }) },
+];
+export const SECTION_NAMES = MEASUREMENTS.flatMap(({ gives }) => gives);
 
 const QUICK = { targets: ['broker', 'nginx', 'http-proxy-3'], sections: ['cpu', 'throughput', 'latency'] as Section[] };
 const REPORT = join(projectRoot, 'docs', 'benchmarks.md');
@@ -49,16 +50,18 @@ export async function benchProxy({ quick, only, targets, beside, say }: ProxyOpt
   const { found, missing } = findTargets(targets ?? (quick ? QUICK.targets : undefined), beside);
   if (missing.length > 0) say(`not found on this machine, left out: ${missing.join(', ')}`);
   const names = [...found.map(({ name }) => name), DIRECT, BARE_NODE];
-  const sections: Partial<Record<Section, Row[]>> = {};
+  const wanted = only === undefined ? (quick ? QUICK.sections : SECTION_NAMES) : [only];
+  let sections: Sections = {};
   const setting = await createSetting();
   const interrupted = () => void setting.close().then(() => process.exit(130));
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     const lineup = new Lineup(found, setting, say);
-    for (const section of only === undefined ? (quick ? QUICK.sections : SECTION_NAMES) : [only]) {
-      say(`\n${section}`);
-      sections[section] = await SECTIONS[section](lineup, quick);
-      for (const row of sections[section]) for (const line of lines(row, names)) say(line);
+    for (const { gives, measure } of MEASUREMENTS) {
+      if (!gives.some((section) => wanted.includes(section))) continue;
+      const measured = await measure(lineup, quick);
+      for (const section of gives) print(section, measured[section] ?? [], names, say);
+      sections = { ...sections, ...measured };
     }
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
@@ -72,4 +75,9 @@ export async function benchProxy({ quick, only, targets, beside, say }: ProxyOpt
     say('written to docs/benchmarks.md');
   }
   return judgements.every(({ kept }) => kept);
+}
+
+function print(section: Section, rows: readonly Row[], names: readonly string[], say: (line: string) => void): void {
+  say(`\n${section}`);
+  for (const row of rows) for (const line of lines(row, names)) say(line);
 }

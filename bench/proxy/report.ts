@@ -5,7 +5,6 @@ import type { Judgement } from '../judgement.ts';
 import type { Target } from '../targets/target.ts';
 import type { Section, Sections } from './promises.ts';
 import { table } from './text.ts';
-import { generatorName } from './throughput.ts';
 
 export interface Run {
   readonly sections: Sections;
@@ -23,7 +22,7 @@ const TITLES: Readonly<Record<Section, readonly [title: string, text: string]>> 
     'CPU per request',
     'User and system time of the processes of a proxy, from `/proc`, over a fixed number of requests.\nCallers send the next request when they have the answer to the last.',
   ],
-  throughput: ['Throughput', `Requests a second from callers that never pause, sent by ${generatorName}.`],
+  throughput: ['Throughput', 'The same runs, in requests a second. "no proxy" is what the load and the origin can do by themselves.'],
   latency: [
     'Latency at fixed rates',
     'Bodies of 1 KiB, 32 connections. Requests are sent at even intervals, whether or not answers keep up, and timed from the moment they were due.',

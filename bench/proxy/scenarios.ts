@@ -30,25 +30,21 @@ const ESSENTIAL: readonly Scenario[] = [
   { workload: SMALL, connections: 32, variant: LOGGED, requests: MANY, only: ['broker', 'other', 'nginx'] },
 ];
 
+const BODIES: Scenario = { workload: LARGE, connections: 32, variant: PLAIN, requests: 2_000 };
+
 const FURTHER: readonly Scenario[] = [
   { workload: SMALL, connections: 1, variant: PLAIN, requests: MANY / 2 },
   { workload: SMALL, connections: 1_000, variant: PLAIN, requests: MANY },
   { workload: { method: 'POST', size: '1 KiB' }, connections: 32, variant: PLAIN, requests: MANY / 2 },
-  { workload: LARGE, connections: 32, variant: PLAIN, requests: 1_000 },
-  { workload: LARGE, connections: 32, variant: TLS, requests: 500 },
-  { workload: UPLOAD, connections: 32, variant: PLAIN, requests: 1_000 },
-  { workload: UPLOAD, connections: 32, variant: TLS, requests: 500 },
+  BODIES,
+  { workload: LARGE, connections: 32, variant: TLS, requests: 1_000 },
+  { workload: UPLOAD, connections: 32, variant: PLAIN, requests: 2_000 },
+  { workload: UPLOAD, connections: 32, variant: TLS, requests: 1_000 },
 ];
 
-export function cpuScenarios(quick: boolean): readonly Scenario[] {
-  return quick ? ESSENTIAL.map((scenario) => ({ ...scenario, requests: MANY / 4 })) : [...ESSENTIAL, ...FURTHER];
-}
-
-export function throughputScenarios(quick: boolean): readonly Scenario[] {
-  const all = [...ESSENTIAL, ...FURTHER].filter(({ variant }) => !variant.accessLog);
-  return quick
-    ? all.filter(({ workload, variant, connections }) => workload.method === 'GET' && variant === PLAIN && connections === 32)
-    : all;
+export function scenarios(quick: boolean): readonly Scenario[] {
+  if (!quick) return [...ESSENTIAL, ...FURTHER];
+  return [...ESSENTIAL.map((scenario) => ({ ...scenario, requests: MANY / 4 })), { ...BODIES, requests: 500 }];
 }
 
 export function rates(quick: boolean): readonly Rate[] {

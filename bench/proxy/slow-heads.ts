@@ -5,7 +5,7 @@ import type { OpenLoopPlan, OpenLoopResult } from '../load/open-loop.ts';
 import type { SlowHeadsPlan, SlowHeadsResult } from '../load/slow-heads.ts';
 import type { Setting } from '../setting.ts';
 import type { StartedTarget } from '../targets/target.ts';
-import type { Lineup, Row } from './lineup.ts';
+import { type Lineup, pick, type Row } from './lineup.ts';
 
 export const SLOW_CALLERS = 4_000;
 /** The head's time limit of the broker by default, and in the configs of the peers. */
@@ -27,11 +27,9 @@ const UNITS: Readonly<Record<keyof typeof SLOW_ROWS, string>> = { before: 'ms', 
 
 export async function measureSlowHeads(lineup: Lineup, rounds: number): Promise<Row[]> {
   const what = { name: 'slow heads', variant: { scheme: 'http', accessLog: false }, only: LIMITED, warmUp: false } as const;
-  const results = await lineup.measureEach(what, rounds, (target) => once(lineup.setting, target));
-  return (Object.keys(SLOW_ROWS) as (keyof Figures)[]).map((key) => {
-    const figures = [...results].map(([name, found]) => [name, typeof found === 'string' ? found : found.map((one) => one[key])] as const);
-    return { name: SLOW_ROWS[key], unit: UNITS[key], figures: new Map(figures) };
-  });
+  const results = await lineup.measure(what, rounds, (target) => once(lineup.setting, target));
+  const keys = Object.keys(SLOW_ROWS) as (keyof Figures)[];
+  return keys.map((key) => ({ name: SLOW_ROWS[key], unit: UNITS[key], figures: pick(results, key) }));
 }
 
 async function once({ processes }: Setting, { port }: StartedTarget): Promise<Figures> {

@@ -1,0 +1,37 @@
+/** CPU per request and throughput, in one: callers that never pause send a fixed number of requests. */
+
+import type { ClosedLoopPlan, ClosedLoopResult } from '../load/closed-loop.ts';
+import { startGenerator } from '../load/generator.ts';
+import { cpuSeconds } from '../processes.ts';
+import { cpuPerRequest } from '../statistics.ts';
+import type { StartedTarget } from '../targets/target.ts';
+import { DIRECT, type Lineup, pick, type Row } from './lineup.ts';
+import { caption, type Scenario } from './scenarios.ts';
+
+interface Measured {
+  readonly cpu: number;
+  readonly perSecond: number;
+}
+
+export async function measureSaturation(lineup: Lineup, scenarios: readonly Scenario[], rounds: number) {
+  const cpu: Row[] = [];
+  const throughput: Row[] = [];
+  for (const scenario of scenarios) {
+    const { variant, only } = scenario;
+    const what = { name: caption(scenario), variant, only, direct: true };
+    const results = await lineup.measure(what, rounds, (target) => measureOnce(lineup, target, scenario));
+    const proxies = new Map([...results].filter(([name]) => name !== DIRECT));
+    cpu.push({ name: what.name, unit: 'µs', figures: pick(proxies, 'cpu') });
+    throughput.push({ name: what.name, unit: 'req/s', figures: pick(results, 'perSecond') });
+  }
+  return { cpu, throughput };
+}
+
+async function measureOnce({ setting }: Lineup, { port, pid }: StartedTarget, scenario: Scenario): Promise<Measured> {
+  const { workload, connections, requests } = scenario;
+  const plan: ClosedLoopPlan = { port, workload, connections, warmUp: connections, requests };
+  const generator = await startGenerator<ClosedLoopResult>(setting.processes, 'closed-loop.ts', plan);
+  const before = cpuSeconds(pid);
+  const { seconds } = await generator.run();
+  return { cpu: cpuPerRequest(cpuSeconds(pid) - before, requests), perSecond: requests / seconds };
+}
