@@ -1,19 +1,17 @@
-/** A listener: binds, speaks HTTP/1.1 to callers, hands each checked request on, drains. */
+/** A listener: binds, accepts connections, hands each checked request on, drains. */
 
 import { randomUUID, type X509Certificate } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import { Server as NetServer, type Socket } from 'node:net';
-import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
-import { type BrokerError, toBrokerError } from '../errors.ts';
+import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
+import { Deadlines } from '../wire/deadlines.ts';
+import type { ParsedRequestHead } from '../wire/request-head.ts';
 import { bind } from './bind.ts';
 import { createSiteGuard } from './cross-site.ts';
-import { NodeBody, NodeReply, NodeRequest } from './node-message.ts';
-import { OpenConnections } from './open-connections.ts';
-import { connectRefusal, refusalOf, writeRefusal } from './refusal.ts';
-import { checkRequestHead } from './request-head.ts';
+import { CallerConnection, type ConnectionHost } from './http1/caller-connection.ts';
+import { type CheckedHead, checkRequestHead } from './request-head.ts';
 import { checkTarget } from './target.ts';
 import { followTlsFiles, presentedCertificate, tlsOptions } from './tls.ts';
 
@@ -29,30 +27,31 @@ export interface HttpListenerParts {
   readonly onTlsProblem: (cause: unknown) => void;
 }
 
-/** The request being answered on a connection. */
-interface ActiveRequest {
-  body: NodeBody | undefined;
-  /** What came after it on the connection was refused; said once its own answer is complete. */
-  refusal: BrokerError | undefined;
-}
-
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
-export class HttpListener {
+/**
+ * Kept-alive clients may send one more request while the listener drains: idle connections are closed only after this long, and what
+ * arrives before is served with `Connection: close`. Milliseconds.
+ */
+const IDLE_GRACE_MS = 300;
+
+export class HttpListener implements ConnectionHost {
+  readonly limits: ListenerConfig['limits'];
   readonly #parts: HttpListenerParts;
   readonly #server: Server;
-  readonly #connections = new OpenConnections();
+  readonly #connections = new Set<CallerConnection>();
+  readonly #deadlines: Deadlines;
   readonly #checkSite: (head: { host: string; fields: readonly string[] }) => void;
-  readonly #active = new WeakMap<Socket, ActiveRequest>();
-  readonly #peers = new WeakMap<Socket, Peer>();
-  /** Connections whose last answer has been decided: what still comes on them is read by nobody. */
-  readonly #finished = new WeakSet<Socket>();
   #draining = false;
+  #onRested = (): void => {};
 
   constructor(parts: HttpListenerParts) {
     this.#parts = parts;
+    this.limits = parts.config.limits;
+    this.#deadlines = new Deadlines(Math.min(this.limits.headTimeout, this.limits.idleTimeout));
     this.#checkSite = createSiteGuard(parts.config);
     this.#server = this.#createServer();
+    this.#server.maxConnections = this.limits.maxConnections;
   }
 
   get name(): string {
@@ -61,6 +60,10 @@ export class HttpListener {
 
   get openConnections(): number {
     return this.#connections.size;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
   }
 
   /** Resolves to the bound address. Rejects with Node's error, whose `code` says what is wrong. */
@@ -74,127 +77,97 @@ export class HttpListener {
   }
 
   /** Stops accepting, finishes what is in flight; resolves to the number of requests cut after `graceMs`. */
-  drain(graceMs: number): Promise<number> {
+  async drain(graceMs: number): Promise<number> {
     this.#draining = true;
-    // http.Server.close would cut idle connections at once, and with them a request that is just arriving.
-    NetServer.prototype.close.call(this.#server);
-    return this.#connections.drain(graceMs);
+    this.#server.close();
+    const idleGrace = setTimeout(
+      () => {
+        for (const connection of this.#connections) connection.end();
+        this.#onRested();
+      },
+      Math.min(IDLE_GRACE_MS, graceMs),
+    );
+    let grace: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      grace = setTimeout(resolve, graceMs);
+    });
+    const rested = new Promise<void>((resolve) => {
+      this.#onRested = () => this.#isResting() && resolve();
+    });
+    if (this.#connections.size > 0) await Promise.race([rested, over]);
+    clearTimeout(grace);
+    clearTimeout(idleGrace);
+    return this.#cutAll();
+  }
+
+  peerOf(socket: Socket): Peer {
+    const { tls, authenticate } = this.#parts.config;
+    return {
+      address: socket.remoteAddress ?? '',
+      encrypted: tls !== undefined,
+      certificate:
+        authenticate.includes('mtls') && tls ? presentedCertificate(socket as TLSSocket, this.#parts.readCertificate) : undefined,
+    };
+  }
+
+  check(head: ParsedRequestHead): CheckedHead {
+    const checked = checkRequestHead(head, this.limits);
+    checkTarget(head.target);
+    this.#checkSite({ host: checked.host, fields: head.fields });
+    return checked;
+  }
+
+  identify({ fields }: ParsedRequestHead): { id: string; listener: string } {
+    const given = fieldValue(fields, 'x-request-id');
+    return { id: given !== undefined && REQUEST_ID.test(given) ? given : randomUUID(), listener: this.name };
+  }
+
+  handle(request: CallerRequest, reply: Reply): void {
+    this.#parts.handle(request, reply);
+  }
+
+  refuse(error: BrokerError, request: { id: string; method: string; target: string }, reply: Reply): void {
+    this.#parts.refuse(error, request, reply);
+  }
+
+  rested(): void {
+    this.#onRested();
+  }
+
+  closed(connection: CallerConnection): void {
+    this.#connections.delete(connection);
+    this.#deadlines.delete(connection);
+    this.#onRested();
   }
 
   #createServer(): Server {
-    const { limits, tls, authenticate } = this.#parts.config;
-    const http = {
-      // A little above the limit that is checked exactly on the raw fields, so that the answer is ours.
-      maxHeaderSize: limits.maxHeader + limits.maxTarget + 1024,
-      headersTimeout: limits.headTimeout,
-      requestTimeout: 0,
-      keepAliveTimeout: limits.idleTimeout,
-      connectionsCheckingInterval: 1_000,
-      requireHostHeader: false,
-      insecureHTTPParser: false,
-      noDelay: true,
-    };
-    const server =
-      tls === undefined
-        ? createServer(http)
-        : createTlsServer({ ...http, ...tlsOptions(tls, authenticate), handshakeTimeout: limits.headTimeout });
-    server.maxHeadersCount = 0;
-    server.maxConnections = limits.maxConnections;
-    const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse) => this.#receive(incoming, outgoing);
-    server.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest);
-    server.on('connect', (_incoming: IncomingMessage, socket: Socket) => this.#refuseOutOfTurn(socket, connectRefusal()));
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket));
-    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#connections.add(socket));
-    if (tls !== undefined) followTlsFiles(server as TlsServer, tls, authenticate, this.#parts.onTlsProblem);
+    const { tls, authenticate } = this.#parts.config;
+    const net = { allowHalfOpen: true, noDelay: true };
+    if (tls === undefined) return createServer(net, (socket) => this.#accept(socket));
+    const secure = { ...net, ...tlsOptions(tls, authenticate), handshakeTimeout: this.limits.headTimeout };
+    const server: TlsServer = createTlsServer(secure, (socket) => this.#accept(socket));
+    followTlsFiles(server, tls, authenticate, this.#parts.onTlsProblem);
     return server;
   }
 
-  #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const { name, config, handle, refuse } = this.#parts;
-    const socket = incoming.socket;
-    // Node has parsed what came in the same packet as a refused request: it must not be carried out (RFC 9112 §9.3.2).
-    if (this.#finished.has(socket)) return;
-    const active = this.#begin(socket, outgoing);
-    const id = requestId(incoming);
-    let closing = false;
-    const reply = new NodeReply(outgoing, config.tls !== undefined, () => closing || this.#draining);
-    try {
-      const method = incoming.method as string;
-      const target = incoming.url as string;
-      const head = checkRequestHead({ method, target, version: incoming.httpVersion, fields: incoming.rawHeaders }, config.limits);
-      checkTarget(target);
-      this.#checkSite({ host: head.host, fields: incoming.rawHeaders });
-      const hasBody = head.chunked || (head.length ?? 0) > 0;
-      active.body = hasBody ? createBody(incoming, outgoing, head.length, config.limits.idleTimeout) : undefined;
-      handle(
-        new NodeRequest(incoming, outgoing, { id, listener: name, host: head.host, peer: this.#peer(socket), body: active.body }),
-        reply,
-      );
-    } catch (error) {
-      closing = true;
-      this.#finished.add(socket);
-      refuse(toBrokerError(error, 'listener'), { id, method: incoming.method ?? '', target: incoming.url ?? '' }, reply);
+  #accept(socket: Socket): void {
+    const connection = new CallerConnection(socket, this);
+    this.#connections.add(connection);
+    this.#deadlines.add(connection);
+  }
+
+  /** Nothing is owed to anybody, and who was idle has been told. */
+  #isResting(): boolean {
+    for (const connection of this.#connections) if (connection.busy || connection.idle) return false;
+    return true;
+  }
+
+  #cutAll(): number {
+    let cut = 0;
+    for (const connection of this.#connections) {
+      if (connection.busy) cut += 1;
+      connection.destroy();
     }
+    return cut;
   }
-
-  #begin(socket: Socket, outgoing: ServerResponse): ActiveRequest {
-    const active: ActiveRequest = { body: undefined, refusal: undefined };
-    const end = this.#connections.begin(socket);
-    this.#active.set(socket, active);
-    outgoing.once('close', () => {
-      end();
-      if (this.#active.get(socket) === active) this.#active.delete(socket);
-      if (active.refusal !== undefined) writeRefusal(socket, active.refusal);
-    });
-    return active;
-  }
-
-  #peer(socket: Socket): Peer {
-    let peer = this.#peers.get(socket);
-    if (peer === undefined) {
-      const encrypted = this.#parts.config.tls !== undefined;
-      peer = {
-        address: socket.remoteAddress ?? '',
-        encrypted,
-        certificate: this.#parts.config.authenticate.includes('mtls')
-          ? presentedCertificate(socket as TLSSocket, this.#parts.readCertificate)
-          : undefined,
-      };
-      this.#peers.set(socket, peer);
-    }
-    return peer;
-  }
-
-  /** What Node's parser refuses, and time limits it enforces. */
-  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    const refusal = refusalOf(error.code);
-    if (refusal === undefined || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const body = this.#active.get(socket)?.body;
-    // The head was fine and is being handled: the exchange answers, if it still can.
-    if (body?.complete === false) body.fail(refusal);
-    else this.#refuseOutOfTurn(socket, refusal);
-  }
-
-  /** There is no response object for it. A request before it on the connection is answered first: answers keep their order. */
-  #refuseOutOfTurn(socket: Socket, refusal: BrokerError): void {
-    if (this.#finished.has(socket)) return;
-    this.#finished.add(socket);
-    const active = this.#active.get(socket);
-    if (active === undefined) writeRefusal(socket, refusal);
-    else active.refusal = refusal;
-  }
-}
-
-function createBody(incoming: IncomingMessage, outgoing: ServerResponse, length: number | undefined, idleMs: number): NodeBody {
-  // RFC 9110 §10.1.1: an HTTP/1.0 client cannot expect an interim answer.
-  const expects = incoming.httpVersion === '1.1' && fieldValue(incoming.rawHeaders, 'expect') !== undefined;
-  return new NodeBody(incoming, length, idleMs, () => expects && !outgoing.headersSent && outgoing.writeContinue());
-}
-
-function requestId(incoming: IncomingMessage): string {
-  const given = fieldValue(incoming.rawHeaders, 'x-request-id');
-  return given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
 }

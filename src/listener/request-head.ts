@@ -19,6 +19,10 @@ export interface CheckedHead {
   readonly host: string;
   readonly length: number | undefined;
   readonly chunked: boolean;
+  /** Another request may follow on the connection (RFC 9112 §9.3). */
+  readonly persistent: boolean;
+  /** The body is held back until `100 Continue` (RFC 9110 §10.1.1). */
+  readonly awaitsContinue: boolean;
 }
 
 /** The fields that decide what a request means; each may come once. No two names are equally long. */
@@ -29,9 +33,13 @@ interface Deciding {
   'content-length': string | undefined;
   'transfer-encoding': string | undefined;
   'proxy-authorization': string | undefined;
+  /** All lines of it; these may be several. */
+  connection: string;
 }
 
-const DECIDING_NAME_OF_LENGTH: Partial<Record<number, keyof Deciding>> = {
+type Unique = Exclude<keyof Deciding, 'connection'>;
+
+const DECIDING_NAME_OF_LENGTH: Partial<Record<number, Unique>> = {
   4: 'host',
   6: 'expect',
   13: 'authorization',
@@ -65,14 +73,30 @@ export function checkRequestHead(head: RequestHead, limits: ListenerConfig['limi
   if (deciding.expect !== undefined && deciding.expect.toLowerCase() !== '100-continue') {
     throw invalid('the field "expect" asks for something unknown: send "100-continue" or nothing', 417);
   }
+  const persistent = isPersistent(version, deciding.connection);
+  // An HTTP/1.0 client cannot expect an interim answer.
+  const awaitsContinue = deciding.expect !== undefined && version === '1.1';
   const transferEncoding = deciding['transfer-encoding'];
   const contentLength = deciding['content-length'];
   if (transferEncoding === undefined) {
-    return { host, length: contentLength === undefined ? undefined : readLength(contentLength), chunked: false };
+    return {
+      host,
+      length: contentLength === undefined ? undefined : readLength(contentLength),
+      chunked: false,
+      persistent,
+      awaitsContinue,
+    };
   }
   if (contentLength !== undefined) throw invalid('the request has both "content-length" and "transfer-encoding": send one of them');
   checkTransferEncoding(transferEncoding, version);
-  return { host, length: undefined, chunked: true };
+  return { host, length: undefined, chunked: true, persistent, awaitsContinue };
+}
+
+/** RFC 9112 §9.3. */
+function isPersistent(version: string, connection: string): boolean {
+  if (connection === '') return version === '1.1';
+  const options = connection.toLowerCase().split(/[,\s]+/);
+  return !options.includes('close') && (version === '1.1' || options.includes('keep-alive'));
 }
 
 function checkMethod(method: string): void {
@@ -93,6 +117,7 @@ function checkFields(fields: Fields, maxSize: number): Deciding {
     'content-length': undefined,
     'transfer-encoding': undefined,
     'proxy-authorization': undefined,
+    connection: '',
   };
   let size = 0;
   for (let i = 0; i < fields.length; i += 2) {
@@ -101,6 +126,7 @@ function checkFields(fields: Fields, maxSize: number): Deciding {
     size += name.length + value.length + LINE_OVERHEAD;
     if (!TOKEN.test(name)) throw invalid('a field name is malformed: use letters, digits and "-"');
     if (!FIELD_VALUE.test(value)) throw invalid('a field value holds control characters: remove them');
+    if (name.length === 10 && name.toLowerCase() === 'connection') deciding.connection += `,${value}`;
     const decidingName = DECIDING_NAME_OF_LENGTH[name.length];
     if (decidingName === undefined || name.toLowerCase() !== decidingName) continue;
     if (deciding[decidingName] !== undefined) throw invalid(`the field "${decidingName}" is repeated: send it once`);

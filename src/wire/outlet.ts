@@ -24,7 +24,7 @@ export class Outlet {
 
   /** Text (one character is one byte) that goes out with what follows in this turn of the event loop, or by itself at its end. */
   hold(text: string): void {
-    if (this.#held === '') queueMicrotask(this.#flush);
+    if (this.#held === '') queueMicrotask(this.flush);
     this.#held += text;
   }
 
@@ -49,7 +49,7 @@ export class Outlet {
     this.#full = socket.writableLength > 0;
   }
 
-  readonly #flush = (): void => {
+  readonly flush = (): void => {
     if (this.#held !== '' && this.#socket.writable) this.text('');
   };
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createAuthenticator } from '../../src/caller/authenticate.ts';
 import { listener } from '../../src/config/schema/listeners.ts';
 import { type BrokerError, ERROR_KINDS, type ErrorCode, toBrokerError } from '../../src/errors.ts';
-import { connectRefusal, refusalOf } from '../../src/listener/refusal.ts';
+import { refusalOf } from '../../src/listener/refusal.ts';
 import { checkRequestHead } from '../../src/listener/request-head.ts';
 import type { CallerRequest } from '../../src/message.ts';
 import { answerTimeout, connectTimeout, toUpstreamError } from '../../src/upstream/failure.ts';
@@ -62,9 +62,10 @@ const UNUSUAL = [
     {},
     Array.from({ length: 300 }, () => 'x'),
   ),
-  connectRefusal(),
-  refusalOf('HPE_HEADER_OVERFLOW') as BrokerError,
-  refusalOf('HPE_INVALID_VERSION') as BrokerError,
+  head({ method: 'CONNECT' }),
+  refusalOf(new WireError('head', 'too large')),
+  refusalOf(new WireError('target', 'too long')),
+  refusalOf(new WireError('version', 'not supported')),
   caller('mtls'),
 ];
 

@@ -34,13 +34,13 @@ const refusal = (parts: Partial<RequestHead>, limits = LIMITS) => refusalOf(part
 
 describe('request head', () => {
   test('H06 tells host and framing', () => {
-    expect(check({})).toEqual({ host: 'localhost', length: undefined, chunked: false });
-    expect(check(withFields('Content-Length', '5'))).toEqual({ host: 'localhost', length: 5, chunked: false });
+    expect(check({})).toMatchObject({ host: 'localhost', length: undefined, chunked: false });
+    expect(check(withFields('Content-Length', '5'))).toMatchObject({ host: 'localhost', length: 5, chunked: false });
     expect(check(withFields('content-length', '0'))).toMatchObject({ length: 0, chunked: false });
     expect(check(withFields('Transfer-Encoding', 'chunked'))).toMatchObject({ length: undefined, chunked: true });
     expect(check(withFields('tRANSFER-eNCODING', 'Chunked'))).toMatchObject({ length: undefined, chunked: true });
     expect(check(withFields('Content-Length', String(Number.MAX_SAFE_INTEGER)))).toMatchObject({ length: Number.MAX_SAFE_INTEGER });
-    expect(check({ version: '1.0', fields: [] })).toEqual({ host: '', length: undefined, chunked: false });
+    expect(check({ version: '1.0', fields: [] })).toMatchObject({ host: '', length: undefined, chunked: false });
   });
 
   test.each([

@@ -1,0 +1,90 @@
+/** The body of a request: nothing of it is read from the connection before somebody wants it. */
+
+import type { Body, BodySink } from '../../message.ts';
+import { BodyReader } from '../../wire/body-reader.ts';
+
+/** What a body needs of its connection. */
+export interface BodySource {
+  /** The body is wanted from now on: read it. */
+  readBody(): void;
+  pauseReading(): void;
+  resumeReading(): void;
+}
+
+export class CallerBody implements Body {
+  readonly length: number | undefined;
+  readonly #source: BodySource;
+  readonly #reader: BodyReader;
+  #sink: BodySink | undefined;
+  #broken: Error | undefined;
+  #state: 'waiting' | 'read' | 'discarded' | 'over' = 'waiting';
+  paused = false;
+
+  constructor(length: number | undefined, source: BodySource) {
+    this.length = length;
+    this.#source = source;
+    this.#reader = new BodyReader(length ?? 'chunked', (bytes) => this.#sink?.chunk(bytes));
+  }
+
+  /** Somebody reads it, or reads past it. */
+  get flowing(): boolean {
+    return this.#state === 'read' || this.#state === 'discarded';
+  }
+
+  get discarded(): boolean {
+    return this.#state === 'discarded';
+  }
+
+  /** All of it has been read, or no more of it will be. */
+  get over(): boolean {
+    return this.#state === 'over';
+  }
+
+  pipe(sink: BodySink): void {
+    if (this.#broken !== undefined) return sink.fail(this.#broken);
+    if (this.#state !== 'waiting') return;
+    this.#sink = sink;
+    this.#state = 'read';
+    this.#source.readBody();
+  }
+
+  pause(): void {
+    if (this.#state !== 'read') return;
+    this.paused = true;
+    this.#source.pauseReading();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    if (this.#state === 'read') this.#source.resumeReading();
+  }
+
+  /** What is still to come is read past, so that the caller, who is still sending, can hear the answer (RFC 9112 §9.6). */
+  discard(): void {
+    if (this.over) return;
+    this.#state = 'discarded';
+    this.#sink = undefined;
+    this.paused = false;
+    this.#source.readBody();
+  }
+
+  /** Takes what belongs to the body; gives the index of the first byte behind it. Throws `WireError`. */
+  take(bytes: Buffer, from: number): number {
+    const at = this.#reader.read(bytes, from);
+    if (this.#reader.done && !this.over) {
+      const { trailers } = this.#reader;
+      this.#state = 'over';
+      this.#sink?.end(trailers);
+    }
+    return at;
+  }
+
+  /** The body is broken: whoever reads it must not take it for complete. */
+  fail(cause: Error): void {
+    if (this.over) return;
+    this.#state = 'over';
+    if (this.#sink === undefined) this.#broken = cause;
+    else this.#sink.fail(cause);
+  }
+}

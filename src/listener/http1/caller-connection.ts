@@ -1,0 +1,288 @@
+/** One connection of a caller: requests read strictly, one after the other, each answered before the next is looked at (RFC 9112 §9.3). */
+
+import type { Socket } from 'node:net';
+import { type BrokerError, toBrokerError } from '../../errors.ts';
+import type { CallerRequest, Peer, Reply } from '../../message.ts';
+import type { Timed } from '../../wire/deadlines.ts';
+import { Inlet } from '../../wire/inlet.ts';
+import { Outlet } from '../../wire/outlet.ts';
+import type { ParsedRequestHead } from '../../wire/request-head.ts';
+import { WireError } from '../../wire/wire-error.ts';
+import { bodyEndedEarly, bodyStopped, headTooSlow, refusalOf } from '../refusal.ts';
+import type { CheckedHead } from '../request-head.ts';
+import { type BodySource, CallerBody } from './caller-body.ts';
+import { CallerReply, type ReplyTarget } from './caller-reply.ts';
+import { HttpRequest, type RequestFacts } from './caller-request.ts';
+import { HeadReader } from './head-reader.ts';
+
+/** How much is read, and for how long, of what nobody wants, before the connection is dropped (RFC 9112 §9.6). */
+const LINGER_BYTES = 32 * 1024 ** 2;
+const LINGER_MS = 5_000;
+
+/** The listener, as its connections see it. */
+export interface ConnectionHost {
+  readonly limits: { readonly maxHeader: number; readonly maxTarget: number; readonly headTimeout: number; readonly idleTimeout: number };
+  /** Each answer closes its connection. */
+  readonly draining: boolean;
+  peerOf(socket: Socket): Peer;
+  /** Judges a head. Throws a `BrokerError`. */
+  check(head: ParsedRequestHead): CheckedHead;
+  /** The request's facts that the connection does not know. */
+  identify(head: ParsedRequestHead): Pick<RequestFacts, 'id' | 'listener'>;
+  handle(request: CallerRequest, reply: Reply): void;
+  refuse(error: BrokerError, request: Pick<RequestFacts, 'id' | 'method' | 'target'>, reply: Reply): void;
+  /** The last answer on a connection is out. */
+  rested(): void;
+  closed(connection: CallerConnection): void;
+}
+
+const NO_HEAD: ParsedRequestHead = { method: '', target: '', version: '1.1', fields: [] };
+
+/** `idle`: the next head is awaited. `busy`: a request is being answered. `lingering`: the last answer is out, what still comes is read past. */
+type State = 'idle' | 'busy' | 'lingering' | 'closed';
+
+export class CallerConnection implements Timed, BodySource, ReplyTarget {
+  deadlineAt: number;
+  readonly outlet: Outlet;
+  readonly #socket: Socket;
+  readonly #host: ConnectionHost;
+  readonly #inlet: Inlet;
+  readonly #heads: HeadReader;
+  #peer: Peer | undefined;
+  #state: State = 'idle';
+  #request: HttpRequest | undefined;
+  #body: CallerBody | undefined;
+  #reply: CallerReply | undefined;
+  /** Nothing that follows on the connection is looked at. */
+  #closing = false;
+  #awaitsContinue = false;
+  #lingerBytes = LINGER_BYTES;
+
+  constructor(socket: Socket, host: ConnectionHost) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#heads = new HeadReader(host.limits);
+    this.outlet = new Outlet(socket, () => this.#onRoom());
+    this.deadlineAt = performance.now() + host.limits.headTimeout;
+    this.#inlet = new Inlet(socket, (bytes, at) => this.#take(bytes, at));
+    socket
+      .on('end', () => this.#onEnd())
+      .on('error', () => undefined)
+      .on('close', () => this.#leave());
+  }
+
+  /** An answer is owed, or on its way. */
+  get busy(): boolean {
+    return this.#state === 'busy' || (this.#state === 'lingering' && this.#socket.writableLength > 0);
+  }
+
+  get idle(): boolean {
+    return this.#state === 'idle';
+  }
+
+  get closing(): boolean {
+    return this.#closing || this.#host.draining;
+  }
+
+  /** Tears it down at once. */
+  destroy(): void {
+    this.#leave();
+  }
+
+  /** Closes it once what was written is out. */
+  end(): void {
+    if (this.#state === 'idle') this.#linger();
+  }
+
+  onDeadline(): void {
+    if (this.#state === 'idle' && this.#heads.begun) this.#refuse(headTooSlow(), NO_HEAD);
+    else if (this.#state === 'busy' && this.#body?.flowing === true && !this.#body.discarded && !this.outlet.full)
+      this.#failBody(bodyStopped());
+    else this.#leave();
+  }
+
+  readBody(): void {
+    if (this.#awaitsContinue && this.#body?.discarded === false && !this.#inlet.hasRest && this.#reply?.started === false) {
+      this.outlet.text('HTTP/1.1 100 Continue\r\n\r\n');
+    }
+    this.#awaitsContinue = false;
+    this.#resume();
+  }
+
+  pauseReading(): void {
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    this.#inlet.pause();
+  }
+
+  resumeReading(): void {
+    this.#resume();
+  }
+
+  progressed(): void {
+    // A caller that takes nothing any more holds the upstream's answer up, and our memory.
+    if (this.outlet.full) this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+  }
+
+  replied(close: boolean): void {
+    if (close) this.#closing = true;
+    const body = this.#body;
+    if (body !== undefined && !body.over) {
+      body.discard();
+      this.deadlineAt = performance.now() + LINGER_MS;
+      // The answer is out, and it says that the connection closes: what is left of the body is only read past.
+      if (!this.#closing) return;
+    }
+    this.#done();
+  }
+
+  breakOff(reset: boolean): void {
+    if (reset && !('encrypted' in this.#socket)) this.#socket.resetAndDestroy();
+    this.#leave();
+  }
+
+  #take(bytes: Buffer, at: number): number {
+    switch (this.#state) {
+      case 'idle':
+        return this.#readHead(bytes, at);
+      case 'busy':
+        return this.#body?.flowing === true ? this.#readBody(this.#body, bytes, at) : at;
+      case 'lingering':
+        this.#lingerBytes -= bytes.length - at;
+        if (this.#lingerBytes < 0) this.#leave();
+        return bytes.length;
+      case 'closed':
+        return bytes.length;
+    }
+  }
+
+  #readHead(bytes: Buffer, at: number): number {
+    const { begun } = this.#heads;
+    try {
+      const head = this.#heads.read(bytes, at);
+      if (head !== undefined) {
+        this.#begin(head);
+        return this.#heads.next;
+      }
+      if (!begun) this.deadlineAt = Math.min(this.deadlineAt, performance.now() + this.#host.limits.headTimeout);
+    } catch (error) {
+      this.#refuse(toBrokerError(error, 'listener'), NO_HEAD);
+    }
+    return bytes.length;
+  }
+
+  #begin(head: ParsedRequestHead): void {
+    this.#state = 'busy';
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    let checked: CheckedHead;
+    try {
+      checked = this.#host.check(head);
+    } catch (error) {
+      return this.#refuse(toBrokerError(error, 'listener'), head);
+    }
+    const { length, chunked, host, persistent, awaitsContinue } = checked;
+    if (!persistent) this.#closing = true;
+    const body = chunked || (length ?? 0) > 0 ? new CallerBody(length, this) : undefined;
+    this.#body = body;
+    this.#lingerBytes = LINGER_BYTES;
+    this.#awaitsContinue = awaitsContinue;
+    this.#peer ??= this.#host.peerOf(this.#socket);
+    const { method, target, fields } = head;
+    const { id, listener } = this.#host.identify(head);
+    const request = new HttpRequest({ id, listener, method, target, host, fields, body, peer: this.#peer });
+    const reply = new CallerReply(this, head);
+    this.#request = request;
+    this.#reply = reply;
+    this.#host.handle(request, reply);
+  }
+
+  /** What follows on the connection could mean anything: nobody reads it. */
+  #refuse(error: BrokerError, head: ParsedRequestHead): void {
+    this.#state = 'busy';
+    this.#closing = true;
+    const reply = new CallerReply(this, head);
+    this.#reply = reply;
+    const { method, target } = head;
+    this.#host.refuse(error, { ...this.#host.identify(head), method, target }, reply);
+  }
+
+  #readBody(body: CallerBody, bytes: Buffer, at: number): number {
+    if (body.discarded) this.#lingerBytes -= bytes.length - at;
+    else this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    if (this.#lingerBytes < 0) this.#leave();
+    try {
+      const next = body.take(bytes, at);
+      if (body.over) this.#onBodyOver();
+      return next;
+    } catch (error) {
+      this.#failBody(error instanceof WireError ? refusalOf(error) : toBrokerError(error, 'listener'));
+      return bytes.length;
+    }
+  }
+
+  #onBodyOver(): void {
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    if (this.#reply?.over === true) this.#done();
+  }
+
+  /** The request cannot become whole, so nothing after it can be told apart from it. */
+  #failBody(error: BrokerError): void {
+    this.#closing = true;
+    const discarded = this.#body?.discarded === true;
+    this.#body?.fail(error);
+    if (discarded) this.#leave();
+  }
+
+  #done(): void {
+    if (this.#state !== 'busy') return;
+    this.#request = undefined;
+    this.#reply = undefined;
+    this.#body = undefined;
+    if (this.closing) return this.#linger();
+    this.#state = 'idle';
+    this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    this.#resume();
+  }
+
+  /** FIN after what was written; then what the caller still sends is read past, so that it is not reset before it has read our answer. */
+  #linger(): void {
+    this.#state = 'lingering';
+    this.#inlet.forget();
+    this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    this.#socket.end(() => {
+      this.deadlineAt = performance.now() + LINGER_MS;
+      this.#host.rested();
+    });
+    this.#inlet.resume();
+  }
+
+  #resume(): void {
+    if (this.#body?.flowing === true && !this.#body.discarded) this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    this.#inlet.resume();
+  }
+
+  #onRoom(): void {
+    if (this.#state === 'busy')
+      this.deadlineAt = this.#body?.flowing === true ? performance.now() + this.#host.limits.idleTimeout : Number.POSITIVE_INFINITY;
+    this.#reply?.onRoom();
+  }
+
+  /** The caller sends no more. Who still waits for an answer then has most likely gone: it counts as gone (as in nginx and Envoy). */
+  #onEnd(): void {
+    if (this.#state === 'idle') return this.#linger();
+    if (this.#state !== 'busy') return;
+    if (this.#body?.over === false) this.#failBody(bodyEndedEarly());
+    else this.#leave();
+  }
+
+  /** The caller has gone, or is sent away. */
+  #leave(): void {
+    if (this.#state === 'closed') return;
+    const request = this.#request;
+    const body = this.#body;
+    this.#state = 'closed';
+    this.#socket.destroy();
+    if (this.#reply?.over !== true) request?.abandon();
+    body?.fail(bodyEndedEarly());
+    this.#host.closed(this);
+  }
+}

@@ -1,0 +1,47 @@
+/** A request on a connection, as the stages see it. */
+
+import type { CallerRequest, Fields, Peer } from '../../message.ts';
+import type { CallerBody } from './caller-body.ts';
+
+export type RequestFacts = Omit<CallerRequest, 'body' | 'onAbandoned' | 'abandoned'> & { readonly body: CallerBody | undefined };
+
+export class HttpRequest implements CallerRequest {
+  readonly id: string;
+  readonly listener: string;
+  readonly method: string;
+  readonly target: string;
+  readonly host: string;
+  readonly fields: Fields;
+  readonly body: CallerBody | undefined;
+  readonly peer: Peer;
+  #abandoned = false;
+  #listeners: (() => void)[] | undefined;
+
+  constructor(facts: RequestFacts) {
+    this.id = facts.id;
+    this.listener = facts.listener;
+    this.method = facts.method;
+    this.target = facts.target;
+    this.host = facts.host;
+    this.fields = facts.fields;
+    this.body = facts.body;
+    this.peer = facts.peer;
+  }
+
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
+  onAbandoned(listener: () => void): void {
+    if (this.#abandoned) listener();
+    else if (this.#listeners === undefined) this.#listeners = [listener];
+    else this.#listeners.push(listener);
+  }
+
+  /** The caller has gone before its answer was complete. */
+  abandon(): void {
+    if (this.#abandoned) return;
+    this.#abandoned = true;
+    for (const listener of this.#listeners ?? []) listener();
+  }
+}

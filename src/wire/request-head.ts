@@ -1,0 +1,34 @@
+/** The head of a request as text, taken apart (RFC 9112 §3): only its form is judged here, not what it asks for. */
+
+import { parseFieldLines } from './field-lines.ts';
+import { WireError } from './wire-error.ts';
+
+export interface ParsedRequestHead {
+  readonly method: string;
+  readonly target: string;
+  readonly version: '1.0' | '1.1';
+  readonly fields: string[];
+}
+
+/** RFC 9112 §3: single spaces, and nothing else that could pass for one. */
+const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\s]+) HTTP\/(\d\.\d)$/;
+
+/** Whether the first bytes of what should be a request can still become one: what speaks another protocol need not be waited for. */
+export function mayBecomeRequest(text: string): boolean {
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]*(?: |$)/.test(text);
+}
+
+/** Throws `WireError`. */
+export function parseRequestHead(text: string): ParsedRequestHead {
+  const breakAt = text.indexOf('\r\n');
+  const line = REQUEST_LINE.exec(breakAt === -1 ? text : text.slice(0, breakAt));
+  if (line === null) throw new WireError('malformed', 'the request line is malformed: write "METHOD /path HTTP/1.1"');
+  const version = line[3] as string;
+  if (version !== '1.1' && version !== '1.0') throw new WireError('version', 'the HTTP version is not supported: use HTTP/1.1');
+  return {
+    method: line[1] as string,
+    target: line[2] as string,
+    version,
+    fields: breakAt === -1 ? [] : parseFieldLines(text, breakAt + 2),
+  };
+}
