@@ -6,6 +6,7 @@ import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
 import type { Stages } from './exchange.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
+import { RequestToken, type TokenRoute } from './request-token.ts';
 import { mapLocation } from './route/location.ts';
 import { createRouter, type RouteMatch, type Router } from './route/router.ts';
 import { traceparent } from './telemetry/trace-context.ts';
@@ -16,7 +17,6 @@ import { outboundFields } from './upstream/fields.ts';
 import { type Forwarded, forward } from './upstream/forward.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
 import { limitBody } from './upstream/limited-body.ts';
-import type { OnUnauthorized } from './upstream/unauthorized.ts';
 
 type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
 
@@ -28,7 +28,7 @@ export interface StagesParts {
 }
 
 /** Everything of a route that is the same for each of its requests. */
-interface Exit {
+interface Exit extends TokenRoute {
   readonly connections: UpstreamConnections;
   readonly host: string;
   readonly config: RouteConfig;
@@ -43,8 +43,16 @@ export class BrokerStages implements Stages {
     this.#parts = parts;
     this.#router = createRouter(parts.config.routes);
     for (const [name, route] of Object.entries(parts.config.routes)) {
-      const { origin, host } = new URL(route.upstream);
-      this.#exits.set(name, { connections: new Http1Pool(origin, route), host: route.hostHeader ?? host, config: route });
+      const { origin, protocol, host: ownHost } = new URL(route.upstream);
+      const host = route.hostHeader ?? ownHost;
+      this.#exits.set(name, {
+        connections: new Http1Pool(origin, route),
+        host,
+        // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
+        origin: originOf(`${protocol}//${host}`),
+        config: route,
+        nonce: undefined,
+      });
     }
   }
 
@@ -64,42 +72,33 @@ export class BrokerStages implements Stages {
   }
 
   forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
-    const { connections, host, config } = this.#exits.get(match.route.name) as Exit;
+    const exit = this.#exits.get(match.route.name) as Exit;
+    const { connections, host, config } = exit;
+    const { method, fields, body } = request;
+    const sent = this.#requestToken(token, exit);
     const outbound = {
       host,
       // An application's own credentials pass only where no token takes their place and they were not meant for us.
       dropAuthorization: token !== undefined || caller.method === 'basic' || this.#isOurs(request),
       requestId: request.id,
-      traceparent: traceparent(fieldValue(request.fields, 'traceparent')),
+      traceparent: traceparent(fieldValue(fields, 'traceparent')),
       via: config.via,
       forwarded: config.forwarded ? forwardedFields(request) : [],
     };
-    const fieldsWith = (used: Token | undefined) => outboundFields(request.fields, { ...outbound, inject: injectedFields(config, used) });
-    const { body } = request;
     return forward(request, reply, {
       connections,
       target: match.target,
-      fields: fieldsWith(token),
+      fields: () => outboundFields(fields, { ...outbound, inject: injectedFields(config, sent, method, match.target) }),
       body: body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody),
       rewriteLocation: config.rewriteLocation ? (value) => mapLocation(match.route, value) : undefined,
-      mayBeSent: () => token === undefined || config.token === null || this.#parts.tokens.source(config.token).mayBeSent(token),
-      onUnauthorized: this.#onUnauthorized(config, token, fieldsWith),
+      token: sent,
+      replayBuffer: config.replayBuffer,
     });
   }
 
-  #onUnauthorized(config: RouteConfig, token: Token | undefined, fieldsWith: (token: Token) => string[]): OnUnauthorized | undefined {
-    if (token === undefined || config.token === null || config.onUnauthorized === 'pass') return undefined;
-    const source = this.#parts.tokens.source(config.token);
-    let newer: Token | undefined;
-    return {
-      scheme: (config.inject.scheme || 'Bearer').toLowerCase(),
-      replayBuffer: config.replayBuffer,
-      async renewedFields() {
-        newer = await source.replace(token);
-        return newer && fieldsWith(newer);
-      },
-      refusedAgain: () => void (newer && source.replace(newer, true)),
-    };
+  #requestToken(token: Token | undefined, exit: Exit): RequestToken | undefined {
+    if (token === undefined || exit.config.token === null) return undefined;
+    return new RequestToken(token, this.#parts.tokens.source(exit.config.token), exit);
   }
 
   /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
@@ -115,13 +114,16 @@ export class BrokerStages implements Stages {
 }
 
 /** The route's fixed fields, and the token's last. */
-function injectedFields(config: RouteConfig, token: Token | undefined): Fields {
+function injectedFields(config: RouteConfig, token: RequestToken | undefined, method: string, target: string): Fields {
   const fields: string[] = [];
   for (const [name, value] of Object.entries(config.headers)) fields.push(name, value.reveal());
-  if (token === undefined) return fields;
-  const { header, scheme } = config.inject;
-  fields.push(header, scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`);
+  token?.addTo(fields, method, target);
   return fields;
+}
+
+/** In the spelling of the URL standard where it knows one: lower-case, without a default port. */
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
 }
 
 /** RFC 7239, and what most servers read instead. */

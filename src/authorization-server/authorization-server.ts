@@ -8,6 +8,7 @@ import { AuthorizationServerCalls } from './call.ts';
 import type { ClientProof } from './client-proof.ts';
 import { toAuthorizationServerError } from './failure.ts';
 import { MetadataDocument } from './metadata.ts';
+import type { ProofKey } from './proof-key.ts';
 import { secretsOfRequest } from './said.ts';
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts';
 
@@ -22,6 +23,10 @@ export interface TokenRequest {
   readonly maxSize: number;
   /** Of a token exchange: the answer must be of this type. */
   readonly requestedTokenType?: string | undefined;
+  /** What the token is to be bound to: the answer's type must then be DPoP (RFC 9449 §5). */
+  readonly proofKey?: ProofKey | undefined;
+  /** Of the challenge that this request answers; default: the last one that the server gave. */
+  readonly nonce?: string | undefined;
 }
 
 export class AuthorizationServer {
@@ -30,6 +35,8 @@ export class AuthorizationServer {
   readonly #calls: AuthorizationServerCalls;
   readonly #metadata: MetadataDocument;
   readonly #breaker: Breaker;
+  /** The last `DPoP-Nonce` of any answer (RFC 9449 §8). */
+  #nonce: string | undefined;
 
   constructor(config: AuthorizationServerConfig, clock: Clock = systemClock) {
     this.#config = config;
@@ -81,7 +88,8 @@ export class AuthorizationServer {
     let answered: TokenAnswer | undefined;
     const fetch: oauth.CustomFetch = async (url, options) => {
       const form = options.body as URLSearchParams;
-      const headers = { ...options.headers, ...request.headers };
+      const proof = request.proofKey?.proof(options.method, url, request.nonce ?? this.#nonce);
+      const headers = { ...options.headers, ...request.headers, ...(proof === undefined ? {} : { dpop: proof }) };
       const answer = await this.#calls.call({
         url,
         method: options.method,
@@ -89,9 +97,11 @@ export class AuthorizationServer {
         body: form.toString(),
         certificate: request.proof.certificate,
       });
+      this.#nonce = answer.field('dpop-nonce') ?? this.#nonce;
       answered = readTokenAnswer(answer, {
         maxSize: request.maxSize,
         tokenTypes: this.#config.tokenTypes.map((type) => type.toLowerCase()),
+        dpop: proof !== undefined,
         now: this.#clock.now(),
         grant: request.grant,
         requestedTokenType: request.requestedTokenType,

@@ -14,6 +14,8 @@ export interface FailureDetails {
   readonly resourceOwnerRefused?: boolean;
   /** The client's proof was refused: another secret may do. */
   readonly clientRefused?: boolean;
+  /** The server wants this in the proof of possession (RFC 9449 §8): the request is to be made again with it. */
+  readonly dpopNonce?: string | undefined;
   /** What the server said, masked and cut: for the log only. */
   readonly said?: string | undefined;
   readonly cause?: unknown;
@@ -27,6 +29,7 @@ export class AuthorizationServerError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly resourceOwnerRefused: boolean;
   readonly clientRefused: boolean;
+  readonly dpopNonce: string | undefined;
   readonly said: string | undefined;
 
   constructor(failureClass: FailureClass, reason: string, details: FailureDetails = {}) {
@@ -36,6 +39,7 @@ export class AuthorizationServerError extends Error {
     this.retryAfterMs = details.retryAfterMs;
     this.resourceOwnerRefused = details.resourceOwnerRefused ?? false;
     this.clientRefused = details.clientRefused ?? false;
+    this.dpopNonce = details.dpopNonce;
     this.said = details.said;
   }
 }

@@ -20,6 +20,8 @@ export interface AnswerRules {
   readonly maxSize: number;
   /** Accepted `token_type` values, lower-case; `""` accepts a missing one. */
   readonly tokenTypes: readonly string[];
+  /** The request had a proof of possession: no other type than DPoP is accepted (RFC 9449 §5). */
+  readonly dpop?: boolean;
   /** Wall clock, milliseconds. */
   readonly now: number;
   readonly grant: string;
@@ -73,6 +75,7 @@ function refusal(answer: Answer, json: Record<string, unknown> | undefined, rule
     ...details,
     resourceOwnerRefused,
     clientRefused,
+    dpopNonce: rules.dpop && code === 'use_dpop_nonce' ? answer.field('dpop-nonce') : undefined,
   });
 }
 
@@ -90,10 +93,10 @@ function readRefreshToken(value: unknown): string | undefined {
 }
 
 /** What was asked for by its type must be of that type; only then, and if it is no access token, its `token_type` may be `N_A` (RFC 8693 §2.2.1). */
-function checkType(json: Readonly<Record<string, unknown>>, { tokenTypes, requestedTokenType }: AnswerRules): void {
+function checkType(json: Readonly<Record<string, unknown>>, { tokenTypes, dpop = false, requestedTokenType }: AnswerRules): void {
   const type = json['token_type'] ?? '';
   const isOther = requestedTokenType !== undefined && requestedTokenType !== ACCESS_TOKEN_TYPE;
-  const accepted = isOther ? [...tokenTypes, 'n_a'] : tokenTypes;
+  const accepted = dpop ? ['dpop'] : isOther ? [...tokenTypes, 'n_a'] : tokenTypes;
   if (typeof type !== 'string' || !accepted.includes(type.toLowerCase()))
     throw new AuthorizationServerError('nonsense', 'token_type_unexpected');
   if (requestedTokenType !== undefined && json['issued_token_type'] !== requestedTokenType)

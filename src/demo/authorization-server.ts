@@ -1,6 +1,6 @@
 /** A real authorization server (oidc-provider) for the demo and the tests: nothing to set up, nothing kept. */
 
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { TlsOptions } from 'node:tls';
@@ -37,6 +37,8 @@ export interface DemoAuthorizationServerOptions {
   readonly clients: readonly DemoClient[];
   readonly users: readonly DemoUser[];
   readonly lifetimeSeconds: number;
+  /** Proofs of possession (RFC 9449) need a nonce of the server. */
+  readonly dpopNonce?: boolean;
   /** PEM; absent: plain http. */
   readonly tls?: DemoTls;
   /** Called after each token request, answered or refused. */
@@ -106,6 +108,7 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => options.dpopNonce === true },
       mTLS: mutualTls,
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context: Context, resource: string) => resourceServer(resource) },
     },

@@ -20,6 +20,8 @@ export type DemoClient = DemoCredentials & {
   readonly grants: readonly DemoGrant[];
   /** Scope names it may ask for, separated by spaces; absent: any. */
   readonly scope?: string;
+  /** Its tokens are bound to the certificate that it presents (RFC 8705 §3). */
+  readonly certificateBound?: boolean;
 };
 
 /** What oidc-provider is to know of a client of the config. Throws where the demo has no way to check its proof. */
@@ -65,6 +67,7 @@ export function clientMetadata(client: DemoClient): object {
     grant_types: client.grants,
     redirect_uris: [],
     response_types: [],
+    tls_client_certificate_bound_access_tokens: client.certificateBound === true,
     ...(client.scope === undefined ? {} : { scope: client.scope }),
   };
 }

@@ -1,4 +1,4 @@
-/** The store that oidc-provider wants, for what it looks up again: refresh tokens and what was granted with them. */
+/** The store that oidc-provider wants, for what it looks up again: refresh tokens, what was granted with them, and what may be used only once. */
 
 interface Payload extends Record<string, unknown> {
   readonly grantId?: string;
@@ -8,7 +8,7 @@ interface Payload extends Record<string, unknown> {
 export function memoryAdapters(): (model: string) => object {
   const nothing = () => Promise.resolve(undefined);
   const forgetful = { upsert: nothing, find: nothing, destroy: nothing, revokeByGrantId: nothing };
-  const remembered = new Map(['RefreshToken', 'Grant'].map((model) => [model, remembering()]));
+  const remembered = new Map(['RefreshToken', 'Grant', 'ReplayDetection'].map((model) => [model, remembering()]));
   return (model) => remembered.get(model) ?? forgetful;
 }
 

@@ -1,4 +1,4 @@
-/** How the demo's authorization server looks at client certificates (RFC 8705 §2). */
+/** How the demo's authorization server looks at client certificates (RFC 8705 §2), and binds tokens to them (§3). */
 
 import type { X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
@@ -14,6 +14,7 @@ export const mutualTls = {
   enabled: true,
   tlsClientAuth: true,
   selfSignedTlsClientAuth: true,
+  certificateBoundAccessTokens: true,
   getCertificate: peerCertificate,
   certificateAuthorized: ({ req: { socket } }: Context) => socket instanceof TLSSocket && socket.authorized,
   /** Clients are registered by their URI name only. */

@@ -1,6 +1,6 @@
 /** JSON Web Signatures (RFC 7515, compact form). */
 
-import { constants, sign as signBytes } from 'node:crypto';
+import { constants, createPrivateKey, type KeyObject, sign as signBytes } from 'node:crypto';
 import type { SigningAlgorithm } from '../config/signing-key.ts';
 
 /** @param sign makes the signature of a signing input, as the header's `alg` says */
@@ -9,8 +9,9 @@ export function compactJwt(header: object, claims: object, sign: (input: Buffer)
   return `${input}.${sign(Buffer.from(input)).toString('base64url')}`;
 }
 
-/** @param key PEM private key, of a kind that fits `alg` */
-export function signatureOf(bytes: Buffer, alg: SigningAlgorithm, key: string): Buffer {
+/** @param privateKey PEM, or what was made of it, of a kind that fits `alg` */
+export function signatureOf(bytes: Buffer, alg: SigningAlgorithm, privateKey: string | KeyObject): Buffer {
+  const key = typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey;
   switch (alg) {
     case 'RS256':
       return signBytes('sha256', bytes, key);

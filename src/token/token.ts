@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../clock.ts';
+import type { DpopKey } from './dpop-key.ts';
 
 export interface TokenFacts {
   readonly value: string;
@@ -10,6 +11,8 @@ export interface TokenFacts {
   readonly requestedAt: number;
   readonly lifetimeMs: number;
   readonly scope: string | undefined;
+  /** What it is bound to: it is worth nothing without a proof by this key. */
+  readonly dpopKey?: DpopKey | undefined;
 }
 
 /** Shows itself only by its fingerprint; the value is read through `reveal()` at the moment it is written out. */
@@ -18,6 +21,7 @@ export class Token {
   readonly requestedAt: number;
   readonly lifetimeMs: number;
   readonly scope: string | undefined;
+  readonly dpopKey: DpopKey | undefined;
   /** The first 8 hex digits of the value's SHA-256: what logs and pages call the token. */
   readonly fingerprint: string;
   /** Monotonic clock of this process when the request was sent. */
@@ -28,12 +32,18 @@ export class Token {
     this.requestedAt = facts.requestedAt;
     this.lifetimeMs = facts.lifetimeMs;
     this.scope = facts.scope;
+    this.dpopKey = facts.dpopKey;
     this.fingerprint = createHash('sha256').update(facts.value).digest('hex').slice(0, 8);
     this.#requestedMonotonic = clock.monotonic() - Math.max(0, clock.now() - facts.requestedAt);
   }
 
   reveal(): string {
     return this.#value;
+  }
+
+  /** The authentication scheme that it is sent under (RFC 6750 §2.1, RFC 9449 §7.1). */
+  get scheme(): 'Bearer' | 'DPoP' {
+    return this.dpopKey === undefined ? 'Bearer' : 'DPoP';
   }
 
   /**

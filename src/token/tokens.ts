@@ -84,7 +84,8 @@ export class Tokens {
       },
       grant: createGrant(token, server, clock, options.refreshTokenObserver(name)),
       renew: token.renew,
-      store: this.#store,
+      // What is bound to a key of this process is worth nothing to another.
+      store: token.dpop === undefined ? this.#store : undefined,
       observer,
       clock,
     });

@@ -1,30 +1,24 @@
-/** One upstream answer on its way to the caller, with backpressure; a 401 may be held back while a newer token is fetched. */
+/** One upstream answer on its way to the caller, with backpressure; a 401 may be held back while something is done about it. */
 
 import type { BrokerError } from '../errors.ts';
 import type { CallerRequest, Fields, Reply, ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { answerFields, trailerFields } from './fields.ts';
-import { asksForAnotherToken, type OnUnauthorized } from './unauthorized.ts';
+import type { Remedies } from './unauthorized.ts';
 
 /** How an attempt ended. */
 export interface Relayed {
   readonly status: number;
   readonly cut: 'upstream' | 'caller' | undefined;
-  /** The answer was a 401 and was dropped: these fields hold a newer token. */
-  readonly replayWith?: readonly string[] | undefined;
-}
-
-interface Unauthorized {
-  readonly onUnauthorized: OnUnauthorized;
-  /** Whether the request could be sent again, as far as its body is concerned. */
-  readonly canReplay: () => boolean;
+  /** The answer was a 401 and was dropped: the request is to be sent again. */
+  readonly again?: true;
 }
 
 export class AnswerRelay implements UpstreamAnswer {
   readonly #request: CallerRequest;
   readonly #reply: Reply;
   readonly #rewriteLocation: ((value: string) => string) | undefined;
-  readonly #unauthorized: Unauthorized | undefined;
+  readonly #remedies: Remedies | undefined;
   readonly #outcome = Promise.withResolvers<Relayed>();
   #flow: UpstreamFlow | undefined;
   #sink: ReplySink | undefined;
@@ -33,11 +27,11 @@ export class AnswerRelay implements UpstreamAnswer {
   /** What arrives while a 401 is held back; `undefined` when nothing is. */
   #held: (() => void)[] | undefined;
 
-  constructor(request: CallerRequest, reply: Reply, rewriteLocation: ((value: string) => string) | undefined, unauthorized?: Unauthorized) {
+  constructor(request: CallerRequest, reply: Reply, rewriteLocation: ((value: string) => string) | undefined, remedies?: Remedies) {
     this.#request = request;
     this.#reply = reply;
     this.#rewriteLocation = rewriteLocation;
-    this.#unauthorized = unauthorized;
+    this.#remedies = remedies;
   }
 
   /** After a failure: the upstream has certainly seen nothing of the request. */
@@ -56,17 +50,21 @@ export class AnswerRelay implements UpstreamAnswer {
   }
 
   interim(status: number, fields: Fields): void {
-    if (!this.#request.abandoned) this.#reply.interim(status, answerFields(fields, this.#rewriteLocation));
+    if (!this.#request.abandoned) this.#reply.interim(status, answerFields(fields, this.#rewriteLocation, this.#remedies?.nonceField));
   }
 
   head(status: number, reason: string, fields: Fields): void {
     if (this.#request.abandoned) return;
     this.#status = status;
+    const remedies = this.#remedies;
+    const nonceField = remedies?.nonceField;
+    if (nonceField !== undefined) remedies?.takeNonce(fields);
     const start = () => {
-      this.#sink = this.#reply.start(status, reason, answerFields(fields, this.#rewriteLocation), () => this.#flow?.resume());
+      this.#sink = this.#reply.start(status, reason, answerFields(fields, this.#rewriteLocation, nonceField), () => this.#flow?.resume());
     };
-    if (status === 401 && this.#isAboutTheToken(fields)) this.#holdBack(start);
-    else start();
+    const remedy = status === 401 ? remedies?.start(fields) : undefined;
+    if (remedy === undefined) start();
+    else this.#holdBack(start, remedy);
   }
 
   chunk(bytes: Uint8Array): void {
@@ -93,23 +91,13 @@ export class AnswerRelay implements UpstreamAnswer {
     this.#outcome.resolve({ status: this.#status, cut: 'upstream' });
   }
 
-  #isAboutTheToken(fields: Fields): boolean {
-    return this.#unauthorized !== undefined && asksForAnotherToken(fields, this.#unauthorized.onUnauthorized.scheme);
-  }
-
-  #holdBack(start: () => void): void {
-    const { onUnauthorized, canReplay } = this.#unauthorized as Unauthorized;
-    if (!canReplay()) {
-      // This request cannot be helped any more; the next ones shall have another token.
-      void onUnauthorized.renewedFields();
-      return start();
-    }
+  #holdBack(start: () => void, remedy: Promise<boolean>): void {
     this.#held = [start];
     this.#flow?.pause();
-    void onUnauthorized.renewedFields().then((fields) => (fields === undefined ? this.#release() : this.#drop(fields)));
+    void remedy.then((found) => (found ? this.#drop() : this.#release()));
   }
 
-  /** There is no other token: the 401 is the answer. */
+  /** Nothing helps: the 401 is the answer. */
   #release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -118,9 +106,9 @@ export class AnswerRelay implements UpstreamAnswer {
     this.#flow?.resume();
   }
 
-  #drop(fields: readonly string[]): void {
+  #drop(): void {
     this.#held = [];
     this.#flow?.abort();
-    this.#outcome.resolve({ status: this.#status, cut: undefined, replayWith: fields });
+    this.#outcome.resolve({ status: this.#status, cut: undefined, again: true });
   }
 }

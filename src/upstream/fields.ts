@@ -73,15 +73,20 @@ function keeps(lowerName: string, outbound: Outbound): boolean {
   return lowerName === 'via' || (lowerName === 'authorization' && !outbound.dropAuthorization);
 }
 
-/** The fields to give the caller; `rewrite` maps `Location` and `Content-Location`. */
-export function answerFields(received: Fields, rewrite: ((value: string) => string) | undefined): string[] {
+/**
+ * The fields to give the caller.
+ *
+ * @param rewrite maps `Location` and `Content-Location`
+ * @param ours lower-case name of a field that was for us alone
+ */
+export function answerFields(received: Fields, rewrite: ((value: string) => string) | undefined, ours?: string): string[] {
   const listed = connectionListed(received);
   const passed: string[] = [];
   for (let i = 0; i < received.length; i += 2) {
     const name = received[i] as string;
     const value = received[i + 1] as string;
     const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || listed?.has(lower)) continue;
+    if (HOP_BY_HOP.has(lower) || listed?.has(lower) || lower === ours) continue;
     passed.push(name, rewrite !== undefined && (lower === 'location' || lower === 'content-location') ? rewrite(value) : value);
   }
   return passed;
@@ -95,6 +100,8 @@ const NOT_IN_TRAILERS = new Set([
   'content-range',
   'content-type',
   'cookie',
+  'dpop',
+  'dpop-nonce',
   'expires',
   'location',
   'max-forwards',

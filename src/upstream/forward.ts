@@ -1,24 +1,24 @@
-/** Sends a request to its upstream, a second time where that is safe and helps, and has the answer passed on. */
+/** Sends a request to its upstream, once more where that is safe and helps, and has the answer passed on. */
 
 import { BrokerError } from '../errors.ts';
 import type { Body, CallerRequest, Reply } from '../message.ts';
 import { AnswerRelay, type Relayed } from './answer-relay.ts';
 import type { UpstreamConnections } from './connections.ts';
 import { ReplayableBody } from './replay.ts';
-import type { OnUnauthorized } from './unauthorized.ts';
+import { Remedies, type SentToken } from './unauthorized.ts';
 
 export interface Forwarding {
   readonly connections: UpstreamConnections;
   /** Path and query at the upstream. */
   readonly target: string;
-  /** What `outboundFields` made. */
-  readonly fields: readonly string[];
+  /** What `outboundFields` makes, anew for each sending: a proof of possession is good for one. */
+  readonly fields: () => readonly string[];
   readonly body: Body | undefined;
   readonly rewriteLocation: ((value: string) => string) | undefined;
-  /** Whether the token among the fields may still be sent: asked again before they are sent a second time. */
-  readonly mayBeSent: () => boolean;
-  /** Absent where a 401 is passed on as it is. */
-  readonly onUnauthorized: OnUnauthorized | undefined;
+  /** Absent where there is none among the fields. */
+  readonly token: SentToken | undefined;
+  /** Bytes of a body that are kept for sending it again. */
+  readonly replayBuffer: number;
 }
 
 /** How an exchange with an upstream ended, once its head had been passed on. */
@@ -36,39 +36,38 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * has been sent to the caller yet.
  */
 export async function forward(request: CallerRequest, reply: Reply, forwarding: Forwarding): Promise<Forwarded> {
-  const { onUnauthorized, body, fields } = forwarding;
-  if (onUnauthorized === undefined) return passedOn(await send(request, reply, forwarding, fields, body));
-  const kept = body === undefined ? undefined : new ReplayableBody(body, onUnauthorized.replayBuffer);
-  const canReplay = () => kept === undefined || kept.copy() !== undefined;
-  const first = await send(request, reply, forwarding, fields, kept, { onUnauthorized, canReplay });
-  if (first.replayWith === undefined || request.abandoned) return passedOn(first);
-  const second = await send(request, reply, forwarding, first.replayWith, kept?.copy());
-  if (second.status === 401) onUnauthorized.refusedAgain();
-  return passedOn(second);
+  const { token, body, replayBuffer } = forwarding;
+  if (token === undefined || !(token.renewable || token.takeNonce !== undefined))
+    return passedOn(await send(request, reply, forwarding, body));
+  const kept = body === undefined ? undefined : new ReplayableBody(body, replayBuffer);
+  const remedies = new Remedies(token, () => kept === undefined || kept.copy() !== undefined);
+  let relayed = await send(request, reply, forwarding, kept, remedies);
+  while (relayed.again && !request.abandoned) relayed = await send(request, reply, forwarding, kept?.copy(), remedies);
+  if (relayed.status === 401 && !relayed.again) remedies.failed();
+  return passedOn(relayed);
 }
 
 async function send(
   request: CallerRequest,
   reply: Reply,
-  { connections, target, rewriteLocation, mayBeSent }: Forwarding,
-  fields: readonly string[],
+  { connections, target, fields, rewriteLocation, token }: Forwarding,
   body: Body | undefined,
-  unauthorized?: ConstructorParameters<typeof AnswerRelay>[3],
+  remedies?: Remedies,
 ): Promise<Relayed> {
   const { method } = request;
-  const relay = new AnswerRelay(request, reply, rewriteLocation, unauthorized);
+  const relay = new AnswerRelay(request, reply, rewriteLocation, remedies);
   try {
-    return await relay.run(connections, { method, target, fields, body, fresh: false });
+    return await relay.run(connections, { method, target, fields: fields(), body, fresh: false });
   } catch (error) {
     const stale = error instanceof BrokerError && error.code === 'UPSTREAM_RESET';
     const repeatable = body === undefined && (SAFE.has(method) || relay.nothingSent);
-    if (!stale || !repeatable || reply.started || request.abandoned || !mayBeSent()) throw error;
-    const second = new AnswerRelay(request, reply, rewriteLocation, unauthorized);
-    return second.run(connections, { method, target, fields, body, fresh: true });
+    if (!stale || !repeatable || reply.started || request.abandoned || token?.mayBeSent() === false) throw error;
+    const second = new AnswerRelay(request, reply, rewriteLocation, remedies);
+    return second.run(connections, { method, target, fields: fields(), body, fresh: true });
   }
 }
 
-function passedOn({ status, cut, replayWith }: Relayed): Forwarded {
-  // The caller left while a newer token was being fetched.
-  return replayWith === undefined ? { status, cut } : { status, cut: 'caller' };
+function passedOn({ status, cut, again }: Relayed): Forwarded {
+  // The caller left while something was done about a 401.
+  return again ? { status, cut: 'caller' } : { status, cut };
 }

@@ -30,6 +30,8 @@ export interface TestAuthorizationServerOptions {
   readonly lifetimeSeconds?: number;
   /** A port of before, to come back on. */
   readonly port?: number;
+  /** Proofs of possession need a nonce. */
+  readonly dpopNonce?: boolean;
   /** Plain http instead of TLS. */
   readonly plain?: boolean;
 }
@@ -58,6 +60,7 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
     clients: options.clients ?? Object.values(CLIENTS),
     users: options.users ?? [USER],
     lifetimeSeconds: options.lifetimeSeconds ?? 3600,
+    dpopNonce: options.dpopNonce ?? false,
     ...(options.plain ? {} : { tls: { ...(await authority.issueServer()), clientCa: authority.certificate } }),
     onEvent: (request) => void requests.push(request),
     onIssued: (accessToken) => void issued.push(accessToken),

@@ -24,6 +24,11 @@ export const demoRules: Rule = (context) => {
         problem(['tokens', name, 'grant'], 'is not known to the demo\'s authorization server; use "client_credentials" or "password"'),
       );
     }
+    if (asksDemo && token.dpop !== undefined && token.grant === 'password') {
+      findings.push(
+        problem(['tokens', name, 'dpop'], 'is not known to the demo\'s password grant; use "client_credentials", or remove it'),
+      );
+    }
   }
   if (caller !== undefined && caller.basic === undefined) {
     findings.push(problem(['demo', 'call', 'caller'], 'names a caller without "basic"; the call is made with a password'));

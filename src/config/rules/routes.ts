@@ -3,6 +3,7 @@
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
 import type { RouteConfig } from '../schema/routes.ts';
+import { boundRouteFindings } from './bound-tokens.ts';
 import { sameFieldFindings } from './fields.ts';
 import { isExposedHttp, type Rule, type RuleContext, referenceFindings } from './rule.ts';
 
@@ -13,6 +14,7 @@ export const routeRules: Rule = (context) => {
       ...references(route, ['routes', name], context),
       ...protectionFindings(route, ['routes', name]),
       ...fieldFindings(route, ['routes', name]),
+      ...boundRouteFindings(route, ['routes', name], context.config.tokens[route.token ?? '']),
     ]),
     ...competitors(routes),
   ];

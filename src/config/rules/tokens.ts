@@ -4,6 +4,7 @@ import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
 import type { RenewConfig, TokenConfig } from '../schema/tokens.ts';
 import { Secret } from '../secret.ts';
+import { boundTokenFindings } from './bound-tokens.ts';
 import { clientAuthenticationFindings } from './client-authentication.ts';
 import { sameFieldFindings } from './fields.ts';
 import { type Rule, referenceFindings } from './rule.ts';
@@ -16,6 +17,7 @@ export const tokenRules: Rule = (context) => {
     return [
       ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
       ...clientAuthenticationFindings(token, path, context.config),
+      ...boundTokenFindings(token, path),
       ...renewFindings(token.renew, [...path, 'renew']),
       ...signedSubjectFindings(token, path),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),

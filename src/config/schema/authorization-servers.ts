@@ -21,7 +21,12 @@ export const authorizationServer = z
       .describe('The metadata is read again in the background after this long; when that fails, the last good one is kept.'),
     tokenEndpoint: httpUrl.optional().describe('Token endpoint; with it, no metadata is read.'),
     tokenTypes: z
-      .array(z.string().max(100))
+      .array(
+        z
+          .string()
+          .max(100)
+          .refine((type) => type.toLowerCase() !== 'dpop', 'is accepted for tokens with "dpop", and for no others; remove it'),
+      )
       .min(1, 'is an empty list; remove it for ["Bearer"]')
       .default(['Bearer'])
       .describe('Accepted values of token_type, in any case; "" accepts a missing one.'),

@@ -9,7 +9,7 @@ const methodName = z.string().regex(/^[A-Z][A-Z-]{0,30}$/, 'is not a method; wri
 
 /** Fields that routes may not set: the broker states framing, routing and hop-by-hop fields itself. */
 const RESERVED_FIELDS =
-  /^(?:host|connection|keep-alive|proxy-connection|proxy-authorization|te|trailer|transfer-encoding|upgrade|content-length|expect|via)$/i;
+  /^(?:host|connection|keep-alive|proxy-connection|proxy-authorization|te|trailer|transfer-encoding|upgrade|content-length|expect|via|dpop)$/i;
 
 const setField = fieldName.refine((field) => !RESERVED_FIELDS.test(field), 'is a field that the broker controls; choose another');
 
@@ -58,8 +58,8 @@ export const route = z.strictObject({
       scheme: z
         .string()
         .regex(/^[A-Za-z0-9._~+-]*$/, 'is not an authentication scheme')
-        .default('Bearer')
-        .describe('Written before the token; "" for the bare token.'),
+        .optional()
+        .describe('Written before the token; "" for the bare token. Default: the type of the token, "Bearer" or "DPoP".'),
     })
     .prefault({})
     .describe('How the token is sent.'),

@@ -67,7 +67,16 @@ const parameters = z.record(z.string().min(1), z.string()).superRefine((map, con
   }
 });
 
-const FORBIDDEN_TOKEN_REQUEST_FIELDS = /^(?:authorization|content-type|content-length|transfer-encoding|host|connection|accept)$/i;
+const FORBIDDEN_TOKEN_REQUEST_FIELDS = /^(?:authorization|dpop|content-type|content-length|transfer-encoding|host|connection|accept)$/i;
+
+const DPOP_ALGORITHMS = ['ES256', 'EdDSA'] as const;
+
+export type DpopAlgorithm = (typeof DPOP_ALGORITHMS)[number];
+
+const dpop = z
+  .union([z.boolean(), z.strictObject({ alg: z.enum(DPOP_ALGORITHMS).default('ES256').describe('How proofs are signed.') })])
+  .default(false)
+  .transform((value) => (value === true ? { alg: 'ES256' as const } : value || undefined));
 
 const shared = {
   authorizationServer: name.describe('Who issues it: a name under "authorizationServers".'),
@@ -103,6 +112,9 @@ const shared = {
     })
     .optional()
     .describe('More header fields of the token request; values may be secrets.'),
+  dpop: dpop.describe(
+    'Binds the token to a key that lives in this process only (RFC 9449): each request carries a proof of its own. Not for the shared store.',
+  ),
   maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('Longest acceptable access token; a longer one is TOKEN_INVALID.'),
   renew: renew.prefault({}).describe('When a new one is obtained. The rule with its numbers is in docs/tokens.md.'),
 };

@@ -2,10 +2,12 @@
 
 import type { AuthorizationServer, TokenRequest } from '../../authorization-server/authorization-server.ts';
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
+import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientProofs } from '../client-auth/client-authentication.ts';
 import { SecretRotation } from '../client-auth/secret-rotation.ts';
+import { DpopKey } from '../dpop-key.ts';
 import { acceptedLifetimeMs } from '../renewal.ts';
 import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
@@ -35,15 +37,29 @@ export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
 
 export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock): RequestGrant {
   const rotation = new SecretRotation(clientProofs(config, clock));
+  const dpopKey = config.dpop && new DpopKey(config.dpop.alg, clock);
   return async (request) => {
+    const send = (proof: ClientProof, nonce?: string) =>
+      server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey, nonce });
     // The server counts the lifetime from when it answered; counting from the question is never too late.
     const requestedAt = clock.now();
-    const answer = await rotation.run((proof) => server.requestToken(tokenRequest(config, request, proof)));
+    const answer = await rotation.run((proof) => withNonce((nonce) => send(proof, nonce)));
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
-    const token = new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope }, clock);
+    const token = new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope, dpopKey }, clock);
     return { token, refreshToken: answer.refreshToken };
   };
+}
+
+/** A challenge for a nonce is answered by the same request, made anew (RFC 9449 §8): no assertion in it is sent twice. */
+async function withNonce<T>(send: (nonce?: string) => Promise<T>): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    const { dpopNonce } = toAuthorizationServerError(error);
+    if (dpopNonce === undefined) throw error;
+    return send(dpopNonce);
+  }
 }
 
 function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientProof): TokenRequest {

@@ -1,0 +1,68 @@
+/** The token of one request: which one is sent, with which proof beside it, and what happens when an upstream refuses it. */
+
+import type { RouteConfig } from './config/schema/routes.ts';
+import type { CachedToken } from './token/cached.ts';
+import type { Token } from './token/token.ts';
+import type { SentToken } from './upstream/unauthorized.ts';
+
+/** What the requests of one route share. */
+export interface TokenRoute {
+  readonly config: Pick<RouteConfig, 'inject' | 'onUnauthorized'>;
+  /** Scheme, host and port, as the upstream reads them from the request. */
+  readonly origin: string;
+  /** The last one that the upstream gave (RFC 9449 §9). */
+  nonce: string | undefined;
+}
+
+export class RequestToken implements SentToken {
+  readonly takeNonce: ((nonce: string) => void) | undefined;
+  readonly #source: CachedToken;
+  readonly #route: TokenRoute;
+  #token: Token;
+  /** What this request was told to use: other requests may have been told other ones since. */
+  #nonce: string | undefined;
+
+  constructor(token: Token, source: CachedToken, route: TokenRoute) {
+    this.#token = token;
+    this.#source = source;
+    this.#route = route;
+    this.takeNonce =
+      token.dpopKey &&
+      ((nonce) => {
+        this.#nonce = nonce;
+        route.nonce = nonce;
+      });
+  }
+
+  get scheme(): string {
+    return (this.#route.config.inject.scheme || this.#token.scheme).toLowerCase();
+  }
+
+  get renewable(): boolean {
+    return this.#route.config.onUnauthorized === 'renew';
+  }
+
+  mayBeSent(): boolean {
+    return this.#source.mayBeSent(this.#token);
+  }
+
+  async renew(): Promise<boolean> {
+    const newer = await this.#source.replace(this.#token);
+    if (newer !== undefined) this.#token = newer;
+    return newer !== undefined;
+  }
+
+  refusedAgain(): void {
+    void this.#source.replace(this.#token, true);
+  }
+
+  /** Adds the token, and a proof that is good for this once. @param target path and query at the upstream */
+  addTo(fields: string[], method: string, target: string): void {
+    const token = this.#token;
+    const { header, scheme = token.scheme } = this.#route.config.inject;
+    fields.push(header, scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`);
+    if (token.dpopKey === undefined) return;
+    const { origin, nonce } = this.#route;
+    fields.push('DPoP', token.dpopKey.proof(method, origin + target, this.#nonce ?? nonce, token.reveal()));
+  }
+}

@@ -1,0 +1,73 @@
+import { describe, expect, test } from '@jest/globals';
+import { bent, ENV, type Loose, said, useDirectory, verdict } from './fixture.ts';
+
+const directory = useDirectory();
+const PERSIST_KEY = Buffer.alloc(32).toString('base64');
+
+/** What a change to the valid config brings. */
+async function judged(bend: (config: Loose) => void, more: Readonly<Record<string, string>> = {}) {
+  const { problems, warnings } = await verdict(directory.path('sidecar.config.json'), bent(bend), { env: { ...ENV, ...more }, use: 'dev' });
+  return { problems: said(problems), warnings: said(warnings) };
+}
+
+const fine = { problems: [], warnings: [] };
+
+describe('"dpop"', () => {
+  test('is on, off, or says how proofs are signed', async () => {
+    for (const dpop of [true, false, {}, { alg: 'ES256' }, { alg: 'EdDSA' }]) {
+      expect(await judged(({ tokens }) => Object.assign(tokens.orders, { dpop }))).toEqual(fine);
+    }
+    expect((await judged(({ tokens }) => Object.assign(tokens.orders, { dpop: { alg: 'RS256' } }))).problems).toEqual([
+      'tokens.orders.dpop.alg must be one of "ES256", "EdDSA"',
+    ]);
+    expect((await judged(({ tokens }) => Object.assign(tokens.orders, { dpop: 'yes' }))).problems).toHaveLength(1);
+  });
+
+  test('is what makes the type DPoP acceptable, and nothing else is', async () => {
+    const { problems } = await judged(({ authorizationServers }) =>
+      Object.assign(authorizationServers.acme, { tokenTypes: ['Bearer', 'dpop'] }),
+    );
+    expect(problems).toEqual(['authorizationServers.acme.tokenTypes[1] is accepted for tokens with "dpop", and for no others; remove it']);
+  });
+
+  test('has the proof written by the broker alone', async () => {
+    expect((await judged(({ tokens }) => Object.assign(tokens.orders, { headers: { DPoP: 'x' } }))).problems).toEqual([
+      'tokens.orders.headers.DPoP is set by the broker itself; remove it',
+    ]);
+    expect((await judged(({ routes }) => Object.assign(routes.orders, { headers: { dpop: 'x' } }))).problems).toEqual([
+      'routes.orders.headers.dpop is a field that the broker controls; choose another',
+    ]);
+  });
+
+  test('leaves its routes no other scheme', async () => {
+    const withScheme = (scheme: string) =>
+      judged(({ tokens, routes }) => {
+        tokens.orders.dpop = true;
+        routes.orders.inject = { scheme };
+      });
+    expect((await withScheme('Bearer')).problems).toEqual([
+      'routes.orders.inject.scheme is not "DPoP", as a token with "dpop" must be sent (RFC 9449 §7.1); remove it',
+    ]);
+    expect(await withScheme('dpop')).toEqual(fine);
+  });
+
+  test('warns of a kept refresh token that the next start could not use', async () => {
+    const keeping = (clientAuthentication: object) =>
+      judged(
+        ({ tokens }) =>
+          Object.assign(tokens.orders, {
+            grant: 'refresh_token',
+            refreshToken: { fromEnv: 'TOKEN' },
+            persist: 'kept',
+            persistKey: { fromEnv: 'PERSIST_KEY' },
+            dpop: true,
+            clientAuthentication,
+          }),
+        { TOKEN: 'refresh token', PERSIST_KEY },
+      );
+    expect(await keeping({ secret: { fromEnv: 'CLIENT_SECRET' } })).toEqual(fine);
+    expect((await keeping({ method: 'none' })).warnings).toEqual([
+      'tokens.orders.persist keeps refresh tokens of a public client, which are bound to the key of this process like the access token (RFC 9449 §5): the next start cannot use them; remove it, or "dpop"',
+    ]);
+  });
+});
