@@ -6,15 +6,24 @@ import type { Metrics } from './telemetry/metrics.ts';
 import type { RefreshTokenObserver, TokenObserver } from './token/observer.ts';
 import type { StoreObserver } from './token/store/redis.ts';
 
+/** A server that makes up thousands of scopes shall not fill the log. */
+const MAX_SCOPE = 1_000;
+
 export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
   return {
     granted(name, token, ms) {
       metrics.grants.inc({ token: name, outcome: 'granted' });
       metrics.grantSeconds.observe({ token: name }, ms / 1000);
-      log.info(
-        { token: name, fingerprint: token.fingerprint, lifetimeSeconds: Math.round(token.lifetimeMs / 1000), ms: Math.round(ms) },
-        'token granted',
-      );
+      const { fingerprint, lifetimeMs, scope, missingScope } = token;
+      const facts = {
+        token: name,
+        fingerprint,
+        lifetimeSeconds: Math.round(lifetimeMs / 1000),
+        scope: scope?.slice(0, MAX_SCOPE),
+        ...(missingScope.length === 0 ? {} : { missingScope: missingScope.join(' ') }),
+        ms: Math.round(ms),
+      };
+      log[missingScope.length === 0 ? 'info' : 'warn'](facts, 'token granted');
     },
     attemptFailed(name, failure) {
       metrics.grants.inc({ token: name, outcome: failure.failureClass });

@@ -18,6 +18,10 @@ export interface TokenRequest {
   readonly clientId: string;
   readonly proof: ClientProof;
   readonly parameters: URLSearchParams;
+  /** Of the token that is wanted, whether or not it stands among the parameters: names separated by spaces. */
+  readonly scope?: string | undefined;
+  /** Whether a token that lacks some of that scope is accepted. */
+  readonly onMissingScope?: 'warn' | 'refuse';
   readonly headers: Readonly<Record<string, string>>;
   /** Longest acceptable access token in bytes. */
   readonly maxSize: number;
@@ -104,6 +108,8 @@ export class AuthorizationServer {
         dpop: proof !== undefined,
         now: this.#clock.now(),
         grant: request.grant,
+        scope: request.scope,
+        onMissingScope: request.onMissingScope ?? 'warn',
         requestedTokenType: request.requestedTokenType,
         secrets: secretsOfRequest(form, headers),
       });

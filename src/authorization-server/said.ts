@@ -29,8 +29,7 @@ export function whatWasSaid(json: Readonly<Record<string, unknown>> | undefined,
   const { error, error_description: description, ...others } = json;
   const parts = [error, description].filter((part) => typeof part === 'string');
   if (parts.length === 0) return undefined;
-  const secrets = [...requestSecrets, ...Object.values(others).filter((value) => typeof value === 'string')];
-  return mask(parts.join(': '), secrets)
+  return masked(parts.join(': '), [...requestSecrets, ...textsOf(others)])
     .replace(/[^\x20-\x7e]+/g, ' ')
     .slice(0, 300);
 }
@@ -42,7 +41,13 @@ function partsOfJwt(value: string): string[] {
   return [`${header}.${claims}`, claims, signature, Buffer.from(claims, 'base64url').toString()];
 }
 
-function mask(text: string, secrets: readonly string[]): string {
+/** The values of an answer that are texts. */
+export function textsOf(json: Readonly<Record<string, unknown>>): string[] {
+  return Object.values(json).filter((value) => typeof value === 'string');
+}
+
+/** The text without the secrets, in whatever disguise. */
+export function masked(text: string, secrets: readonly string[]): string {
   const disguised = secrets.filter((secret) => secret.length >= SHORTEST_SECRET).flatMap(disguises);
   // The longest first: one secret may begin another.
   return disguised.sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, '[secret]'), text);

@@ -2,16 +2,16 @@
 
 import type { Answer } from './call.ts';
 import { AuthorizationServerError, type FailureDetails } from './failure.ts';
+import { type GrantedScope, readGrantedScope } from './granted-scope.ts';
 import { jwtExpiresAt, readJson } from './jwt.ts';
 import { retryAfterMs } from './retry-after.ts';
-import { whatWasSaid } from './said.ts';
+import { textsOf, whatWasSaid } from './said.ts';
 
 /** A token answer that has passed every check. */
-export interface TokenAnswer {
+export interface TokenAnswer extends GrantedScope {
   readonly accessToken: string;
   /** Milliseconds, counted from when the request was sent; `undefined` when neither the answer nor the token says. */
   readonly lifetimeMs: number | undefined;
-  readonly scope: string | undefined;
   readonly refreshToken: string | undefined;
 }
 
@@ -25,6 +25,10 @@ export interface AnswerRules {
   /** Wall clock, milliseconds. */
   readonly now: number;
   readonly grant: string;
+  /** Names separated by spaces. */
+  readonly scope?: string | undefined;
+  /** What an answer without all of that scope is: a good one by default. */
+  readonly onMissingScope?: 'warn' | 'refuse';
   /** What a token exchange asked for by its type. */
   readonly requestedTokenType?: string | undefined;
   /** What was sent and must not come back in the log. */
@@ -45,11 +49,13 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
     throw new AuthorizationServerError('nonsense', 'error_in_success', { said: whatWasSaid(json, rules.secrets) });
   const accessToken = readAccessToken(json['access_token'], rules);
   checkType(json, rules);
-  const scope = json['scope'];
+  const { scope, ...others } = json;
+  const granted = readGrantedScope(scope, rules.scope, [...rules.secrets, ...textsOf(others)]);
+  if (rules.onMissingScope === 'refuse' && granted.missingScope.length > 0) throw new AuthorizationServerError('nonsense', 'scope_missing');
   return {
+    ...granted,
     accessToken,
     lifetimeMs: readLifetime(json['expires_in'], accessToken, answer, rules),
-    scope: typeof scope === 'string' ? scope : undefined,
     refreshToken: readRefreshToken(json['refresh_token']),
   };
 }

@@ -36,6 +36,16 @@ interface Held extends Lifetime {
 
 export type TokenState = 'none' | 'fresh' | 'renewing' | 'expired';
 
+export interface TokenStatus {
+  readonly state: TokenState;
+  readonly fingerprint: string | undefined;
+  /** As granted. */
+  readonly scope: string | undefined;
+  readonly secondsLeft: number | undefined;
+  /** Requests that wait for it. */
+  readonly waiting: number;
+}
+
 /** One token of the config: at most one grant in flight, whoever asks. */
 export class CachedToken implements TokenSource {
   readonly #parts: CachedTokenParts;
@@ -118,16 +128,18 @@ export class CachedToken implements TokenSource {
   }
 
   /** For `/readyz`, `/metrics` and `/status`; does not count as a use. */
-  status(): { state: TokenState; fingerprint: string | undefined; secondsLeft: number | undefined; waiting: number } {
+  status(): TokenStatus {
+    const { waiting } = this.#flight;
     const held = this.#held;
-    if (held === undefined) return { state: 'none', fingerprint: undefined, secondsLeft: undefined, waiting: this.#flight.waiting };
+    if (held === undefined) return { state: 'none', fingerprint: undefined, scope: undefined, secondsLeft: undefined, waiting };
     const ageMs = held.token.ageMs(this.#clock);
     const state = ageMs >= held.unusableAtAge ? 'expired' : ageMs >= held.renewAtAge ? 'renewing' : 'fresh';
     return {
       state,
       fingerprint: held.token.fingerprint,
+      scope: held.token.scope,
       secondsLeft: (held.token.lifetimeMs - ageMs) / 1000,
-      waiting: this.#flight.waiting,
+      waiting,
     };
   }
 

@@ -23,6 +23,7 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
     token.clientAuthentication?.method ?? null,
     certificateOf(token),
     token.scope === undefined ? null : [...new Set(token.scope.split(' '))].sort(),
+    token.onMissingScope,
     token.audience ?? null,
     token.resource ?? null,
     sortedEntries(token.parameters ?? {}),

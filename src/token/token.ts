@@ -11,6 +11,8 @@ export interface TokenFacts {
   readonly requestedAt: number;
   readonly lifetimeMs: number;
   readonly scope: string | undefined;
+  /** What was asked for and not granted, where that is known. */
+  readonly missingScope?: readonly string[];
   /** What it is bound to: it is worth nothing without a proof by this key. */
   readonly dpopKey?: DpopKey | undefined;
 }
@@ -21,6 +23,7 @@ export class Token {
   readonly requestedAt: number;
   readonly lifetimeMs: number;
   readonly scope: string | undefined;
+  readonly missingScope: readonly string[];
   readonly dpopKey: DpopKey | undefined;
   /** The first 8 hex digits of the value's SHA-256: what logs and pages call the token. */
   readonly fingerprint: string;
@@ -32,6 +35,7 @@ export class Token {
     this.requestedAt = facts.requestedAt;
     this.lifetimeMs = facts.lifetimeMs;
     this.scope = facts.scope;
+    this.missingScope = facts.missingScope ?? [];
     this.dpopKey = facts.dpopKey;
     this.fingerprint = createHash('sha256').update(facts.value).digest('hex').slice(0, 8);
     this.#requestedMonotonic = clock.monotonic() - Math.max(0, clock.now() - facts.requestedAt);

@@ -21,7 +21,7 @@ function jwt(claims: object): string {
 
 describe('token answer', () => {
   test('accepts a plain answer', () => {
-    expect(read(answer(200, good))).toEqual({ accessToken: 'at', lifetimeMs: 3_600_000, scope: undefined });
+    expect(read(answer(200, good))).toEqual({ accessToken: 'at', lifetimeMs: 3_600_000, scope: undefined, missingScope: [] });
   });
 
   test.each([

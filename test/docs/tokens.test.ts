@@ -44,11 +44,13 @@ const ANSWERS: Record<string, readonly [status: number, body: unknown]> = {
   'a JWT whose `exp` is past': [200, { ...good, access_token: expired }],
   'another `token_type`, or none': [200, { ...good, token_type: undefined }],
   'an `expires_in` below 1, or that is no number': [200, { ...good, expires_in: 0 }],
+  'a `scope` without all that was asked for, with `onMissingScope: "refuse"`': [200, { ...good, scope: 'a' }],
 };
 
 function judged(status: number, body: unknown): AuthorizationServerError {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-  const rules = { maxSize: 8192, tokenTypes: ['bearer'], now: 1_800_000_000_000, grant: 'client_credentials', secrets: [] };
+  const scope = { scope: 'a b', onMissingScope: 'refuse' } as const;
+  const rules = { maxSize: 8192, tokenTypes: ['bearer'], now: 1_800_000_000_000, grant: 'client_credentials', secrets: [], ...scope };
   try {
     readTokenAnswer({ status, field: () => undefined, body: bytes }, rules);
   } catch (error) {

@@ -38,7 +38,7 @@ export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifet
       const number = grants;
       const requestedAt = clock.now();
       await next();
-      return new Token({ value: `token-${number}`, requestedAt, lifetimeMs: options.lifetimeMs ?? 100_000, scope: undefined }, clock);
+      return new Token({ value: `token-${number}`, requestedAt, lifetimeMs: options.lifetimeMs ?? 100_000, scope: 'a b' }, clock);
     },
   };
   const cached = new CachedToken({

@@ -81,6 +81,13 @@ describe('cached token', () => {
     await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE', status: 503 });
   });
 
+  test('T14 its status tells the scope that was granted', async () => {
+    const { cached } = rig();
+    expect(cached.status().scope).toBeUndefined();
+    await cached.get();
+    expect(cached.status()).toMatchObject({ state: 'fresh', scope: 'a b' });
+  });
+
   test('T10 a token that has ended before its answer came is not used', async () => {
     const { cached, clock, answerWith } = rig({ lifetimeMs: 1_000 });
     answerWith(async () => clock.stepWall(1_500));

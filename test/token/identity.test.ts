@@ -34,6 +34,7 @@ const inputs = fc.record({
     fc.uniqueArray(scopeName, { minLength: 1 }).map((names) => names.sort().join(' ')),
     { nil: undefined },
   ),
+  onMissingScope: fc.constantFrom('warn', 'refuse'),
   audience: fc.option(fc.array(name, { minLength: 1, maxLength: 2 }), { nil: undefined }),
   resource: fc.option(fc.array(fc.constantFrom('https://r.example', 'https://r.example/x'), { minLength: 1, maxLength: 2 }), {
     nil: undefined,

@@ -95,6 +95,12 @@ const shared = {
     )
     .optional()
     .describe('Scopes to ask for, separated by single spaces.'),
+  onMissingScope: z
+    .enum(['warn', 'refuse'])
+    .default('warn')
+    .describe(
+      'Where less than "scope" is granted: "warn" uses the token and says so in the log, "refuse" does not use it (TOKEN_INVALID).',
+    ),
   audience: oneOrMore(z.string().min(1, 'is empty; remove it'))
     .optional()
     .describe('For whom the token is meant: one form field "audience" for each, where the server wants it.'),

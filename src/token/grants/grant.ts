@@ -46,7 +46,8 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
     const answer = await rotation.run((proof) => withNonce((nonce) => send(proof, nonce)));
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
-    const token = new Token({ value: answer.accessToken, requestedAt, lifetimeMs, scope: answer.scope, dpopKey }, clock);
+    const { accessToken: value, scope, missingScope } = answer;
+    const token = new Token({ value, requestedAt, lifetimeMs, scope, missingScope, dpopKey }, clock);
     return { token, refreshToken: answer.refreshToken };
   };
 }
@@ -69,6 +70,8 @@ function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientP
     clientId: config.clientId ?? 'unnamed',
     proof,
     parameters: requestParameters(config, request),
+    scope: config.scope,
+    onMissingScope: config.onMissingScope,
     headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
     maxSize: config.maxSize,
     requestedTokenType: request.requestedTokenType,
