@@ -10,6 +10,7 @@ import { RequestToken, type TokenRoute } from './request-token.ts';
 import { mapLocation } from './route/location.ts';
 import { createRouter, type RouteMatch, type Router } from './route/router.ts';
 import { traceparent } from './telemetry/trace-context.ts';
+import { withBoundCertificate } from './token/bound-certificate.ts';
 import type { Token } from './token/token.ts';
 import type { Tokens } from './token/tokens.ts';
 import type { UpstreamConnections } from './upstream/connections.ts';
@@ -42,7 +43,8 @@ export class BrokerStages implements Stages {
   constructor(parts: StagesParts) {
     this.#parts = parts;
     this.#router = createRouter(parts.config.routes);
-    for (const [name, route] of Object.entries(parts.config.routes)) {
+    for (const [name, configured] of Object.entries(parts.config.routes)) {
+      const route = withBoundCertificate(configured, parts.config.tokens);
       const { origin, protocol, host: ownHost } = new URL(route.upstream);
       const host = route.hostHeader ?? ownHost;
       this.#exits.set(name, {

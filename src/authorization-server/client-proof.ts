@@ -22,6 +22,6 @@ export interface ClientCertificate {
 export interface ClientProof {
   /** Puts the proof on a request. Called anew for each, retries included; reads secrets at that moment. */
   write(request: UnprovenRequest): void | Promise<void>;
-  /** For methods whose proof is the TLS connection (RFC 8705 §2). */
+  /** What the TLS connection shows: a proof (RFC 8705 §2), or what the token is bound to (§3). */
   readonly certificate?: ClientCertificate;
 }

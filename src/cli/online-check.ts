@@ -3,6 +3,7 @@
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/schema/root.ts';
 import { toBrokerError } from '../errors.ts';
+import { withBoundCertificate } from '../token/bound-certificate.ts';
 import { Tokens, UNOBSERVED } from '../token/tokens.ts';
 import { probeUpstream } from '../upstream/probe.ts';
 
@@ -36,7 +37,7 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
       ),
       ...Object.entries(config.routes).map(([name, route]) =>
         attempt(`upstream of route ${name}`, async () => {
-          await probeUpstream(route);
+          await probeUpstream(withBoundCertificate(route, config.tokens));
           return 'connected';
         }),
       ),

@@ -5,6 +5,7 @@ import type { AuthorizationServerConfig } from '../config/schema/authorization-s
 import type { SignedSubject } from '../config/schema/grants.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
+import { clientCertificate } from './bound-certificate.ts';
 
 /**
  * A digest (64 hex digits) that differs whenever any of these inputs differs. The inputs are written as one JSON array, whose
@@ -36,9 +37,9 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
 }
 
 /** A server may bind tokens to the client certificate (RFC 8705 §3): they are worth nothing to whoever has another. */
-function certificateOf({ clientAuthentication: authentication }: TokenConfig): string | null {
-  const isTls = authentication?.method === 'tls_client_auth' || authentication?.method === 'self_signed_tls_client_auth';
-  return isTls ? new X509Certificate(authentication.certificate.reveal()).fingerprint256 : null;
+function certificateOf(token: TokenConfig): string | null {
+  const shown = clientCertificate(token);
+  return shown === undefined ? null : new X509Certificate(shown.certificate.reveal()).fingerprint256;
 }
 
 /** Whom the token is for, as far as the grant says it. */

@@ -44,7 +44,7 @@ export class Remedies {
   start(fields: Fields): Promise<boolean> | undefined {
     if (this.nonceField !== undefined && !this.#hasNonce && asksForNonce(fields)) {
       this.#hasNonce = true;
-      return this.#canReplay() ? Promise.resolve(true) : undefined;
+      return this.#canReplay() && this.#token.mayBeSent() ? Promise.resolve(true) : undefined;
     }
     if (!this.#token.renewable || this.#hasRenewed || !asksForAnotherToken(fields, this.#token.scheme)) return undefined;
     const renewed = this.#token.renew();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { createSelfSigned } from '../helpers/certificates.ts';
 import { bent, ENV, type Loose, said, useDirectory, verdict } from './fixture.ts';
 
 const directory = useDirectory();
@@ -69,5 +70,60 @@ describe('"dpop"', () => {
     expect((await keeping({ method: 'none' })).warnings).toEqual([
       'tokens.orders.persist keeps refresh tokens of a public client, which are bound to the key of this process like the access token (RFC 9449 §5): the next start cannot use them; remove it, or "dpop"',
     ]);
+  });
+});
+
+describe('"certificateBound"', () => {
+  /** What these keys of the token `orders`, and of its route, bring. */
+  const bound = async (token: object, route: object = {}, server: object = {}) => {
+    const { cert, key } = await createSelfSigned({ commonName: 'orders' });
+    return judged(
+      ({ tokens, routes, authorizationServers }) => {
+        Object.assign(tokens.orders, token);
+        Object.assign(routes.orders, route);
+        Object.assign(authorizationServers.acme, server);
+      },
+      { CERT: cert, KEY: key },
+    );
+  };
+  const pair = { certificate: { fromEnv: 'CERT' }, key: { fromEnv: 'KEY' } };
+  const byTls = { clientAuthentication: { method: 'tls_client_auth', ...pair } };
+
+  test('goes with a certificate of the client authentication, or one of its own', async () => {
+    expect(await bound({ ...byTls, certificateBound: true })).toEqual(fine);
+    expect(await bound({ certificateBound: pair })).toEqual(fine);
+    expect(await bound({ certificateBound: false })).toEqual(fine);
+    expect((await bound({ certificateBound: true })).problems).toEqual([
+      'tokens.orders.certificateBound needs a client authentication method with a certificate; or give "certificate" and "key" here',
+    ]);
+    expect((await bound({ ...byTls, certificateBound: pair })).problems).toEqual([
+      'tokens.orders.certificateBound is another certificate beside that of "clientAuthentication", and a connection shows one; use true',
+    ]);
+  });
+
+  test('needs a key that belongs to the certificate', async () => {
+    const { problems } = await bound({
+      certificateBound: { ...pair, key: { unsafeInline: (await createSelfSigned({ commonName: 'x' })).key } },
+    });
+    expect(problems).toEqual([
+      'tokens.orders.certificateBound.key does not belong to the certificate in "certificate"; give the key it was issued for',
+    ]);
+  });
+
+  test('needs TLS on both sides', async () => {
+    expect((await bound({ certificateBound: pair }, {}, { issuer: 'http://127.0.0.1:9' })).problems).toEqual([
+      'tokens.orders.certificateBound needs TLS, and the authorization server is http; use https there, or remove it',
+    ]);
+    expect((await bound({ certificateBound: pair }, { upstream: 'http://127.0.0.1:9' })).problems).toEqual([
+      'routes.orders.upstream is http, where the certificate that the token is bound to cannot be shown; use https',
+    ]);
+  });
+
+  test('leaves no room for another certificate towards the upstream', async () => {
+    const upstreamTls = { cert: { fromEnv: 'CERT' }, key: { fromEnv: 'KEY' } };
+    expect((await bound({ certificateBound: pair }, { upstreamTls })).problems).toEqual([
+      'routes.orders.upstreamTls.cert is not what the token is bound to, which is shown instead; remove "cert" and "key"',
+    ]);
+    expect(await bound(byTls, { upstreamTls })).toEqual(fine);
   });
 });

@@ -10,7 +10,7 @@ const section = page.slice(page.indexOf('\n## Bound tokens\n')).replace(/\n## (?
 const examples = [...section.matchAll(/### (\w+)\n|```jsonc\n([\s\S]*?)```/g)];
 
 describe('docs/tokens.md, "Bound tokens"', () => {
-  test.each(['dpop'])('has an example of %s', (key) => {
+  test.each(['dpop', 'certificateBound'])('has an example of %s', (key) => {
     const at = examples.findIndex(([, heading]) => heading === key);
     const tokens = Object.values(parse(`{ ${examples[at + 1]?.[2]} }`, [], { allowTrailingComma: true }) as Record<string, unknown>);
     expect(tokens).toHaveLength(1);

@@ -109,6 +109,24 @@ describe('token identity', () => {
     expect(identityWith(one.cert, one.key)).toBe(identityWith(one.cert, other.key));
   });
 
+  test('C01 a certificate that only binds the token counts like one that proves the client', async () => {
+    const [one, other] = [await createSelfSigned({ commonName: 'c' }), await createSelfSigned({ commonName: 'c' })];
+    const server = authorizationServer.parse({ issuer: 'https://a.example' });
+    const identityWith = (certificateBound: unknown) =>
+      tokenIdentity(
+        tokenSchema.parse({
+          authorizationServer: 'as',
+          grant: 'client_credentials',
+          clientId: 'c',
+          clientAuthentication: { method: 'none' },
+          certificateBound,
+        }),
+        server,
+      );
+    const bound = [one, other].map(({ cert, key }) => identityWith({ certificate: cert, key: { unsafeInline: key } }));
+    expect(new Set([...bound, identityWith(false)]).size).toBe(3);
+  });
+
   test('C01 the order of scopes does not count', () => {
     const given = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c', of: CLIENT_CREDENTIALS } as Inputs;
     expect(identityOf({ ...given, scope: 'a b' })).toBe(identityOf({ ...given, scope: 'b a' }));

@@ -2,10 +2,18 @@
 
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
+import type { Config } from '../schema/root.ts';
 import type { RouteConfig } from '../schema/routes.ts';
 import type { TokenConfig } from '../schema/tokens.ts';
+import { isHttp } from './client-authentication.ts';
 
-export function boundTokenFindings(token: TokenConfig, path: ConfigPath): Finding[] {
+const TLS_METHODS: readonly (string | undefined)[] = ['tls_client_auth', 'self_signed_tls_client_auth'];
+
+export function boundTokenFindings(token: TokenConfig, path: ConfigPath, config: Config): Finding[] {
+  return [...keptForNobody(token, path), ...certificateFindings(token, [...path, 'certificateBound'], config)];
+}
+
+function keptForNobody(token: TokenConfig, path: ConfigPath): Finding[] {
   const isPublic = token.clientAuthentication?.method === 'none';
   if (token.dpop === undefined || token.grant !== 'refresh_token' || token.persist === undefined || !isPublic) return [];
   return [
@@ -16,8 +24,30 @@ export function boundTokenFindings(token: TokenConfig, path: ConfigPath): Findin
   ];
 }
 
+function certificateFindings(token: TokenConfig, path: ConfigPath, { authorizationServers }: Config): Finding[] {
+  const { certificateBound: bound, clientAuthentication } = token;
+  const provesByTls = TLS_METHODS.includes(clientAuthentication?.method);
+  if (bound === true && !provesByTls)
+    return [problem(path, 'needs a client authentication method with a certificate; or give "certificate" and "key" here')];
+  if (typeof bound !== 'object') return [];
+  if (provesByTls)
+    return [problem(path, 'is another certificate beside that of "clientAuthentication", and a connection shows one; use true')];
+  if (!isHttp(authorizationServers[token.authorizationServer])) return [];
+  return [problem(path, 'needs TLS, and the authorization server is http; use https there, or remove it')];
+}
+
 /** @param token the route's */
-export function boundRouteFindings({ inject }: RouteConfig, path: ConfigPath, token: TokenConfig | undefined): Finding[] {
-  if (token?.dpop === undefined || inject.scheme === undefined || inject.scheme.toLowerCase() === 'dpop') return [];
-  return [problem([...path, 'inject', 'scheme'], 'is not "DPoP", as a token with "dpop" must be sent (RFC 9449 §7.1); remove it')];
+export function boundRouteFindings(route: RouteConfig, path: ConfigPath, token: TokenConfig | undefined): Finding[] {
+  const findings: Finding[] = [];
+  const { scheme } = route.inject;
+  if (token?.dpop !== undefined && scheme !== undefined && scheme.toLowerCase() !== 'dpop')
+    findings.push(problem([...path, 'inject', 'scheme'], 'is not "DPoP", as a token with "dpop" must be sent (RFC 9449 §7.1); remove it'));
+  if (!token?.certificateBound) return findings;
+  if (route.upstream.startsWith('http:'))
+    findings.push(problem([...path, 'upstream'], 'is http, where the certificate that the token is bound to cannot be shown; use https'));
+  if (route.upstreamTls.cert !== undefined)
+    findings.push(
+      problem([...path, 'upstreamTls', 'cert'], 'is not what the token is bound to, which is shown instead; remove "cert" and "key"'),
+    );
+  return findings;
 }

@@ -17,7 +17,7 @@ export const tokenRules: Rule = (context) => {
     return [
       ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
       ...clientAuthenticationFindings(token, path, context.config),
-      ...boundTokenFindings(token, path),
+      ...boundTokenFindings(token, path, context.config),
       ...renewFindings(token.renew, [...path, 'renew']),
       ...signedSubjectFindings(token, path),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),

@@ -95,7 +95,8 @@ const privateKeyJwt = z
     }
   });
 
-const clientCertificate = {
+/** Keys of whatever shows a client certificate to an authorization server. */
+export const clientCertificate = {
   certificate: material(certificatesProblem).describe(
     'PEM client certificate, its chain after it. A changed one is used from the next request.',
   ),

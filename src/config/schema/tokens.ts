@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { fieldValueProblem } from '../contents.ts';
-import { clientAuthentication } from './client-authentication.ts';
+import { clientAuthentication, clientCertificate } from './client-authentication.ts';
 import { jwtBearerKeys, refreshTokenKeys, saml2BearerKeys, tokenExchangeKeys } from './grants.ts';
 import { material, secret } from './references.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
@@ -121,6 +121,12 @@ const shared = {
   dpop: dpop.describe(
     'Binds the token to a key that lives in this process only (RFC 9449): each request carries a proof of its own. Not for the shared store.',
   ),
+  certificateBound: z
+    .union([z.boolean(), z.strictObject(clientCertificate)])
+    .default(false)
+    .describe(
+      'The server binds the token to a client certificate (RFC 8705 §3), and its routes show their upstreams that certificate: that of "clientAuthentication" with true, else one that is given here for the binding alone.',
+    ),
   maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('Longest acceptable access token; a longer one is TOKEN_INVALID.'),
   renew: renew.prefault({}).describe('When a new one is obtained. The rule with its numbers is in docs/tokens.md.'),
 };

@@ -11,8 +11,14 @@ import { privateKeyJwt } from './private-key-jwt.ts';
 import { tlsClientAuth } from './tls-client-auth.ts';
 import { unnamed } from './unnamed.ts';
 
-/** One proof, or one for each secret of a list, in its order. */
-export function clientProofs({ clientId, clientAuthentication: config }: TokenConfig, clock: Clock): readonly ClientProof[] {
+/** One proof, or one for each secret of a list, in its order; with them the certificate that the token is to be bound to. */
+export function clientProofs(token: TokenConfig, clock: Clock): readonly ClientProof[] {
+  const proofs = proofsOf(token, clock);
+  const certificate = typeof token.certificateBound === 'object' ? token.certificateBound : undefined;
+  return certificate === undefined ? proofs : proofs.map((proof) => ({ ...proof, certificate }));
+}
+
+function proofsOf({ clientId, clientAuthentication: config }: TokenConfig, clock: Clock): readonly ClientProof[] {
   if (config === undefined) return [clientId === undefined ? unnamed : none];
   switch (config.method) {
     case 'client_secret_basic':
