@@ -52,6 +52,26 @@ describe('"dpop"', () => {
     expect(await withScheme('dpop')).toEqual(fine);
   });
 
+  test('goes with the one grant for which the demo knows it', async () => {
+    const demo = (token: object) =>
+      judged((config) => {
+        Object.assign(config, {
+          demo: {
+            authorizationServer: { name: 'acme', address: '127.0.0.1:0' },
+            upstream: { address: '127.0.0.1:0' },
+            call: { listener: 'local', caller: 'app', password: { unsafeInline: 'x' }, path: '/orders' },
+          },
+        });
+        Object.assign(config['tokens'].orders, { dpop: true }, token);
+      });
+    const at = 'tokens.orders.dpop is not known';
+    const resourceOwner = { username: 'u', password: { fromEnv: 'CLIENT_SECRET' } };
+    expect((await demo({})).problems.filter((line) => line.startsWith(at))).toEqual([]);
+    expect((await demo({ grant: 'password', resourceOwner })).problems).toContain(
+      `${at} to the demo's password grant; use "client_credentials", or remove it`,
+    );
+  });
+
   test('warns of a kept refresh token that the next start could not use', async () => {
     const keeping = (clientAuthentication: object) =>
       judged(

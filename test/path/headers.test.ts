@@ -68,6 +68,13 @@ describe('fields on their way', () => {
     expect(head).not.toMatch(/mine|mmm/);
   });
 
+  test('a nonce for proofs, and a proof of the application, are its own affair where no token of ours is bound to a key', async () => {
+    scene = await startScene({ route: { token: null }, origin: () => answerWith(200, ['DPoP-Nonce: theirs']) });
+    const { head, answer } = await call(['Authorization: DPoP mine', 'DPoP: proof']);
+    expect([fieldLines(head, 'authorization'), fieldLines(head, 'dpop')]).toEqual([['DPoP mine'], ['proof']]);
+    expect(answer).toMatch(/DPoP-Nonce: theirs/);
+  });
+
   test('N03 two Authorization fields are refused before anything is asked', async () => {
     scene = await startScene();
     const { answer } = await call(['Authorization: Bearer a', 'Authorization: Bearer b']);

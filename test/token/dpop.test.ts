@@ -84,10 +84,10 @@ describe('DPoP at the token endpoint', () => {
     expect(new Set(assertions(scene)).size).toBe(2);
   });
 
-  test('T17 a second challenge in a row is a refusal', async () => {
+  test('T17 a second challenge in a row is a transient failure, and the next try begins with its nonce', async () => {
     const scene = await rig(inTurn(challenge('n-1'), challenge('n-2'), BOUND));
     const source = scene.source();
-    await expect(source.get()).rejects.toMatchObject({ failureClass: 'permanent', reason: 'use_dpop_nonce' });
+    await expect(source.get()).rejects.toMatchObject({ failureClass: 'transient', reason: 'use_dpop_nonce' });
     expect(scene.endpoint.requests).toHaveLength(2);
     await source.get();
     expect(claims(scene).at(-1)).toMatchObject({ nonce: 'n-2' });

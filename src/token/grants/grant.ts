@@ -2,7 +2,7 @@
 
 import type { AuthorizationServer, TokenRequest } from '../../authorization-server/authorization-server.ts';
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
-import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
+import { AuthorizationServerError, toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientProofs } from '../client-auth/client-authentication.ts';
@@ -59,8 +59,14 @@ async function withNonce<T>(send: (nonce?: string) => Promise<T>): Promise<T> {
   } catch (error) {
     const { dpopNonce } = toAuthorizationServerError(error);
     if (dpopNonce === undefined) throw error;
-    return send(dpopNonce);
+    return send(dpopNonce).catch(throwTransient);
   }
+}
+
+/** A second challenge in a row is no refusal: the servers behind one name may not know each other's nonces. */
+function throwTransient(cause: unknown): never {
+  const { dpopNonce, reason } = toAuthorizationServerError(cause);
+  throw dpopNonce === undefined ? cause : new AuthorizationServerError('transient', reason, { cause });
 }
 
 function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientProof): TokenRequest {
