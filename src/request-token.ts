@@ -19,8 +19,6 @@ export class RequestToken implements SentToken {
   readonly #source: CachedToken;
   readonly #route: TokenRoute;
   #token: Token;
-  /** What this request was told to use: other requests may have been told other ones since. */
-  #nonce: string | undefined;
 
   constructor(token: Token, source: CachedToken, route: TokenRoute) {
     this.#token = token;
@@ -29,7 +27,6 @@ export class RequestToken implements SentToken {
     this.takeNonce =
       token.dpopKey &&
       ((nonce) => {
-        this.#nonce = nonce;
         route.nonce = nonce;
       });
   }
@@ -63,6 +60,6 @@ export class RequestToken implements SentToken {
     fields.push(header, scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`);
     if (token.dpopKey === undefined) return;
     const { origin, nonce } = this.#route;
-    fields.push('DPoP', token.dpopKey.proof(method, origin + target, this.#nonce ?? nonce, token.reveal()));
+    fields.push('DPoP', token.dpopKey.proof(method, origin + target, nonce, token.reveal()));
   }
 }

@@ -29,8 +29,6 @@ export interface TokenRequest {
   readonly requestedTokenType?: string | undefined;
   /** What the token is to be bound to: the answer's type must then be DPoP (RFC 9449 §5). */
   readonly proofKey?: ProofKey | undefined;
-  /** Of the challenge that this request answers; default: the last one that the server gave. */
-  readonly nonce?: string | undefined;
 }
 
 export class AuthorizationServer {
@@ -92,7 +90,7 @@ export class AuthorizationServer {
     let answered: TokenAnswer | undefined;
     const fetch: oauth.CustomFetch = async (url, options) => {
       const form = options.body as URLSearchParams;
-      const proof = request.proofKey?.proof(options.method, url, request.nonce ?? this.#nonce);
+      const proof = request.proofKey?.proof(options.method, url, this.#nonce);
       const headers = { ...options.headers, ...request.headers, ...(proof === undefined ? {} : { dpop: proof }) };
       const answer = await this.#calls.call({
         url,

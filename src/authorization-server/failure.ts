@@ -14,8 +14,8 @@ export interface FailureDetails {
   readonly resourceOwnerRefused?: boolean;
   /** The client's proof was refused: another secret may do. */
   readonly clientRefused?: boolean;
-  /** The server wants this in the proof of possession (RFC 9449 §8): the request is to be made again with it. */
-  readonly dpopNonce?: string | undefined;
+  /** The server wants the nonce that it gave in the proof of possession (RFC 9449 §8): the same request, made anew, will have it. */
+  readonly nonceWanted?: boolean;
   /** What the server said, masked and cut: for the log only. */
   readonly said?: string | undefined;
   readonly cause?: unknown;
@@ -29,7 +29,7 @@ export class AuthorizationServerError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly resourceOwnerRefused: boolean;
   readonly clientRefused: boolean;
-  readonly dpopNonce: string | undefined;
+  readonly nonceWanted: boolean;
   readonly said: string | undefined;
 
   constructor(failureClass: FailureClass, reason: string, details: FailureDetails = {}) {
@@ -39,7 +39,7 @@ export class AuthorizationServerError extends Error {
     this.retryAfterMs = details.retryAfterMs;
     this.resourceOwnerRefused = details.resourceOwnerRefused ?? false;
     this.clientRefused = details.clientRefused ?? false;
-    this.dpopNonce = details.dpopNonce;
+    this.nonceWanted = details.nonceWanted ?? false;
     this.said = details.said;
   }
 }

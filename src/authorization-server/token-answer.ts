@@ -81,7 +81,7 @@ function refusal(answer: Answer, json: Record<string, unknown> | undefined, rule
     ...details,
     resourceOwnerRefused,
     clientRefused,
-    dpopNonce: rules.dpop && code === 'use_dpop_nonce' ? answer.field('dpop-nonce') : undefined,
+    nonceWanted: rules.dpop === true && code === 'use_dpop_nonce' && answer.field('dpop-nonce') !== undefined,
   });
 }
 

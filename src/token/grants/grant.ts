@@ -39,11 +39,10 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
   const rotation = new SecretRotation(clientProofs(config, clock));
   const dpopKey = config.dpop && new DpopKey(config.dpop.alg, clock);
   return async (request) => {
-    const send = (proof: ClientProof, nonce?: string) =>
-      server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey, nonce });
+    const send = (proof: ClientProof) => server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey });
     // The server counts the lifetime from when it answered; counting from the question is never too late.
     const requestedAt = clock.now();
-    const answer = await rotation.run((proof) => withNonce((nonce) => send(proof, nonce)));
+    const answer = await rotation.run((proof) => withNonce(() => send(proof)));
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
     const { accessToken: value, scope, missingScope } = answer;
@@ -53,20 +52,19 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
 }
 
 /** A challenge for a nonce is answered by the same request, made anew (RFC 9449 §8): no assertion in it is sent twice. */
-async function withNonce<T>(send: (nonce?: string) => Promise<T>): Promise<T> {
+async function withNonce<T>(send: () => Promise<T>): Promise<T> {
   try {
     return await send();
   } catch (error) {
-    const { dpopNonce } = toAuthorizationServerError(error);
-    if (dpopNonce === undefined) throw error;
-    return send(dpopNonce).catch(throwTransient);
+    if (!toAuthorizationServerError(error).nonceWanted) throw error;
+    return send().catch(throwTransient);
   }
 }
 
 /** A second challenge in a row is no refusal: the servers behind one name may not know each other's nonces. */
 function throwTransient(cause: unknown): never {
-  const { dpopNonce, reason } = toAuthorizationServerError(cause);
-  throw dpopNonce === undefined ? cause : new AuthorizationServerError('transient', reason, { cause });
+  const { nonceWanted, reason } = toAuthorizationServerError(cause);
+  throw nonceWanted ? new AuthorizationServerError('transient', reason, { cause }) : cause;
 }
 
 function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientProof): TokenRequest {
