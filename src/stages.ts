@@ -5,8 +5,8 @@ import type { Caller } from './caller/caller.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
 import type { Stages } from './exchange.ts';
+import { InjectedToken, type TokenRoute } from './injected-token.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
-import { RequestToken, type TokenRoute } from './request-token.ts';
 import { mapLocation } from './route/location.ts';
 import { createRouter, type RouteMatch, type Router } from './route/router.ts';
 import { traceparent } from './telemetry/trace-context.ts';
@@ -77,7 +77,7 @@ export class BrokerStages implements Stages {
     const exit = this.#exits.get(match.route.name) as Exit;
     const { connections, host, config } = exit;
     const { method, fields, body } = request;
-    const sent = this.#requestToken(token, exit);
+    const sent = this.#injectedToken(token, exit);
     const outbound = {
       host,
       // An application's own credentials pass only where no token takes their place and they were not meant for us.
@@ -98,9 +98,9 @@ export class BrokerStages implements Stages {
     });
   }
 
-  #requestToken(token: Token | undefined, exit: Exit): RequestToken | undefined {
+  #injectedToken(token: Token | undefined, exit: Exit): InjectedToken | undefined {
     if (token === undefined || exit.config.token === null) return undefined;
-    return new RequestToken(token, this.#parts.tokens.source(exit.config.token), exit);
+    return new InjectedToken(token, this.#parts.tokens.source(exit.config.token), exit);
   }
 
   /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
@@ -116,7 +116,7 @@ export class BrokerStages implements Stages {
 }
 
 /** The route's fixed fields, and the token's last. */
-function injectedFields(config: RouteConfig, token: RequestToken | undefined, method: string, target: string): Fields {
+function injectedFields(config: RouteConfig, token: InjectedToken | undefined, method: string, target: string): Fields {
   const fields: string[] = [];
   for (const [name, value] of Object.entries(config.headers)) fields.push(name, value.reveal());
   token?.addTo(fields, method, target);

@@ -16,7 +16,7 @@ const PARTS = {
   cli: { from: ['*'], because: '' },
   broker: composition(),
   stages: composition(),
-  'request-token': composition(),
+  'injected-token': composition(),
   reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },
   exchange: {
     from: [...EVERYWHERE, ...CONFIG, 'problem', 'caller', 'route', 'token', 'upstream'],

@@ -14,15 +14,18 @@ export interface TokenRoute {
   nonce: string | undefined;
 }
 
-export class RequestToken implements SentToken {
+/** Where another one comes from. */
+type Supply = Pick<CachedToken, 'mayBeSent' | 'replace'>;
+
+export class InjectedToken implements SentToken {
   readonly takeNonce: ((nonce: string) => void) | undefined;
-  readonly #source: CachedToken;
+  readonly #supply: Supply;
   readonly #route: TokenRoute;
   #token: Token;
 
-  constructor(token: Token, source: CachedToken, route: TokenRoute) {
+  constructor(token: Token, supply: Supply, route: TokenRoute) {
     this.#token = token;
-    this.#source = source;
+    this.#supply = supply;
     this.#route = route;
     this.takeNonce =
       token.dpopKey &&
@@ -40,17 +43,17 @@ export class RequestToken implements SentToken {
   }
 
   mayBeSent(): boolean {
-    return this.#source.mayBeSent(this.#token);
+    return this.#supply.mayBeSent(this.#token);
   }
 
   async renew(): Promise<boolean> {
-    const newer = await this.#source.replace(this.#token);
+    const newer = await this.#supply.replace(this.#token);
     if (newer !== undefined) this.#token = newer;
     return newer !== undefined;
   }
 
   refusedAgain(): void {
-    void this.#source.replace(this.#token, true);
+    void this.#supply.replace(this.#token, true);
   }
 
   /** Adds the token, and a proof that is good for this once. @param target path and query at the upstream */
