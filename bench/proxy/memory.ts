@@ -7,7 +7,7 @@ import type { IdlePlan } from '../load/idle.ts';
 import type { Workload } from '../load/workload.ts';
 import { memory } from '../processes.ts';
 import type { Setting } from '../setting.ts';
-import type { StartedTarget } from '../targets/target.ts';
+import type { StartedTarget, Target } from '../targets/target.ts';
 import type { Lineup, Row } from './lineup.ts';
 
 export const BARE_NODE = 'bare node';
@@ -22,27 +22,43 @@ const SMALL: Workload = { method: 'GET', size: '1 KiB' };
 const SETTLE_MS = 1_000;
 const SAMPLE_MS = 50;
 
-export async function measureMemory(lineup: Lineup, requests: number): Promise<Row[]> {
-  const figures = { fresh: new Map(), loaded: new Map(), idle: new Map() } as Record<
-    keyof typeof MEMORY_ROWS,
-    Map<string, number[] | string>
-  >;
-  figures.fresh.set(BARE_NODE, [await bareNode(lineup.setting)]);
-  for (const target of lineup.targets) {
-    const measureFresh = async (kind: keyof typeof MEMORY_ROWS, measure: (started: StartedTarget) => Promise<number>) => {
-      try {
-        const started = await lineup.startFresh(target, { scheme: 'http', accessLog: false });
-        figures[kind].set(target.name, [await measure(started)]);
-        await started.stop();
-      } catch (error) {
-        figures[kind].set(target.name, lineup.refuse(target.name, MEMORY_ROWS[kind], error as Error));
-      }
-    };
-    await measureFresh('fresh', async ({ pid }) => settled(pid));
-    await measureFresh('loaded', (started) => underLoad(lineup.setting, started, requests));
-    await measureFresh('idle', (started) => holdingIdle(lineup.setting, started));
+type Kind = keyof typeof MEMORY_ROWS;
+
+export async function measureMemory(lineup: Lineup, requests: number, rounds: number): Promise<Row[]> {
+  const { setting, targets } = lineup;
+  const measures: Readonly<Record<Kind, (started: StartedTarget) => Promise<number>>> = {
+    fresh: ({ pid }) => settled(pid),
+    loaded: (started) => underLoad(setting, started, requests),
+    idle: (started) => holdingIdle(setting, started),
+  };
+  const rows: Row[] = [];
+  for (const kind of Object.keys(MEMORY_ROWS) as Kind[]) {
+    const figures = new Map<string, number[] | string>();
+    if (kind === 'fresh') figures.set(BARE_NODE, [await bareNode(setting)]);
+    for (const target of targets) figures.set(target.name, await measureFresh(lineup, target, kind, rounds, measures[kind]));
+    rows.push({ name: MEMORY_ROWS[kind], unit: 'MB', figures });
   }
-  return Object.entries(MEMORY_ROWS).map(([kind, name]) => ({ name, unit: 'MB', figures: figures[kind as keyof typeof MEMORY_ROWS] }));
+  return rows;
+}
+
+/** Each time in a process that has done nothing else. */
+async function measureFresh(
+  lineup: Lineup,
+  target: Target,
+  kind: Kind,
+  rounds: number,
+  measure: (started: StartedTarget) => Promise<number>,
+): Promise<number[] | string> {
+  const figures: number[] = [];
+  try {
+    while (figures.length < rounds) {
+      const started = await lineup.startFresh(target, { scheme: 'http', accessLog: false });
+      figures.push(await measure(started).finally(() => started.stop()));
+    }
+    return figures;
+  } catch (error) {
+    return lineup.refuse(target.name, MEMORY_ROWS[kind], error as Error);
+  }
 }
 
 /** What the runtime itself takes. */

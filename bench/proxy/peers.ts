@@ -1,14 +1,14 @@
 /** Which proxies are measured, and what a run needs before: the bundle, and the npm packages of the peers. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../scripts/find-tool.mjs';
 import { broker } from '../targets/broker.ts';
 import { envoy } from '../targets/envoy.ts';
 import { haproxy } from '../targets/haproxy.ts';
 import { nginx } from '../targets/nginx.ts';
-import { fastifyHttpProxy, httpProxy3 } from '../targets/node-proxies.ts';
+import { fastifyHttpProxy, httpProxy3, installedVersion } from '../targets/node-proxies.ts';
 import type { Target } from '../targets/target.ts';
 
 const TARGETS: readonly Target[] = [broker(), nginx, haproxy, envoy, httpProxy3, fastifyHttpProxy];
@@ -34,7 +34,8 @@ export function prepare(say: Say): void {
   run(process.execPath, ['node_modules/rolldown/bin/cli.mjs', '--config', 'rolldown.config.ts'], projectRoot);
   const folder = join(projectRoot, 'bench');
   // They are no dependency of the project: nobody but a benchmark needs them.
-  if (existsSync(join(folder, 'node_modules', '.package-lock.json'))) return;
+  const { devDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  if (Object.entries(devDependencies).every(([name, version]) => installedVersion(name) === version)) return;
   say('installing the npm packages of bench/package.json into bench/node_modules');
   run('npm', ['install', '--no-save', '--loglevel=error'], folder);
 }

@@ -34,7 +34,10 @@ interface Measurement {
 const MEASUREMENTS: readonly Measurement[] = [
   { gives: ['cpu', 'throughput'], measure: (lineup, quick) => measureSaturation(lineup, scenarios(quick), 3) },
   { gives: ['latency'], measure: async (lineup, quick) => ({ latency: await measureLatency(lineup, rates(quick), quick ? 1 : 3) }) },
-  { gives: ['memory'], measure: async (lineup, quick) => ({ memory: await measureMemory(lineup, quick ? 20_000 : 100_000) }) },
+  {
+    gives: ['memory'],
+    measure: async (lineup, quick) => ({ memory: await measureMemory(lineup, quick ? 20_000 : 50_000, quick ? 1 : 3) }),
+  },
   { gives: ['slow'], measure: async (lineup, quick) => ({ slow: await measureSlowHeads(lineup, quick ? 1 : 3) }) },
 ];
 export const SECTION_NAMES = MEASUREMENTS.flatMap(({ gives }) => gives);

@@ -2,9 +2,11 @@
 
 import { cpus, release, totalmem } from 'node:os';
 import type { Judgement } from '../judgement.ts';
+import { canPin } from '../processes.ts';
 import type { Target } from '../targets/target.ts';
+import type { Row } from './lineup.ts';
 import type { Section, Sections } from './promises.ts';
-import { table } from './text.ts';
+import { markdownTable, table } from './text.ts';
 
 export interface Run {
   readonly sections: Sections;
@@ -34,31 +36,45 @@ const TITLES: Readonly<Record<Section, readonly [title: string, text: string]>> 
   slow: ['Slow heads', 'The head of a request comes at one byte a second and never ends. The limit is 10 seconds.'],
 };
 
-export function report({ sections, judgements, targets, missing, names, loadBefore }: Run): string {
-  const promises = judgements.map(
-    ({ what, figure, promised, kept }) => `| ${what} | ${figure} | ${promised} | ${kept ? 'kept' : '**missed**'} |`,
-  );
+export function report(run: Run): string {
+  const { sections, judgements, names } = run;
+  const promises = judgements.map(({ what, figure, promised, kept }) => [what, figure, promised, kept ? 'kept' : '**missed**']);
+  const measured = (Object.keys(TITLES) as Section[]).flatMap((section) => {
+    const rows = sections[section] ?? [];
+    const [title, text] = TITLES[section];
+    return rows.length === 0 ? [] : [`## ${title}`, text, table(rows, names), ...refusals(rows)];
+  });
+  const parts = [
+    '# Benchmarks',
+    `Written by \`npm run bench\`, which runs the broker and its peers in turns on one machine. Compare the columns of a row; another machine has
+other figures. Each proxy was first found to return the right bodies and to send exactly one \`Authorization\`, the token.`,
+    facts(run).join('\n'),
+    '## Promises',
+    markdownTable([['promise', 'measured', 'bound', ''], ...promises]),
+    ...measured,
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function facts({ targets, missing, loadBefore }: Run): string[] {
   const versions = targets.map(({ name, version }) => `${name} ${version}`).join(', ');
   const [cpu] = cpus();
   return [
-    '# Benchmarks',
-    'Written by `npm run bench`, which runs the broker and its peers in turns on one machine. Compare the columns of a row; another machine has\nother figures. Each proxy was first found to return the right bodies and to send exactly one `Authorization`, the token.',
-    `- **When:** ${new Date().toISOString().slice(0, 10)}, load average before: ${loadBefore.toFixed(2)}`,
-    `- **Machine:** ${cpu?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}`,
-    `- **Versions:** Node ${process.versions.node}, ${versions}`,
-    ...(missing.length > 0 ? [`- **Not found on that machine:** ${missing.join(', ')}`] : []),
-    '- **Placing:** proxies on one core, origin and load on the other; one worker or thread each, connections kept open on both sides',
-    '- **The broker** authenticates a Basic caller, and obtains its token itself; metrics are on, its access log is off where a row does not say\n  otherwise. nginx, HAProxy and the Node proxies put a fixed token on each request and do not authenticate the caller: they do less.\n  Their configs are in [bench/targets](../bench/targets).',
+    `- **When:** ${new Date().toISOString().slice(0, 10)}. The load average before was ${loadBefore.toFixed(2)}; above 0.5, figures are noisy.`,
+    `- **Machine:** ${cpu?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}.`,
+    `- **Versions:** Node ${process.versions.node}, ${versions}.`,
+    ...(missing.length > 0 ? [`- **Not found on that machine:** ${missing.join(', ')}.`] : []),
+    `- **Placing:** ${canPin ? 'proxies on one core, origin and load on another' : 'no process was pinned to a core'}; one worker or thread each, connections kept open on both sides.`,
+    `- **The broker** authenticates a Basic caller and obtains its token itself; metrics are on, its access log is off where a row does not say
+  otherwise. nginx, HAProxy and the Node proxies put a fixed token on each request and do not authenticate the caller: they do less.
+  Their configs are in [bench/targets](../bench/targets).`,
     '- **Figures** are medians of several rounds, ± half of the distance between the extremes.',
-    '## Promises',
-    ['| promise | measured | bound | |', '| --- | --- | --- | --- |', ...promises].join('\n'),
-    ...Object.entries(TITLES).flatMap(([section, [title, text]]) => {
-      const rows = sections[section as Section] ?? [];
-      return rows.length === 0 ? [] : [`## ${title}`, text, table(rows, names)];
-    }),
-  ]
-    .map((part, index, parts) => part + (part.startsWith('- ') && parts[index + 1]?.startsWith('- ') ? '\n' : '\n\n'))
-    .join('')
-    .trimEnd()
-    .concat('\n');
+  ];
+}
+
+function refusals(rows: readonly Row[]): string[] {
+  const reasons = rows.flatMap(({ name, figures }) =>
+    [...figures].flatMap(([target, found]) => (typeof found === 'string' ? [`- ${target}, ${name}: ${found.split('\n', 1)[0]}`] : [])),
+  );
+  return reasons.length === 0 ? [] : [`Refused:\n\n${reasons.join('\n')}`];
 }

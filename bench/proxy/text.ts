@@ -16,6 +16,10 @@ export function table(rows: readonly Row[], names: readonly string[]): string {
   const columns = names.filter((name) => rows.some((row) => row.figures.has(name)));
   const head = ['', ...columns];
   const body = rows.map((row) => [row.name, ...columns.map((name) => `${figure(row, name)} ${ratios(row, name, ['nginx'])}`.trim())]);
+  return markdownTable([head, ...body]);
+}
+
+export function markdownTable([head = [], ...body]: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 

@@ -8,11 +8,10 @@ export const httpProxy3 = nodeProxy('http-proxy-3', 'http-proxy-3.mjs');
 export const fastifyHttpProxy = nodeProxy('@fastify/http-proxy', 'fastify-http-proxy.mjs');
 
 function nodeProxy(name: string, script: string): Target {
-  const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url);
   return {
     name,
     get version() {
-      return readVersion(manifest);
+      return installedVersion(name);
     },
     async prepare({ setting, port, originPort, scheme }: Place) {
       const options = { port, origin: `${scheme}://127.0.0.1:${originPort}`, token: setting.token, caFile: setting.caFile };
@@ -21,7 +20,8 @@ function nodeProxy(name: string, script: string): Target {
   };
 }
 
-function readVersion(manifest: URL): string | undefined {
+export function installedVersion(name: string): string | undefined {
+  const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url);
   try {
     return JSON.parse(readFileSync(manifest, 'utf8')).version;
   } catch {
