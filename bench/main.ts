@@ -9,18 +9,20 @@ const PARTS = ['tokens', 'proxy'];
 const HELP = `npm run bench -- [${PARTS.join('] [')}] [options]
 
   --quick            proxy: about a minute, with nginx and http-proxy-3 alone
+  --report           proxy: with --quick, everything all the same, and docs/benchmarks.md
   --only SECTION     proxy: ${SECTION_NAMES.join(', ')}
   --targets A,B      proxy: ${TARGET_NAMES.join(', ')}
   --beside FILE      proxy: another bundle of the broker too, such as that of the branch before
   --seconds N        tokens: how long the steady load lasts (60)
 
-A whole run takes some twenty minutes and writes docs/benchmarks.md. The exit code is 1 when a promise was missed.
+A whole run takes some twenty minutes on a quiet machine and writes docs/benchmarks.md. The exit code is 1 when a promise was missed.
 `;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
     only: { type: 'string' },
     targets: { type: 'string' },
     beside: { type: 'string' },
@@ -30,6 +32,7 @@ const { values, positionals } = parseArgs({
 });
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const parts = positionals.length === 0 ? PARTS : positionals;
+const { quick } = values;
 const targets = values.targets?.split(',');
 const only = SECTION_NAMES.find((name) => name === values.only);
 const unknown = [
@@ -45,7 +48,7 @@ if (values.help || unknown.length > 0) {
 } else {
   const kept = [
     !parts.includes('tokens') || (await benchTokens(Number(values.seconds), say)),
-    !parts.includes('proxy') || (await benchProxy({ quick: values.quick, only, targets, beside: values.beside, say })),
+    !parts.includes('proxy') || (await benchProxy({ quick, whole: !quick || values.report, only, targets, beside: values.beside, say })),
   ];
   process.exitCode = kept.every(Boolean) ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /** Processes that a benchmark starts: pinned to a core, measured through /proc, and ended by their own id whatever happens. */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { findOnPath } from '../scripts/find-tool.mjs';
 import { cpuTicks, residentBytes } from './statistics.ts';
@@ -81,6 +81,8 @@ export function memory(pid: number): number {
 }
 
 function family(pid: number): number[] {
+  // It may have ended meanwhile; whoever talks to it will notice.
+  if (!existsSync(`/proc/${pid}/task`)) return [];
   const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
   );

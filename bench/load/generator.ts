@@ -10,13 +10,15 @@ export interface Generator<Result> {
   run(): Promise<Result>;
 }
 
-/**
- * In the process itself: calls `prepare` with the plan, then, when told to, what that returned; whatever fails is told and ends it.
- * @template Plan given as JSON
- */
+/** A proxy that does not answer must not hold up the rest. */
+const LIMIT_MS = 120_000;
+
+/** In the process itself: calls `prepare` with the plan, then, when told to, what that returned; whatever fails is told and ends it. */
 export function generate<Plan>(prepare: (plan: Plan, fail: (reason: string) => void) => Promise<() => Promise<unknown>>): void {
   const tell = (message: Message) => process.send?.(message);
   const fail = (reason: string) => {
+    // Each connection tells its own trouble; the first is enough.
+    if (!process.connected) return;
     tell({ failed: reason });
     process.disconnect();
   };
@@ -35,10 +37,14 @@ export async function startGenerator<Result>(processes: Processes, script: strin
   const [execPath, execArgv] = pinned('load', [process.execPath]);
   const child = fork(path, { execPath, execArgv });
   processes.adopt(child);
+  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  child.once('exit', () => clearTimeout(limit));
   const next = () =>
     new Promise<Message>((resolve, reject) => {
       child.once('message', (message) => resolve(message as Message));
-      child.once('exit', (code) => reject(new Error(`the load generator ended with ${code}`)));
+      child.once('exit', (code) =>
+        reject(new Error(code === null ? 'no end within two minutes' : `the load generator ended with ${code}`)),
+      );
     });
   const expect = async (message: Promise<Message>) => {
     const said = await message;

@@ -21,7 +21,7 @@ const QUANTILES = [
 export async function measureLatency(lineup: Lineup, rates: readonly Rate[], rounds: number): Promise<Row[]> {
   const rows: Row[] = [];
   for (const rate of rates) {
-    const what = { variant: rate.variant, direct: true, name: latencyCaption(rate, '') };
+    const what = { variant: rate.variant, direct: true, name: latencyCaption(rate, 'latency'), warmUp: false };
     const results = await lineup.measure(what, rounds, (target) => openLoop(lineup, target, rate));
     for (const [label, quantile] of QUANTILES) {
       rows.push({ name: latencyCaption(rate, label), unit: 'ms', figures: pick(results, quantile) });
@@ -40,7 +40,7 @@ async function openLoop({ setting }: Lineup, { port }: StartedTarget, { perSecon
     workload: { method: 'GET', size: '1 KiB' },
     connections: CONNECTIONS,
     perSecond,
-    warmUpSeconds: 1,
+    warmUpSeconds: 2,
     seconds,
   };
   return (await startGenerator<OpenLoopResult>(setting.processes, 'open-loop.ts', plan)).run();

@@ -36,19 +36,20 @@ export const DIRECT = 'no proxy';
 export class Lineup {
   readonly setting: Setting;
   readonly targets: readonly Target[];
-  readonly #say: (line: string) => void;
+  readonly say: (line: string) => void;
   readonly #started = new Map<string, Promise<StartedTarget>>();
   #folders = 0;
 
   constructor(targets: readonly Target[], setting: Setting, say: (line: string) => void) {
     this.targets = targets;
     this.setting = setting;
-    this.#say = say;
+    this.say = say;
   }
 
   /** A B C, C B A, A B C…: what drifts on the machine hits all alike. The first round only warms up: it compiles, and opens connections. */
   async measure<Result>(what: What, rounds: number, once: (target: StartedTarget) => Promise<Result>): Promise<Results<Result>> {
     const results = new Map<string, readonly Result[] | string>();
+    this.say(`measuring ${what.name}`);
     const starts = this.#startsOf(what);
     for (let round = what.warmUp === false ? 1 : 0; round <= rounds; round += 1) {
       for (const [name, start] of round % 2 === 0 ? starts : starts.toReversed()) {
@@ -67,7 +68,7 @@ export class Lineup {
 
   /** Tells why a target has no result, and returns it. */
   refuse(target: string, what: string, { message }: Error): string {
-    this.#say(`refused: ${target}, ${what}: ${message}`);
+    this.say(`refused: ${target}, ${what}: ${message}`);
     return message;
   }
 

@@ -34,6 +34,7 @@ export async function measureMemory(lineup: Lineup, requests: number, rounds: nu
   const rows: Row[] = [];
   for (const kind of Object.keys(MEMORY_ROWS) as Kind[]) {
     const figures = new Map<string, number[] | string>();
+    lineup.say(`measuring memory ${MEMORY_ROWS[kind]}`);
     if (kind === 'fresh') figures.set(BARE_NODE, [await bareNode(setting)]);
     for (const target of targets) figures.set(target.name, await measureFresh(lineup, target, kind, rounds, measures[kind]));
     rows.push({ name: MEMORY_ROWS[kind], unit: 'MB', figures });
@@ -53,7 +54,11 @@ async function measureFresh(
   try {
     while (figures.length < rounds) {
       const started = await lineup.startFresh(target, { scheme: 'http', accessLog: false });
-      figures.push(await measure(started).finally(() => started.stop()));
+      try {
+        figures.push(await measure(started));
+      } finally {
+        await started.stop();
+      }
     }
     return figures;
   } catch (error) {

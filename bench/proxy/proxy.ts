@@ -1,7 +1,7 @@
 /** The proxy part: the broker beside its peers, correctness first, section by section. */
 
 import { writeFile } from 'node:fs/promises';
-import { loadavg } from 'node:os';
+import { loadavg, platform } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../../scripts/find-tool.mjs';
 import { tell } from '../judgement.ts';
@@ -18,7 +18,10 @@ import { measureSlowHeads } from './slow-heads.ts';
 import { lines } from './text.ts';
 
 export interface ProxyOptions {
+  /** Few requests and rounds. */
   readonly quick: boolean;
+  /** All targets and sections where they are not named. */
+  readonly whole: boolean;
   readonly only: Section | undefined;
   readonly targets: readonly string[] | undefined;
   /** Another bundle of the broker, measured beside ours. */
@@ -45,15 +48,16 @@ export const SECTION_NAMES = MEASUREMENTS.flatMap(({ gives }) => gives);
 const QUICK = { targets: ['broker', 'nginx', 'http-proxy-3'], sections: ['cpu', 'throughput', 'latency'] as Section[] };
 const REPORT = join(projectRoot, 'docs', 'benchmarks.md');
 
-/** Returns whether all that is promised of what was measured was kept. A full run writes `docs/benchmarks.md`. */
-export async function benchProxy({ quick, only, targets, beside, say }: ProxyOptions): Promise<boolean> {
+/** Returns whether all that is promised of what was measured was kept. A whole run writes `docs/benchmarks.md`. */
+export async function benchProxy({ quick, whole, only, targets, beside, say }: ProxyOptions): Promise<boolean> {
+  if (platform() !== 'linux') throw new Error('the proxy part reads CPU time and memory from /proc: run it on Linux');
   const [loadBefore = 0] = loadavg();
   if (loadBefore > 0.5) say(`the machine is busy (load average ${loadBefore.toFixed(2)}): figures will be noisy`);
   prepare(say);
-  const { found, missing } = findTargets(targets ?? (quick ? QUICK.targets : undefined), beside);
+  const { found, missing } = findTargets(targets ?? (whole ? undefined : QUICK.targets), beside);
   if (missing.length > 0) say(`not found on this machine, left out: ${missing.join(', ')}`);
   const names = [...found.map(({ name }) => name), DIRECT, BARE_NODE];
-  const wanted = only === undefined ? (quick ? QUICK.sections : SECTION_NAMES) : [only];
+  const wanted = only === undefined ? (whole ? SECTION_NAMES : QUICK.sections) : [only];
   let sections: Sections = {};
   const setting = await createSetting();
   const interrupted = () => void setting.close().then(() => process.exit(130));
@@ -73,8 +77,8 @@ export async function benchProxy({ quick, only, targets, beside, say }: ProxyOpt
   const judgements = judge(sections);
   say('');
   for (const judgement of judgements) say(tell(judgement));
-  if (!quick && only === undefined && targets === undefined && beside === undefined) {
-    await writeFile(REPORT, report({ sections, judgements, targets: found, missing, names, loadBefore }));
+  if (whole && only === undefined && targets === undefined && beside === undefined) {
+    await writeFile(REPORT, report({ quick, sections, judgements, targets: found, missing, names, loadBefore }));
     say('written to docs/benchmarks.md');
   }
   return judgements.every(({ kept }) => kept);

@@ -1,4 +1,4 @@
-/** `docs/benchmarks.md`, written by a full run. */
+/** `docs/benchmarks.md`, written by a run of everything. */
 
 import { cpus, release, totalmem } from 'node:os';
 import type { Judgement } from '../judgement.ts';
@@ -9,6 +9,7 @@ import type { Section, Sections } from './promises.ts';
 import { markdownTable, table } from './text.ts';
 
 export interface Run {
+  readonly quick: boolean;
   readonly sections: Sections;
   readonly judgements: readonly Judgement[];
   readonly targets: readonly Target[];
@@ -56,7 +57,7 @@ other figures. Each proxy was first found to return the right bodies and to send
   return `${parts.join('\n\n')}\n`;
 }
 
-function facts({ targets, missing, loadBefore }: Run): string[] {
+function facts({ quick, targets, missing, loadBefore }: Run): string[] {
   const versions = targets.map(({ name, version }) => `${name} ${version}`).join(', ');
   const [cpu] = cpus();
   return [
@@ -68,7 +69,7 @@ function facts({ targets, missing, loadBefore }: Run): string[] {
     `- **The broker** authenticates a Basic caller and obtains its token itself; metrics are on, its access log is off where a row does not say
   otherwise. nginx, HAProxy and the Node proxies put a fixed token on each request and do not authenticate the caller: they do less.
   Their configs are in [bench/targets](../bench/targets).`,
-    '- **Figures** are medians of several rounds, ± half of the distance between the extremes.',
+    `- **Figures** are medians of several rounds, ± half of the distance between the extremes.${quick ? ' This was a short run: few of each.' : ''}`,
   ];
 }
 
