@@ -85,7 +85,7 @@ export class Lineup {
     const starts = this.targets
       .filter(({ name }) => only === undefined || only.includes(name))
       .map((target) => [target.name, () => this.#start(target, variant)] as const);
-    return direct === true && variant.scheme === 'http' ? [...starts, [DIRECT, () => this.#noProxy()]] : starts;
+    return direct === true && variant.scheme === 'http' && !variant.accessLog ? [...starts, [DIRECT, () => this.#noProxy()]] : starts;
   }
 
   async #noProxy(): Promise<StartedTarget> {
