@@ -62,7 +62,7 @@ function facts({ quick, targets, missing, loadBefore }: Run): string[] {
   const [cpu] = cpus();
   return [
     `- **When:** ${new Date().toISOString().slice(0, 10)}. The load average before was ${loadBefore.toFixed(2)}; above 0.5, figures are noisy.`,
-    `- **Machine:** ${cpu?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release()}.`,
+    `- **Machine:** ${cpu?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 1024 ** 3)} GiB, Linux ${release().split('.', 2).join('.')}.`,
     `- **Versions:** Node ${process.versions.node}, ${versions}.`,
     ...(missing.length > 0 ? [`- **Not found on that machine:** ${missing.join(', ')}.`] : []),
     `- **Placing:** ${canPin ? 'proxies on one core, origin and load on another' : 'no process was pinned to a core'}; one worker or thread each, connections kept open on both sides.`,
