@@ -27,8 +27,10 @@ function rendered({ path, schema, required, notes }: Key, words: Words): string 
 }
 
 function keysBelow(schema: JsonSchema, path: string): Key[] {
-  const { additionalProperties: entry, items, oneOf } = schema;
+  const { additionalProperties: entry, items, oneOf, anyOf } = schema;
   if (oneOf !== undefined) return mergedKeys(oneOf, path);
+  // An object or a word that stands for one: the keys are those of the object.
+  if (anyOf !== undefined) return anyOf.filter(({ type }) => type === 'object').flatMap((alternative) => keysBelow(alternative, path));
   const own = Object.entries(schema.properties ?? {}).filter(([name]) => !isReference(schema) || !WAYS.has(name));
   const properties = own.flatMap(([name, property]) => keyAndBelow(name, property as JsonSchema, schema, path));
   const entries = typeof entry === 'object' ? keysBelow(entry, `${path}.${isNamed(schema) ? 'NAME' : 'FIELD'}`) : [];

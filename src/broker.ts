@@ -168,7 +168,16 @@ export class Broker {
     });
     this.#metrics.observe('token_waiting', 'Requests waiting for the token.', 'token', function* () {
       for (const token of tokens.all()) yield [token.name, token.status().waiting] as const;
+      for (const token of tokens.allOfCallers()) yield [token.name, token.waiting] as const;
     });
+    this.#metrics.observe(
+      'token_callers',
+      'Callers whose own token is kept, where it is made from their credentials.',
+      'token',
+      function* () {
+        for (const token of tokens.allOfCallers()) yield [token.name, token.callers] as const;
+      },
+    );
     const listeners = this.#listeners;
     this.#metrics.observe('connections_open', 'Open connections from callers.', 'listener', function* () {
       for (const listener of listeners) yield [listener.name, listener.openConnections] as const;

@@ -15,15 +15,15 @@ export interface TokenRoute {
 }
 
 /** Where another one comes from. */
-type Supply = Pick<CachedToken, 'mayBeSent' | 'replace'>;
+export type TokenSupply = Pick<CachedToken, 'mayBeSent' | 'replace'>;
 
 export class InjectedToken implements SentToken {
   readonly takeNonce: ((nonce: string) => void) | undefined;
-  readonly #supply: Supply;
+  readonly #supply: TokenSupply;
   readonly #route: TokenRoute;
   #token: Token;
 
-  constructor(token: Token, supply: Supply, route: TokenRoute) {
+  constructor(token: Token, supply: TokenSupply, route: TokenRoute) {
     this.#token = token;
     this.#supply = supply;
     this.#route = route;

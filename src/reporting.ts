@@ -40,6 +40,9 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
       };
       log[serving ? 'warn' : 'error']({ ...facts, err: failure }, 'token not granted');
     },
+    credentialsRefused(name, { reason, said }) {
+      log.info({ token: name, reason, said }, 'credentials of a caller refused');
+    },
     shared(name, token) {
       metrics.sharedTokens.inc({ token: name });
       log.info({ token: name, fingerprint: token.fingerprint }, 'token taken from the store');

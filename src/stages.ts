@@ -2,11 +2,13 @@
 
 import { isBasic } from './caller/basic.ts';
 import type { Caller } from './caller/caller.ts';
+import { ownCredentialsPlace } from './config/own-credentials.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
 import type { Stages } from './exchange.ts';
 import { InjectedToken, type TokenRoute } from './injected-token.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
+import { RequestTokens } from './request-tokens.ts';
 import { mapLocation } from './route/location.ts';
 import { createRouter, type RouteMatch, type Router } from './route/router.ts';
 import { traceparent } from './telemetry/trace-context.ts';
@@ -33,16 +35,19 @@ interface Exit extends TokenRoute {
   readonly connections: UpstreamConnections;
   readonly host: string;
   readonly config: RouteConfig;
+  readonly credentialsField: string | undefined;
 }
 
 export class BrokerStages implements Stages {
   readonly #parts: StagesParts;
   readonly #router: Router;
   readonly #exits = new Map<string, Exit>();
+  readonly #tokens: RequestTokens;
 
   constructor(parts: StagesParts) {
     this.#parts = parts;
     this.#router = createRouter(parts.config.routes);
+    this.#tokens = new RequestTokens(parts.tokens, parts.config);
     for (const [name, configured] of Object.entries(parts.config.routes)) {
       const route = withBoundCertificate(configured, parts.config.tokens);
       const { origin, protocol, host: ownHost } = new URL(route.upstream);
@@ -54,6 +59,7 @@ export class BrokerStages implements Stages {
         origin: originOf(`${protocol}//${host}`),
         config: route,
         nonce: undefined,
+        credentialsField: credentialsFieldOf(configured, parts.config),
       });
     }
   }
@@ -69,19 +75,20 @@ export class BrokerStages implements Stages {
   token(match: RouteMatch, request: CallerRequest): Token | undefined | Promise<Token> {
     const name = match.route.config.token;
     if (name === null) return undefined;
-    const source = this.#parts.tokens.source(name);
+    const source = this.#tokens.source(name, request);
     return source.peek() ?? source.get(request);
   }
 
   forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
     const exit = this.#exits.get(match.route.name) as Exit;
-    const { connections, host, config } = exit;
+    const { connections, host, config, credentialsField } = exit;
     const { method, fields, body } = request;
-    const sent = this.#injectedToken(token, exit);
+    const sent = this.#injectedToken(token, exit, request);
     const outbound = {
       host,
       // An application's own credentials pass only where no token takes their place and they were not meant for us.
       dropAuthorization: token !== undefined || caller.method === 'basic' || this.#isOurs(request),
+      credentialsField,
       requestId: request.id,
       traceparent: traceparent(fieldValue(fields, 'traceparent')),
       via: config.via,
@@ -98,14 +105,15 @@ export class BrokerStages implements Stages {
     });
   }
 
-  #injectedToken(token: Token | undefined, exit: Exit): InjectedToken | undefined {
+  #injectedToken(token: Token | undefined, exit: Exit, request: CallerRequest): InjectedToken | undefined {
     if (token === undefined || exit.config.token === null) return undefined;
-    return new InjectedToken(token, this.#parts.tokens.source(exit.config.token), exit);
+    return new InjectedToken(token, this.#tokens.supply(exit.config.token, request), exit);
   }
 
   /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
   #isOurs(request: CallerRequest): boolean {
-    if (!this.#parts.config.listeners[request.listener]?.authenticate.includes('basic')) return false;
+    const ways = this.#parts.config.listeners[request.listener]?.authenticate;
+    if (!ways?.includes('basic') && !ways?.includes('basic-passthrough')) return false;
     const authorization = fieldValue(request.fields, 'authorization');
     return authorization !== undefined && isBasic(authorization);
   }
@@ -113,6 +121,12 @@ export class BrokerStages implements Stages {
   async close(): Promise<void> {
     await Promise.all([...this.#exits.values()].map((exit) => exit.connections.close()));
   }
+}
+
+function credentialsFieldOf({ token: name }: RouteConfig, { tokens }: Config): string | undefined {
+  const token = name === null ? undefined : tokens[name];
+  const place = token && ownCredentialsPlace(token);
+  return place?.in === 'field' ? place.field : undefined;
 }
 
 /** The route's fixed fields, and the token's last. */

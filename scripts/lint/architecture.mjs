@@ -5,7 +5,7 @@ import { relative, sep } from 'node:path';
 const EVERYWHERE = ['errors', 'message', 'clock', 'telemetry'];
 
 /** Values of the config that stand for themselves: the rest of it is seen as types, made once and passed in. */
-const CONFIG = ['type config', 'config/secret.ts', 'config/loopback.ts', 'config/signing-key.ts'];
+const CONFIG = ['type config', 'config/secret.ts', 'config/loopback.ts', 'config/signing-key.ts', 'config/own-credentials.ts'];
 
 /**
  * For each part of src/ (a folder, or a file right under src/): what else of ours it may import. A part that is not listed may
@@ -17,6 +17,7 @@ const PARTS = {
   broker: composition(),
   stages: composition(),
   'injected-token': composition(),
+  'request-tokens': composition(),
   reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },
   exchange: {
     from: [...EVERYWHERE, ...CONFIG, 'problem', 'caller', 'route', 'token', 'upstream'],

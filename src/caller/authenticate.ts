@@ -5,8 +5,9 @@ import type { CallerConfig } from '../config/schema/callers.ts';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue } from '../message.ts';
-import { isBasic } from './basic.ts';
+import { isBasic, parseBasic } from './basic.ts';
 import type { Caller, Verdict } from './caller.ts';
+import { BASIC_CHALLENGE } from './challenge.ts';
 import { createCertificateCheck } from './mtls.ts';
 import { createPasswordCheck, type PasswordCheck } from './password-check.ts';
 
@@ -29,13 +30,13 @@ type Way = (request: CallerRequest) => Verdict | 'none' | Promise<Verdict>;
 
 const ANONYMOUS: Caller = { name: 'anonymous', method: 'anonymous' };
 
-const CHALLENGE = ['WWW-Authenticate', 'Basic realm="token-broker", charset="UTF-8"'];
+const PASSED_THROUGH: Caller = { name: 'basic-passthrough', method: 'basic-passthrough' };
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const ways = options.listener.authenticate.map((name) => wayOf(name, options));
   // Whatever its place in the list: before the others it would let wrong credentials pass as nobody's.
   const acceptsAnonymous = options.listener.authenticate.includes('anonymous');
-  const takesBasic = options.listener.authenticate.includes('basic');
+  const takesBasic = options.listener.authenticate.some((way) => way === 'basic' || way === 'basic-passthrough');
 
   const callerOf = (verdict: Verdict): Caller => {
     if (verdict === 'refused') throw unauthenticated(takesBasic);
@@ -59,6 +60,8 @@ function wayOf(name: ListenerConfig['authenticate'][number], options: Authentica
       return basicWay(options.passwords ?? createPasswordCheck({ callers, clock }));
     case 'mtls':
       return mtlsWay(callers, clock);
+    case 'basic-passthrough':
+      return passthroughWay;
     case 'anonymous':
       return () => 'none';
   }
@@ -70,6 +73,13 @@ function basicWay(check: PasswordCheck): Way {
     const authorization = fieldValue(request.fields, 'authorization');
     return authorization !== undefined && isBasic(authorization) ? check(authorization) : 'none';
   };
+}
+
+/** Whoever it says it is: the authorization server judges, when the token is made from these credentials. */
+function passthroughWay(request: CallerRequest): Verdict | 'none' {
+  const authorization = fieldValue(request.fields, 'authorization');
+  if (authorization === undefined || !isBasic(authorization)) return 'none';
+  return parseBasic(authorization) === undefined ? 'refused' : PASSED_THROUGH;
 }
 
 /** A certificate that does not verify, or that no caller has, is refused: it was presented to be known by. */
@@ -86,7 +96,7 @@ function unauthenticated(takesBasic: boolean): BrokerError {
   return takesBasic
     ? new BrokerError('CALLER_UNAUTHENTICATED', 'the credentials are missing or wrong: send those of a configured caller', {
         stage: 'caller',
-        fields: CHALLENGE,
+        fields: ['WWW-Authenticate', BASIC_CHALLENGE],
       })
     : new BrokerError('CALLER_UNAUTHENTICATED', 'the client certificate is missing or not accepted: present that of a configured caller', {
         stage: 'caller',

@@ -1,9 +1,9 @@
 /** Who is calling, once the caller stage is sure of it. */
 
 export interface Caller {
-  /** The caller's name in the config, or `anonymous`. */
+  /** The caller's name in the config, or `anonymous`, or `basic-passthrough` where nobody has judged its credentials yet. */
   readonly name: string;
-  readonly method: 'basic' | 'mtls' | 'anonymous';
+  readonly method: 'basic' | 'mtls' | 'basic-passthrough' | 'anonymous';
 }
 
 /** What one way to authenticate says of credentials that it found. */

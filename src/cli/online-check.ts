@@ -1,7 +1,9 @@
 /** `token-broker check --online`: each grant and each upstream, tried for real. */
 
 import { systemClock } from '../clock.ts';
+import { ownCredentialsPlace } from '../config/own-credentials.ts';
 import type { Config } from '../config/schema/root.ts';
+import type { TokenConfig } from '../config/schema/tokens.ts';
 import { toBrokerError } from '../errors.ts';
 import { withBoundCertificate } from '../token/bound-certificate.ts';
 import { Tokens, UNOBSERVED } from '../token/tokens.ts';
@@ -19,9 +21,11 @@ export interface OnlineResult {
 
 /** Tries everything at the same time. Tokens are discarded, and nothing is read from or written to a store. */
 export async function checkOnline(config: Config): Promise<OnlineResult[]> {
-  // Trying a refresh token may use it up.
-  const tried = Object.fromEntries(Object.entries(config.tokens).filter(([, token]) => token.grant !== 'refresh_token'));
-  const skipped = Object.keys(config.tokens).filter((name) => !Object.hasOwn(tried, name));
+  const tried = Object.fromEntries(Object.entries(config.tokens).filter(([, token]) => whyNot(token) === undefined));
+  const skipped = Object.entries(config.tokens).flatMap(([name, token]) => {
+    const said = whyNot(token);
+    return said === undefined ? [] : [{ what: `token ${name}`, ok: true, ms: 0, said: `skipped: ${said}` }];
+  });
   const tokens = new Tokens({
     config: { ...config, tokens: tried, store: undefined },
     clock: systemClock,
@@ -42,13 +46,15 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
         }),
       ),
     ]);
-    return [
-      ...skipped.map((name) => ({ what: `token ${name}`, ok: true, ms: 0, said: 'skipped: trying a refresh token may use it up' })),
-      ...results,
-    ];
+    return [...skipped, ...results];
   } finally {
     await tokens.close();
   }
+}
+
+function whyNot(token: TokenConfig): string | undefined {
+  if (token.grant === 'refresh_token') return 'trying a refresh token may use it up';
+  return ownCredentialsPlace(token) && 'it is made from what each caller brings';
 }
 
 async function attempt(what: string, action: () => Promise<string>): Promise<OnlineResult> {

@@ -5,12 +5,22 @@ import { authorizationServerRules } from './rules/authorization-servers.ts';
 import { callerRules } from './rules/callers.ts';
 import { demoRules } from './rules/demo.ts';
 import { listenerRules } from './rules/listeners.ts';
+import { ownCredentialsRules } from './rules/own-credentials.ts';
 import { routeRules } from './rules/routes.ts';
 import type { Rule, RuleContext } from './rules/rule.ts';
 import { storeRules } from './rules/store.ts';
 import { tokenRules } from './rules/tokens.ts';
 
-const RULES: readonly Rule[] = [listenerRules, callerRules, authorizationServerRules, tokenRules, routeRules, storeRules, demoRules];
+const RULES: readonly Rule[] = [
+  listenerRules,
+  callerRules,
+  authorizationServerRules,
+  tokenRules,
+  routeRules,
+  ownCredentialsRules,
+  storeRules,
+  demoRules,
+];
 
 /** Runs every rule on what is sound of a config. */
 export function ruleFindings(context: RuleContext): Finding[] {

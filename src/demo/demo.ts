@@ -93,7 +93,7 @@ function clientsOf(tokens: readonly DemoToken[]): DemoClient[] {
 
 function usersOf(tokens: readonly DemoToken[]): DemoUser[] {
   return tokens.flatMap((token) =>
-    token.grant === 'password'
+    token.grant === 'password' && token.resourceOwner !== 'caller'
       ? [{ username: token.resourceOwner.username.reveal(), password: token.resourceOwner.password.reveal() }]
       : [],
   );

@@ -95,9 +95,11 @@ function restFor({ route, host, listeners }: Candidate, request: RoutedRequest):
   return restWithin(route.prefix, request.target);
 }
 
-/** `"*"` is every caller that authenticated; `anonymous` did not, and must be listed by name. */
+/** Whom nobody has authenticated: `"*"` does not mean them, they must be listed by name. */
+const UNKNOWN = new Set(['anonymous', 'basic-passthrough']);
+
 function isOpenTo({ callers }: Candidate, { name, method }: RoutedCaller): boolean {
-  return callers.has(name) || (callers.has('*') && method !== 'anonymous');
+  return callers.has(name) || (callers.has('*') && !UNKNOWN.has(method));
 }
 
 function allowsMethod({ methods }: Candidate, method: string): boolean {

@@ -3,10 +3,13 @@
 import type { ClientCertificate } from '../authorization-server/client-proof.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
-import type { TokenConfig } from '../config/schema/tokens.ts';
+import type { GrantConfig } from '../config/schema/tokens.ts';
 
 /** What the authorization server is shown, whether as a proof or for the binding alone. */
-export function clientCertificate({ certificateBound, clientAuthentication }: TokenConfig): ClientCertificate | undefined {
+export function clientCertificate({
+  certificateBound,
+  clientAuthentication,
+}: Pick<GrantConfig, 'certificateBound' | 'clientAuthentication'>): ClientCertificate | undefined {
   if (typeof certificateBound === 'object') return certificateBound;
   switch (clientAuthentication?.method) {
     case 'tls_client_auth':

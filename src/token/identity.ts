@@ -3,7 +3,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { SignedSubject } from '../config/schema/grants.ts';
-import type { TokenConfig } from '../config/schema/tokens.ts';
+import type { GrantConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
 import { clientCertificate } from './bound-certificate.ts';
 
@@ -12,7 +12,7 @@ import { clientCertificate } from './bound-certificate.ts';
  * quoting keeps neighbours apart: no two lists of inputs have the same text (compare GHSA-v574-6498-x57v).
  * Scope is a set by RFC 6749 §3.3, so its order does not count; audience and resource keep theirs.
  */
-export function tokenIdentity(token: TokenConfig, server: AuthorizationServerConfig): string {
+export function tokenIdentity(token: GrantConfig, server: AuthorizationServerConfig): string {
   const inputs = [
     'token-identity-1',
     server.issuer ?? null,
@@ -37,13 +37,13 @@ export function tokenIdentity(token: TokenConfig, server: AuthorizationServerCon
 }
 
 /** A server may bind tokens to the client certificate (RFC 8705 §3): they are worth nothing to whoever has another. */
-function certificateOf(token: TokenConfig): string | null {
+function certificateOf(token: GrantConfig): string | null {
   const shown = clientCertificate(token);
   return shown === undefined ? null : new X509Certificate(shown.certificate.reveal()).fingerprint256;
 }
 
 /** Whom the token is for, as far as the grant says it. */
-function inputsOfGrant(token: TokenConfig): unknown {
+function inputsOfGrant(token: GrantConfig): unknown {
   switch (token.grant) {
     case 'client_credentials':
       return null;

@@ -10,6 +10,8 @@ export interface TokenObserver {
   attemptFailed(name: string, failure: AuthorizationServerError): void;
   /** The grant was given up; the server is left alone for `pauseMs`. `serving` says that an unexpired token serves on. */
   grantFailed(name: string, failure: AuthorizationServerError, pauseMs: number, serving: boolean): void;
+  /** The server refused a caller's own credentials. */
+  credentialsRefused(name: string, failure: AuthorizationServerError): void;
   /** A token was taken over from the store. */
   shared(name: string, token: Token): void;
   /** Nobody used the token for `idleAfter`: it is no longer renewed. */

@@ -2,11 +2,15 @@
 
 import { AuthorizationServer } from '../authorization-server/authorization-server.ts';
 import type { Clock } from '../clock.ts';
+import { ownCredentialsPlace } from '../config/own-credentials.ts';
+import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { Config } from '../config/schema/root.ts';
-import type { TokenConfig } from '../config/schema/tokens.ts';
+import type { GrantConfig, TokenConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
 import { CachedToken } from './cached.ts';
+import { CallerTokens } from './caller-tokens.ts';
 import { clientCredentials } from './grants/client-credentials.ts';
+import { grantRequests, type RequestGrant } from './grants/grant.ts';
 import { jwtBearer } from './grants/jwt-bearer.ts';
 import { password } from './grants/password.ts';
 import { refreshToken } from './grants/refresh-token.ts';
@@ -14,6 +18,7 @@ import { saml2Bearer } from './grants/saml2-bearer.ts';
 import { tokenExchange } from './grants/token-exchange.ts';
 import { tokenIdentity } from './identity.ts';
 import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
+import { fillIn } from './own-credentials.ts';
 import type { TokenSource } from './source.ts';
 import { RedisStore, type StoreObserver } from './store/redis.ts';
 
@@ -30,7 +35,7 @@ const ignore = () => undefined;
 
 /** For those who only want tokens. */
 export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'refreshTokenObserver'> = {
-  observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, shared: ignore, idle: ignore },
+  observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, credentialsRefused: ignore, shared: ignore, idle: ignore },
   storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore },
   refreshTokenObserver: () => ({ refused: ignore, notPersisted: ignore, unreadable: ignore }),
 };
@@ -38,6 +43,7 @@ export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'ref
 export class Tokens {
   readonly #servers = new Map<string, AuthorizationServer>();
   readonly #sources = new Map<string, CachedToken>();
+  readonly #ofCallers = new Map<string, CallerTokens>();
   readonly #store: RedisStore | undefined;
   readonly #forget: (() => void)[] = [];
   readonly #config: Config;
@@ -48,14 +54,27 @@ export class Tokens {
     this.#store = config.store === undefined ? undefined : new RedisStore(config.store, options.storeObserver, clock);
     for (const [name, server] of Object.entries(config.authorizationServers))
       this.#servers.set(name, new AuthorizationServer(server, clock));
-    for (const [name, token] of Object.entries(config.tokens)) this.#sources.set(name, this.#createSource(name, token, options));
+    for (const [name, token] of Object.entries(config.tokens)) {
+      if (ownCredentialsPlace(token) === undefined) this.#sources.set(name, this.#createSource(name, token as GrantConfig, options));
+      else this.#ofCallers.set(name, this.#createOfCallers(name, token, options));
+    }
   }
 
-  /** The source of a token that the config defines. */
+  /** The source of a token that the config defines, and that is the same for all callers. */
   source(name: string): CachedToken {
     return this.#sources.get(name) as CachedToken;
   }
 
+  /** The tokens under a name of the config, where each caller has one made from its own credentials. */
+  ofCallers(name: string): CallerTokens | undefined {
+    return this.#ofCallers.get(name);
+  }
+
+  allOfCallers(): CallerTokens[] {
+    return [...this.#ofCallers.values()];
+  }
+
+  /** Without those that are made from callers' credentials. */
   all(): CachedToken[] {
     return [...this.#sources.values()];
   }
@@ -68,14 +87,13 @@ export class Tokens {
 
   async close(): Promise<void> {
     for (const stop of this.#forget) stop();
-    for (const source of this.#sources.values()) source.close();
+    for (const source of [...this.#sources.values(), ...this.#ofCallers.values()]) source.close();
     await Promise.all([...[...this.#servers.values()].map((server) => server.close()), this.#store?.close()]);
   }
 
-  #createSource(name: string, token: TokenConfig, options: TokensOptions): CachedToken {
-    const { config, observer, clock } = options;
-    const server = this.#servers.get(token.authorizationServer) as AuthorizationServer;
-    const serverConfig = config.authorizationServers[token.authorizationServer] as Config['authorizationServers'][string];
+  #createSource(name: string, token: GrantConfig, options: TokensOptions): CachedToken {
+    const { observer, clock } = options;
+    const [server, serverConfig] = this.#serverOf(token);
     const cached = new CachedToken({
       name,
       // Asked for anew each time: user name, fields and certificate may change with their files.
@@ -89,25 +107,66 @@ export class Tokens {
       observer,
       clock,
     });
-    for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => cached.secretChanged()));
+    this.#follow(token, cached);
     return cached;
+  }
+
+  #createOfCallers(name: string, config: TokenConfig, options: TokensOptions): CallerTokens {
+    const { observer, clock } = options;
+    const [server, serverConfig] = this.#serverOf(config);
+    // One for all of them: which of our own secrets is good does not depend on the caller.
+    const request = grantRequests(config, server, clock);
+    const tokens = new CallerTokens({
+      name,
+      config,
+      createGrant(credentials, endsAt) {
+        const filled = fillIn(config, credentials);
+        const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });
+        return {
+          get identity() {
+            return tokenIdentity(filled, serverConfig);
+          },
+          grant: createGrant(filled, server, clock, options.refreshTokenObserver(name), ending),
+        };
+      },
+      observer,
+      clock,
+    });
+    this.#follow(config, tokens);
+    return tokens;
+  }
+
+  #serverOf(token: TokenConfig): [AuthorizationServer, AuthorizationServerConfig] {
+    const { authorizationServer: name } = token;
+    return [this.#servers.get(name) as AuthorizationServer, this.#config.authorizationServers[name] as AuthorizationServerConfig];
+  }
+
+  #follow(token: TokenConfig, source: { secretChanged(): void }): void {
+    for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => source.secretChanged()));
   }
 }
 
-function createGrant(token: TokenConfig, server: AuthorizationServer, clock: Clock, observer: RefreshTokenObserver): TokenSource {
+/** @param request default: one of its own */
+function createGrant(
+  token: GrantConfig,
+  server: AuthorizationServer,
+  clock: Clock,
+  observer: RefreshTokenObserver,
+  request?: RequestGrant,
+): TokenSource {
   switch (token.grant) {
     case 'client_credentials':
       return clientCredentials(token, server, clock);
     case 'password':
-      return password(token, server, clock, observer);
+      return password(token, server, clock, observer, request);
     case 'refresh_token':
       return refreshToken(token, server, clock, observer);
     case 'token_exchange':
-      return tokenExchange(token, server, clock);
+      return tokenExchange(token, server, clock, request);
     case 'jwt_bearer':
-      return jwtBearer(token, server, clock);
+      return jwtBearer(token, server, clock, request);
     case 'saml2_bearer':
-      return saml2Bearer(token, server, clock);
+      return saml2Bearer(token, server, clock, request);
   }
 }
 

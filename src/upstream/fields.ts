@@ -35,6 +35,8 @@ export interface Outbound {
   readonly host: string;
   /** The caller's `Authorization` was meant for us, or a token takes its place. */
   readonly dropAuthorization: boolean;
+  /** A field in which the caller brought credentials; dropped however it is spelled. */
+  readonly credentialsField?: string | undefined;
   readonly requestId: string;
   readonly traceparent: string;
   readonly via: boolean;
@@ -52,6 +54,7 @@ export function outboundFields(received: Fields, outbound: Outbound): string[] {
   const listed = connectionListed(received);
   const replaced = new Set<string>();
   for (let i = 0; i < outbound.inject.length; i += 2) replaced.add(fold(outbound.inject[i] as string));
+  if (outbound.credentialsField !== undefined) replaced.add(fold(outbound.credentialsField));
   const sent: string[] = ['host', outbound.host];
   for (let i = 0; i < received.length; i += 2) {
     const name = received[i] as string;

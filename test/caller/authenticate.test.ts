@@ -7,7 +7,7 @@ import type { BrokerError } from '../../src/errors.ts';
 import type { CallerRequest, PeerCertificate } from '../../src/message.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
-type Way = 'basic' | 'mtls' | 'anonymous';
+type Way = 'basic' | 'mtls' | 'basic-passthrough' | 'anonymous';
 
 const clock = new FakeClock();
 const encode = (text: string) => Buffer.from(text).toString('base64');
@@ -15,6 +15,7 @@ const RIGHT = `Basic ${encode('billing:right')}`;
 const WRONG = `Basic ${encode('billing:wrong')}`;
 
 const REFUSED_401 = 'CALLER_UNAUTHENTICATED caller 401 WWW-Authenticate Basic realm="token-broker", charset="UTF-8"';
+const PASSED_THROUGH = 'basic-passthrough by basic-passthrough';
 const REFUSED_403 = 'CALLER_UNAUTHENTICATED caller 403';
 
 const passwordHash = new Secret({ unsafeInline: 'x' });
@@ -68,6 +69,17 @@ const expired = { ...known, notAfterAt: clock.now() - 1 };
 
 describe('caller stage', () => {
   const table: [string, Way[], string | undefined, PeerCertificate | undefined, string][] = [
+    ['credentials that pass through are judged by nobody here', ['basic-passthrough'], WRONG, undefined, PASSED_THROUGH],
+    ['B01 none that could pass through', ['basic-passthrough'], undefined, undefined, REFUSED_401],
+    ['B02 malformed ones do not pass through', ['basic-passthrough', 'anonymous'], 'Basic !', undefined, REFUSED_401],
+    [
+      'none that could pass through, where nobody may call',
+      ['basic-passthrough', 'anonymous'],
+      'Bearer a',
+      undefined,
+      'anonymous by anonymous',
+    ],
+    ['a certificate before what passes through', ['mtls', 'basic-passthrough'], WRONG, known, 'reports by mtls'],
     ['B01 no credentials', ['basic'], undefined, undefined, REFUSED_401],
     ['B01 another scheme', ['basic'], 'Bearer abc', undefined, REFUSED_401],
     ['B01 a wrong password', ['basic'], WRONG, undefined, REFUSED_401],

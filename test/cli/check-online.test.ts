@@ -35,6 +35,11 @@ async function check(secret: string, upstream: string, ...args: string[]) {
         clientId: CLIENTS.orders.clientId,
         clientAuthentication: { secret: { fromEnv: 'SECRET' } },
       },
+      own: {
+        authorizationServer: 'acme',
+        grant: 'jwt_bearer',
+        subject: 'caller',
+      },
     },
     routes: { api: { path: '/', callers: ['anonymous'], token: 'orders', upstream } },
   };
@@ -46,6 +51,7 @@ describe('token-broker check --online', () => {
   test('obtains each token for real and connects to each upstream: exit 0', async () => {
     const { stdout, code } = await check(CLIENTS.orders.secret, authorizationServer.issuer.replace('https:', 'http:'));
     expect(stdout).toMatch(/^ok {5}token orders: granted, lasts 3600s \(\d+ms\)$/m);
+    expect(stdout).toMatch(/^ok {5}token own: skipped: it is made from what each caller brings \(0ms\)$/m);
     expect(stdout).toMatch(/^ok {5}upstream of route api: connected \(\d+ms\)$/m);
     expect(code).toBe(0);
     expect(authorizationServer.grants()).toBe(1);

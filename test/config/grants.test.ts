@@ -64,8 +64,8 @@ describe('the grant token_exchange', () => {
 
   test('needs a subject by reference', async () => {
     expect(await problemsOf({ grant: 'token_exchange' })).toEqual([expect.stringMatching(/^tokens\.orders\.subject is missing; give /)]);
-    expect(await problemsOf({ ...exchanging, subject: 'caller' })).toEqual([
-      expect.stringMatching(/^tokens\.orders\.subject is not a reference; write /),
+    expect(await problemsOf({ ...exchanging, subject: 'me' })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject is neither "caller" nor a reference; write /),
     ]);
     expect(await problemsOf(exchanging)).toEqual([
       'tokens.orders.subject.fromEnv names an environment variable whose value is not a token; give it alone, on one line, in visible ASCII',
@@ -98,8 +98,8 @@ describe('the grants jwt_bearer and saml2_bearer', () => {
     expect(await problemsOf({ grant: 'saml2_bearer', subject: { sign } })).toEqual([
       expect.stringMatching(/^tokens\.orders\.subject\.sign is not a known key/),
     ]);
-    expect(await problemsOf({ ...signing(), subject: 'caller' })).toEqual([
-      expect.stringMatching(/^tokens\.orders\.subject is not a reference; write /),
+    expect(await problemsOf({ ...signing(), subject: 'me' })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.subject is neither "caller" nor a reference; write /),
     ]);
   });
 

@@ -28,6 +28,7 @@ export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifet
     granted: () => events.push('granted'),
     attemptFailed: () => events.push('attempt failed'),
     grantFailed: (_name, failure, _pause, serving) => events.push(`failed ${failure.reason}${serving ? ' serving' : ''}`),
+    credentialsRefused: () => events.push('credentials refused'),
     shared: () => events.push('shared'),
     idle: () => events.push('idle'),
   };

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { TokenConfig } from '../../src/config/schema/tokens.ts';
+import type { GrantConfig } from '../../src/config/schema/tokens.ts';
 import { jwtBearer } from '../../src/token/grants/jwt-bearer.ts';
 import { saml2Bearer } from '../../src/token/grants/saml2-bearer.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
@@ -49,7 +49,7 @@ async function source(token: Record<string, unknown>) {
   const clock = new FakeClock();
   const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
   closing.push(authorizationServer);
-  const parsed = config.tokens['orders'] as TokenConfig;
+  const parsed = config.tokens['orders'] as GrantConfig;
   if (parsed.grant === 'jwt_bearer') return { get: () => jwtBearer(parsed, authorizationServer, clock).get(), clock };
   if (parsed.grant === 'saml2_bearer') return { get: () => saml2Bearer(parsed, authorizationServer, clock).get(), clock };
   throw new Error('not a bearer grant');

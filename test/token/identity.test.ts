@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { authorizationServer } from '../../src/config/schema/authorization-servers.ts';
-import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import { type GrantConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { tokenIdentity } from '../../src/token/identity.ts';
 import { createSelfSigned } from '../helpers/certificates.ts';
 
@@ -69,7 +69,7 @@ function identityOf(given: Inputs, secret = 'secret'): string {
       clientAuthentication: { method, secret: { unsafeInline: secret } },
       ...rest,
       ...of,
-    }),
+    }) as GrantConfig,
     server,
   );
 }
@@ -102,7 +102,7 @@ describe('token identity', () => {
           grant: 'client_credentials',
           clientId: 'c',
           clientAuthentication: { method: 'tls_client_auth', certificate, key: { unsafeInline: key } },
-        }),
+        }) as GrantConfig,
         server,
       );
     expect(identityWith(one.cert, one.key)).not.toBe(identityWith(other.cert, other.key));
@@ -120,7 +120,7 @@ describe('token identity', () => {
           clientId: 'c',
           clientAuthentication: { method: 'none' },
           certificateBound,
-        }),
+        }) as GrantConfig,
         server,
       );
     const bound = [one, other].map(({ cert, key }) => identityWith({ certificate: cert, key: { unsafeInline: key } }));

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
-import { type TokenConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import { type GrantConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { password } from '../../src/token/grants/password.ts';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { startScene } from '../helpers/broker.ts';
@@ -29,7 +29,7 @@ function passwordConfig(more: Record<string, unknown> = {}) {
     resourceOwner: { username: USER.username, password: { unsafeInline: USER.password } },
     scope: 'ledger.read',
     ...more,
-  }) as TokenConfig & { grant: 'password' };
+  }) as GrantConfig & { grant: 'password' };
 }
 
 /** A password source of a server; `refused` holds the reasons it told. */

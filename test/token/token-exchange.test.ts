@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { TokenConfig } from '../../src/config/schema/tokens.ts';
+import type { GrantConfig } from '../../src/config/schema/tokens.ts';
 import { tokenExchange } from '../../src/token/grants/token-exchange.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -51,7 +51,7 @@ async function exchange(more: Record<string, unknown> = {}, subject = 'the-subje
   const clock = new FakeClock();
   const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
   closing.push(authorizationServer);
-  return { source: tokenExchange(config.tokens['orders'] as TokenConfig & { grant: 'token_exchange' }, authorizationServer, clock), clock };
+  return { source: tokenExchange(config.tokens['orders'] as GrantConfig & { grant: 'token_exchange' }, authorizationServer, clock), clock };
 }
 
 const sent = (index = 0) => Object.fromEntries(new URLSearchParams(server.requests[index]?.body.toString()));

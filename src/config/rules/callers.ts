@@ -7,9 +7,9 @@ import type { Rule } from './rule.ts';
 export const callerRules: Rule = ({ config, complete }) => [
   ...sameIdentity(config, 'username', ({ basic }, name) => (basic === undefined ? undefined : (basic.username ?? name))),
   ...sameIdentity(config, 'mtls', ({ mtls }) => (mtls === undefined ? undefined : JSON.stringify(Object.entries(mtls).sort()))),
-  ...('anonymous' in config.callers
-    ? [problem(['callers', 'anonymous'], 'is the name of those who are not authenticated; choose another', 'key')]
-    : []),
+  ...['anonymous', 'basic-passthrough']
+    .filter((name) => Object.hasOwn(config.callers, name))
+    .map((name) => problem(['callers', name], 'is the name of those who are not authenticated; choose another', 'key')),
   ...(complete ? unused(config) : []),
 ];
 

@@ -27,11 +27,20 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
       ),
     );
   }
-  if (authenticate.includes('basic') && tls === undefined && !isLocal(address) && !unsafePlaintext) {
+  const takesPasswords = authenticate.includes('basic') || authenticate.includes('basic-passthrough');
+  if (takesPasswords && tls === undefined && !isLocal(address) && !unsafePlaintext) {
     findings.push(
       problem(
         [...path, 'address'],
         'takes passwords without TLS on an address that is not loopback; give "tls", listen on 127.0.0.1, or say "unsafePlaintext": true',
+      ),
+    );
+  }
+  if (authenticate.includes('basic') && authenticate.includes('basic-passthrough')) {
+    findings.push(
+      problem(
+        [...path, 'authenticate'],
+        'has both "basic" and "basic-passthrough": whose credentials came in could not be told; give each a listener of its own',
       ),
     );
   }
@@ -49,7 +58,9 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
 }
 
 function emptyFindings({ authenticate }: ListenerConfig, path: ConfigPath, { callers }: Config): Finding[] {
-  const open = authenticate.some((way) => way === 'anonymous' || Object.values(callers).some((caller) => caller[way] !== undefined));
+  const open = authenticate.some(
+    (way) => way === 'anonymous' || way === 'basic-passthrough' || Object.values(callers).some((caller) => caller[way] !== undefined),
+  );
   return open ? [] : [warning([...path, 'authenticate'], 'lets nobody in: no caller has any of these ways; define one under "callers"')];
 }
 

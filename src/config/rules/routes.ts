@@ -7,6 +7,9 @@ import { boundRouteFindings } from './bound-tokens.ts';
 import { sameFieldFindings } from './fields.ts';
 import { isExposedHttp, type Rule, type RuleContext, referenceFindings } from './rule.ts';
 
+/** Whom nobody has authenticated: listed by name, never meant by "*". */
+const UNKNOWN = new Set(['anonymous', 'basic-passthrough']);
+
 export const routeRules: Rule = (context) => {
   const routes = Object.entries(context.config.routes);
   return [
@@ -22,7 +25,7 @@ export const routeRules: Rule = (context) => {
 
 function references(route: RouteConfig, path: ConfigPath, context: RuleContext): Finding[] {
   const callers = route.callers.flatMap((caller, index) =>
-    caller === '*' || caller === 'anonymous' ? [] : referenceFindings(caller, 'callers', [...path, 'callers', index], context),
+    caller === '*' || UNKNOWN.has(caller) ? [] : referenceFindings(caller, 'callers', [...path, 'callers', index], context),
   );
   const listeners = (route.listeners ?? []).flatMap((listener, index) =>
     referenceFindings(listener, 'listeners', [...path, 'listeners', index], context),
@@ -90,6 +93,6 @@ function meet(a: readonly string[] | undefined, b: readonly string[] | undefined
 }
 
 function shareCaller(a: readonly string[], b: readonly string[]): boolean {
-  const covered = (names: readonly string[], caller: string) => names.includes(caller) || (names.includes('*') && caller !== 'anonymous');
+  const covered = (names: readonly string[], caller: string) => names.includes(caller) || (names.includes('*') && !UNKNOWN.has(caller));
   return a.some((caller) => covered(b, caller)) || b.some((caller) => covered(a, caller));
 }

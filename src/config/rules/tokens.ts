@@ -49,6 +49,6 @@ function renewFindings({ before, hardMargin, maxLifetime, defaultLifetime }: Ren
 }
 
 function signedSubjectFindings(token: TokenConfig, path: ConfigPath): Finding[] {
-  if (token.grant !== 'jwt_bearer' || token.subject instanceof Secret) return [];
+  if (token.grant !== 'jwt_bearer' || token.subject === 'caller' || token.subject instanceof Secret) return [];
   return algorithmFindings(token.subject.sign, [...path, 'subject', 'sign', 'alg'], (fitting) => `use ${fitting}, or another key`);
 }

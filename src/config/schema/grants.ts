@@ -11,8 +11,8 @@ import {
 } from '../contents.ts';
 import { KeptFile } from '../kept-file.ts';
 import { SIGNING_ALGORITHMS } from '../signing-key.ts';
-import { secret, secretOr } from './references.ts';
-import { duration, oneOrMore } from './values.ts';
+import { material, secret, secretOr } from './references.ts';
+import { duration, fieldName, oneOrMore } from './values.ts';
 
 const keptFile = z
   .string()
@@ -34,6 +34,55 @@ export const refreshTokenKeys = {
     .describe('What the file at "persist" is encrypted with (AES-256-GCM): base64 of 32 random bytes, `openssl rand -base64 32`.'),
 };
 
+const caller = z.literal('caller');
+const CALLER_OR_REFERENCE =
+  'is neither "caller" nor a reference; write "caller", { "fromEnv": "NAME" }, { "fromFile": "path" } or, for a demo, { "unsafeInline": "…" }';
+
+const maxCallers = z
+  .int()
+  .min(1)
+  .max(100_000)
+  .optional()
+  .describe(
+    'How many callers\' tokens are kept at once, where they are made from "caller"; the least recently used gives way. Default: 1000.',
+  );
+
+/** Fields that say something already: a subject never comes in one of them. */
+const TAKEN_FIELDS =
+  /^(?:authorization|proxy-authorization|host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|via|cookie)$/i;
+
+const subjectKeys = {
+  subjectField: fieldName
+    .refine(
+      (field) => !TAKEN_FIELDS.test(field),
+      'is a field with a meaning of its own; choose another, or leave it out for "Authorization"',
+    )
+    .optional()
+    .meta({ examples: ['X-SAML-Assertion'] })
+    .describe(
+      'The field in which the caller brings the subject, where that is "caller"; it never reaches the upstream. Default: the bearer token in "Authorization".',
+    ),
+  maxCallers,
+};
+
+export const passwordKeys = {
+  resourceOwner: z
+    .union(
+      [
+        z.strictObject({
+          username: material().describe('User name of the account.'),
+          password: secret().describe('Password of the account. A changed one is used from the next token request.'),
+        }),
+        caller,
+      ],
+      { error: 'is neither "caller" nor an account; write "caller", or an object with "username" and "password"' },
+    )
+    .describe(
+      'Whose account the token is for. "caller": each caller\'s own, by the Basic credentials that it sends ("basic-passthrough").',
+    ),
+  maxCallers,
+};
+
 const tokenType = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/, 'is not a token type; give its URI, such as urn:ietf:params:oauth:token-type:jwt')
@@ -42,9 +91,12 @@ const tokenType = z
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 export const tokenExchangeKeys = {
-  subject: secret(tokenProblem).describe(
-    'The token that is exchanged. Its file is read for each token request; where it is a JWT with "exp", what it was exchanged for ends no later.',
-  ),
+  subject: z
+    .union([secret(tokenProblem), caller], { error: CALLER_OR_REFERENCE })
+    .describe(
+      'The token that is exchanged; "caller": the one that each caller brings. Its file is read for each token request; where it is a JWT with "exp", what it was exchanged for ends no later.',
+    ),
+  ...subjectKeys,
   subjectTokenType: tokenType.default(ACCESS_TOKEN).describe('What the subject is (RFC 8693 §3).'),
   requestedTokenType: tokenType
     .optional()
@@ -92,11 +144,19 @@ const signedSubject = z
 export type SignedSubject = z.output<typeof signedSubject>;
 
 export const jwtBearerKeys = {
-  subject: secretOr({ sign: signedSubject.optional() }, jwtProblem).describe(
-    'The assertion: a JWT whose file is read for each token request, or under "sign" the claims of one that we sign.',
-  ),
+  subject: z
+    .union([secretOr({ sign: signedSubject.optional() }, jwtProblem), caller], { error: CALLER_OR_REFERENCE })
+    .describe(
+      'The assertion: a JWT whose file is read for each token request, or under "sign" the claims of one that we sign; "caller": the one that each caller brings.',
+    ),
+  ...subjectKeys,
 };
 
 export const saml2BearerKeys = {
-  subject: secret(samlAssertionProblem).describe('The SAML 2.0 assertion, as XML. Its file is read for each token request.'),
+  subject: z
+    .union([secret(samlAssertionProblem), caller], { error: CALLER_OR_REFERENCE })
+    .describe(
+      'The SAML 2.0 assertion, as XML. Its file is read for each token request. "caller": the one that each caller brings in "subjectField", in base64 or base64url.',
+    ),
+  ...subjectKeys,
 };

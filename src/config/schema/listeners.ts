@@ -45,11 +45,15 @@ const limits = z.strictObject({
 export const listener = z.strictObject({
   address,
   authenticate: z
-    .array(z.enum(['basic', 'mtls', 'anonymous'], { error: 'is not a known way to authenticate; use "basic", "mtls" or "anonymous"' }))
-    .min(1, 'is empty; name at least one of "basic", "mtls", "anonymous"')
+    .array(
+      z.enum(['basic', 'mtls', 'basic-passthrough', 'anonymous'], {
+        error: 'is not a known way to authenticate; use "basic", "mtls", "basic-passthrough" or "anonymous"',
+      }),
+    )
+    .min(1, 'is empty; name at least one of "basic", "mtls", "basic-passthrough", "anonymous"')
     .meta({ examples: [['basic']] })
     .describe(
-      'Ways to authenticate, in order: the first that finds credentials decides. Wrong credentials are refused, never taken for "anonymous".',
+      'Ways to authenticate, in order: the first that finds credentials decides. Wrong credentials are refused, never taken for "anonymous". "basic-passthrough" lets the authorization server judge: it opens only routes whose token has the resource owner "caller".',
     ),
   hosts: z
     .array(hostName)

@@ -47,7 +47,9 @@ export const route = z.strictObject({
   callers: z
     .array(z.union([name, z.literal('*')]))
     .default([])
-    .describe('Who may use it; "*" is every authenticated caller, "anonymous" must be listed by name. Nothing listed: nobody.'),
+    .describe(
+      'Who may use it; "*" is every authenticated caller, "anonymous" and "basic-passthrough" must be listed by name. Nothing listed: nobody.',
+    ),
   token: z
     .union([name, z.null()])
     .describe('The token to send, or null for none: then the Authorization of the application passes, unless it was meant for the broker.'),

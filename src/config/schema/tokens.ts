@@ -3,8 +3,8 @@
 import * as z from 'zod';
 import { fieldValueProblem } from '../contents.ts';
 import { clientAuthentication, clientCertificate } from './client-authentication.ts';
-import { jwtBearerKeys, refreshTokenKeys, saml2BearerKeys, tokenExchangeKeys } from './grants.ts';
-import { material, secret } from './references.ts';
+import { jwtBearerKeys, passwordKeys, refreshTokenKeys, saml2BearerKeys, tokenExchangeKeys } from './grants.ts';
+import { material } from './references.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
 /** Form fields of the protocol itself: they have keys of their own, or are not ours to send. */
@@ -139,12 +139,7 @@ const clientCredentials = z.strictObject({
 const password = z.strictObject({
   grant: z.literal('password').describe("The token is for a user's account (RFC 6749 §4.3; only where nothing better is offered)."),
   ...shared,
-  resourceOwner: z
-    .strictObject({
-      username: material().describe('User name of the account.'),
-      password: secret().describe('Password of the account. A changed one is used from the next token request.'),
-    })
-    .describe('Whose account the token is for.'),
+  ...passwordKeys,
 });
 
 const refreshToken = z
@@ -156,7 +151,7 @@ const refreshToken = z
   .refine((token) => (token.persist === undefined) === (token.persistKey === undefined), 'needs "persist" and "persistKey" together');
 
 const tokenExchange = z.strictObject({
-  grant: z.literal('token_exchange').describe('The token stands in for another, kept in a file (RFC 8693).'),
+  grant: z.literal('token_exchange').describe('The token stands in for another, kept in a file or brought by the caller (RFC 8693).'),
   ...shared,
   ...tokenExchangeKeys,
 });
@@ -197,4 +192,6 @@ export const token = z.discriminatedUnion('grant', grants, {
 });
 
 export type TokenConfig = z.output<typeof token>;
+/** One whose resource owner or subject is there: `"caller"` has been filled in by one. */
+export type GrantConfig<Token = TokenConfig> = Token extends unknown ? { [Key in keyof Token]: Exclude<Token[Key], 'caller'> } : never;
 export type RenewConfig = TokenConfig['renew'];

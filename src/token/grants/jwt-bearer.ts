@@ -5,7 +5,7 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { SignedSubject } from '../../config/schema/grants.ts';
-import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { GrantConfig } from '../../config/schema/tokens.ts';
 import { Secret } from '../../config/secret.ts';
 import { signingAlgorithmsOf } from '../../config/signing-key.ts';
 import { compactJwt, signatureOf } from '../signature.ts';
@@ -13,8 +13,12 @@ import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
 /** No assertion of ours is sent twice: each request has its own `jti`, `iat` and `exp`. */
-export function jwtBearer(config: TokenConfig & { grant: 'jwt_bearer' }, server: AuthorizationServer, clock: Clock): TokenSource {
-  const request = grantRequests(config, server, clock);
+export function jwtBearer(
+  config: GrantConfig & { grant: 'jwt_bearer' },
+  server: AuthorizationServer,
+  clock: Clock,
+  request = grantRequests(config, server, clock),
+): TokenSource {
   const { subject } = config;
   return grantSource(async () => {
     const found = subject instanceof Secret ? await subject.fresh() : undefined;

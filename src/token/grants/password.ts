@@ -3,7 +3,7 @@
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
-import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { RefreshTokenObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
@@ -14,12 +14,12 @@ import { grantRequests, grantSource } from './grant.ts';
  * is refused is forgotten, and the password follows at once. Changed credentials end its use: it belongs to those before.
  */
 export function password(
-  config: TokenConfig & { grant: 'password' },
+  config: GrantConfig & { grant: 'password' },
   server: AuthorizationServer,
   clock: Clock,
   observer: RefreshTokenObserver,
+  request = grantRequests(config, server, clock),
 ): TokenSource {
-  const request = grantRequests(config, server, clock);
   const { username, password } = config.resourceOwner;
   const versionOfOwner = () => `${username.version} ${password.version}`;
   let kept: { readonly refreshToken: string; readonly ofOwner: string } | undefined;

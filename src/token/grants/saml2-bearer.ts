@@ -2,13 +2,17 @@
 
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import type { Clock } from '../../clock.ts';
-import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
 /** The assertion is read anew for each grant and sent as it stands, in base64url without padding or line breaks (§2.1). */
-export function saml2Bearer(config: TokenConfig & { grant: 'saml2_bearer' }, server: AuthorizationServer, clock: Clock): TokenSource {
-  const request = grantRequests(config, server, clock);
+export function saml2Bearer(
+  config: GrantConfig & { grant: 'saml2_bearer' },
+  server: AuthorizationServer,
+  clock: Clock,
+  request = grantRequests(config, server, clock),
+): TokenSource {
   return grantSource(async () => {
     const assertion = Buffer.from(await config.subject.fresh()).toString('base64url');
     const granted = await request({ grantType: 'urn:ietf:params:oauth:grant-type:saml2-bearer', own: () => ({ assertion }) });

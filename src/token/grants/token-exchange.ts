@@ -4,13 +4,17 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import { jwtExpiresAt } from '../../authorization-server/jwt.ts';
 import type { Clock } from '../../clock.ts';
-import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
 /** Subject and actor are read anew for each grant. Where the subject is a JWT with `exp`, what it was exchanged for ends no later. */
-export function tokenExchange(config: TokenConfig & { grant: 'token_exchange' }, server: AuthorizationServer, clock: Clock): TokenSource {
-  const request = grantRequests(config, server, clock);
+export function tokenExchange(
+  config: GrantConfig & { grant: 'token_exchange' },
+  server: AuthorizationServer,
+  clock: Clock,
+  request = grantRequests(config, server, clock),
+): TokenSource {
   const { subject, subjectTokenType, requestedTokenType, actor } = config;
   return grantSource(async () => {
     const [subjectToken, actorToken] = await Promise.all([subject.fresh(), actor?.token.fresh()]);

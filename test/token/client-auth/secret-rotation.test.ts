@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../../src/config/schema/authorization-servers.ts';
-import { type TokenConfig, token as tokenSchema } from '../../../src/config/schema/tokens.ts';
+import { type GrantConfig, token as tokenSchema } from '../../../src/config/schema/tokens.ts';
 import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
 import { password } from '../../../src/token/grants/password.ts';
 import type { TokenSource } from '../../../src/token/source.ts';
@@ -31,9 +31,9 @@ async function start(secrets: readonly string[], grant = 'client_credentials', r
     clientId: 'the-client',
     clientAuthentication: { method: 'client_secret_post', secret: secrets.map((unsafeInline) => ({ unsafeInline })) },
     ...(grant === 'password' ? { resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } } : {}),
-  });
+  }) as GrantConfig;
   if (config.grant === 'password') return password(config, authorizationServer, clock, UNOBSERVED.refreshTokenObserver('orders'));
-  return clientCredentials(config as TokenConfig & { grant: 'client_credentials' }, authorizationServer, clock);
+  return clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock);
 }
 
 /** The secrets the server was shown, in order. */

@@ -1,0 +1,187 @@
+/** The tokens of one entry of the config that are made from callers' own credentials: each caller's kept apart, bounded in number. */
+
+import { createHmac, randomBytes } from 'node:crypto';
+import { AuthorizationServerError } from '../authorization-server/failure.ts';
+import type { Clock } from '../clock.ts';
+import type { RenewConfig, TokenConfig } from '../config/schema/tokens.ts';
+import { BrokerError } from '../errors.ts';
+import { CachedToken, type CachedTokenParts } from './cached.ts';
+import { CallerToken } from './caller-token.ts';
+import type { TokenObserver } from './observer.ts';
+import { CREDENTIALS_ENDED, credentialsEndAt, type OwnCredentials, refusesCredentials } from './own-credentials.ts';
+import { RefusedCredentials } from './refused-credentials.ts';
+import { planLifetime } from './renewal.ts';
+import type { Token } from './token.ts';
+
+const DEFAULT_MAX_CALLERS = 1_000;
+
+export interface CallerTokensParts {
+  readonly name: string;
+  readonly config: TokenConfig;
+  /** The token of one caller, which ends no later than `endsAt`. */
+  readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<CachedTokenParts, 'identity' | 'grant'>;
+  readonly observer: TokenObserver;
+  readonly clock: Clock;
+}
+
+export class CallerTokens {
+  readonly #parts: CallerTokensParts;
+  readonly #renew: RenewConfig;
+  readonly #maxCallers: number;
+  /** Nobody else has it: a digest tells nothing, not even which callers are the same. */
+  readonly #key = randomBytes(32);
+  readonly #tokens = new Map<string, CallerToken>();
+  readonly #refuses: (failure: AuthorizationServerError) => boolean;
+  readonly #refused: RefusedCredentials;
+  #cancelSweep: (() => void) | undefined;
+
+  constructor(parts: CallerTokensParts) {
+    this.#parts = parts;
+    // A caller's credentials are never used but for a request of this caller.
+    this.#renew = { ...parts.config.renew, eager: false };
+    this.#maxCallers = ('maxCallers' in parts.config ? parts.config.maxCallers : undefined) ?? DEFAULT_MAX_CALLERS;
+    this.#refuses = refusesCredentials(parts.config);
+    this.#refused = new RefusedCredentials(parts.clock, this.#refuses);
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  get callers(): number {
+    return this.#tokens.size;
+  }
+
+  get waiting(): number {
+    return [...this.#tokens.values()].reduce((sum, token) => sum + token.waiting, 0);
+  }
+
+  /**
+   * The token of these credentials, which is that of everybody who brings the same. Throws CALLER_UNAUTHENTICATED where they have ended
+   * or were refused a while ago, BROKER_OVERLOADED where callers are waiting for all tokens that may be kept.
+   */
+  of(credentials: OwnCredentials): CallerToken {
+    const { config, clock } = this.#parts;
+    const key = this.#digest([credentials.username ?? null, credentials.secret]);
+    const known = this.#tokens.get(key);
+    const endsAt = known?.endsAt ?? credentialsEndAt(config, credentials);
+    if (endsAt <= clock.now()) throw credentials.refusal(new AuthorizationServerError('permanent', CREDENTIALS_ENDED));
+    if (known === undefined) return this.#add(key, credentials, endsAt);
+    known.usedAt = clock.monotonic();
+    return known;
+  }
+
+  /** See `CachedToken`. */
+  mayBeSent(token: Token): boolean {
+    return token.ageMs(this.#parts.clock) < planLifetime(token.lifetimeMs, this.#renew, 0).unusableAtAge;
+  }
+
+  secretChanged(): void {
+    for (const token of this.#tokens.values()) token.secretChanged();
+  }
+
+  close(): void {
+    this.#cancelSweep?.();
+    for (const token of this.#tokens.values()) token.close();
+  }
+
+  #add(key: string, credentials: OwnCredentials, endsAt: number): CallerToken {
+    const { username, refusal } = credentials;
+    const id = { credentials: key, account: username === undefined ? undefined : this.#digest([folded(username)]) };
+    this.#refused.admit(id, refusal);
+    if (this.#tokens.size >= this.#maxCallers) this.#makeRoom();
+    const { name, clock, createGrant } = this.#parts;
+    const made = createGrant(credentials, endsAt);
+    /** Whether the server took them the last time. */
+    let accepted = false;
+    const cached = new CachedToken({
+      name,
+      get identity() {
+        return made.identity;
+      },
+      grant: { peek: () => undefined, get: () => this.#refused.send(id, accepted, () => made.grant.get()) },
+      renew: this.#renew,
+      // What others could read there would not be theirs.
+      store: undefined,
+      observer: this.#observe(
+        () => {
+          accepted = true;
+        },
+        (serving) => {
+          accepted = false;
+          // Refused credentials are remembered elsewhere; they take no place here.
+          if (!serving) this.#drop(key, token);
+        },
+      ),
+      clock,
+    });
+    const token = new CallerToken(cached, endsAt, clock.monotonic(), (error) =>
+      this.#isRefusal(error) ? refusal((error as Error).cause) : error,
+    );
+    this.#tokens.set(key, token);
+    this.#sweepLater();
+    return token;
+  }
+
+  #observe(accepted: () => void, refused: (serving: boolean) => void): TokenObserver {
+    const { observer } = this.#parts;
+    return {
+      ...observer,
+      granted(name, token, ms) {
+        accepted();
+        observer.granted(name, token, ms);
+      },
+      grantFailed: (name, failure, pauseMs, serving) => {
+        if (!this.#refuses(failure)) return observer.grantFailed(name, failure, pauseMs, serving);
+        refused(serving);
+        observer.credentialsRefused(name, failure);
+      },
+    };
+  }
+
+  #isRefusal(error: unknown): boolean {
+    const cause = error instanceof BrokerError ? error.cause : undefined;
+    return cause instanceof AuthorizationServerError && this.#refuses(cause);
+  }
+
+  /** What holds no token gives way first, then the least recently used; never one that somebody waits for. */
+  #makeRoom(): void {
+    const idle = [...this.#tokens].filter(([, token]) => token.waiting === 0);
+    const unusable = idle.filter(([, token]) => !token.usable);
+    const [first, ...others] = unusable.length > 0 ? unusable : idle;
+    if (first === undefined) {
+      throw new BrokerError('BROKER_OVERLOADED', 'too many callers are waiting for tokens of their own; try again later', {
+        stage: 'token',
+        retryAfterSeconds: 1,
+      });
+    }
+    this.#drop(...others.reduce((least, other) => (other[1].usedAt < least[1].usedAt ? other : least), first));
+  }
+
+  #drop(key: string, token: CallerToken): void {
+    token.close();
+    if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+  }
+
+  /** Credentials of callers who have gone do not stay in memory. */
+  #sweepLater(): void {
+    const { clock } = this.#parts;
+    this.#cancelSweep ??= clock.after(this.#renew.idleAfter, () => {
+      this.#cancelSweep = undefined;
+      const from = clock.monotonic() - this.#renew.idleAfter;
+      for (const [key, token] of this.#tokens) if (token.usedAt <= from && token.waiting === 0) this.#drop(key, token);
+      this.#refused.sweep();
+      if (this.#tokens.size > 0) this.#sweepLater();
+    });
+  }
+
+  /** Framed as JSON: no two lists have the same text. */
+  #digest(parts: readonly (string | null)[]): string {
+    return createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64');
+  }
+}
+
+/** Most servers take these for the same account. */
+function folded(username: string): string {
+  return username.normalize('NFKC').trim().toLowerCase();
+}

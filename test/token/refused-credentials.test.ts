@@ -1,0 +1,120 @@
+import { describe, expect, test } from '@jest/globals';
+import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
+import { BrokerError } from '../../src/errors.ts';
+import { RefusedCredentials } from '../../src/token/refused-credentials.ts';
+import { FakeClock, settle } from '../helpers/fake-clock.ts';
+
+const MINUTE_MS = 60_000;
+const refusal = (cause: unknown) => new BrokerError('CALLER_UNAUTHENTICATED', 'no', { stage: 'caller', cause });
+
+/** A server that knows one password, `right`; passwords are `account:password`. */
+function rig() {
+  const clock = new FakeClock();
+  const refused = new RefusedCredentials(clock, (failure) => failure.reason === 'invalid_grant');
+  const sent: string[] = [];
+  const idOf = (credentials: string) => ({ credentials, account: credentials.split(':')[0] as string });
+  const attempt = async (credentials: string) => {
+    sent.push(credentials);
+    await settle();
+    if (!credentials.endsWith(':right')) throw new AuthorizationServerError('permanent', 'invalid_grant');
+  };
+  /** As a request does it: `held back` at once, or on its turn, or what came of it. */
+  const login = async (credentials: string, accepted = false): Promise<string> => {
+    try {
+      if (!accepted) refused.admit(idOf(credentials), refusal);
+      await refused.send(idOf(credentials), accepted, () => attempt(credentials));
+      return 'in';
+    } catch (error) {
+      const { reason } = (error instanceof BrokerError ? error.cause : error) as AuthorizationServerError;
+      return reason === 'credentials_held_back' ? 'held back' : 'refused';
+    }
+  };
+  return { clock, refused, sent, login };
+}
+
+describe('refused credentials', () => {
+  test('the same password is sent again after ten minutes, no sooner', async () => {
+    const { clock, login } = rig();
+    expect(await login('alice:old')).toBe('refused');
+    await clock.advance(10 * MINUTE_MS - 1);
+    expect(await login('alice:old')).toBe('held back');
+    await clock.advance(1);
+    expect(await login('alice:old')).toBe('refused');
+  });
+
+  test('three wrong passwords in half an hour, however they are spread, and then not even the right one is tried', async () => {
+    const { clock, sent, login } = rig();
+    for (const guess of ['a', 'b', 'c']) {
+      expect(await login(`alice:${guess}`)).toBe('refused');
+      await clock.advance(9 * MINUTE_MS);
+    }
+    expect([await login('alice:d'), await login('alice:right'), await login('bob:right')]).toEqual(['held back', 'held back', 'in']);
+    await clock.advance(3 * MINUTE_MS);
+    expect(await login('alice:right')).toBe('in');
+    expect(sent).toEqual(['alice:a', 'alice:b', 'alice:c', 'bob:right', 'alice:right']);
+  });
+
+  test('passwords that come at the same time go one after the other: a hundred guesses are three', async () => {
+    const { sent, login } = rig();
+    const outcomes = await Promise.all(Array.from({ length: 100 }, (_, index) => login(`alice:${index}`)));
+    expect(outcomes.filter((outcome) => outcome === 'refused')).toHaveLength(3);
+    expect(sent).toHaveLength(3);
+  });
+
+  test('the right password among wrong ones is sent on its turn', async () => {
+    const { login } = rig();
+    expect(await Promise.all([login('alice:a'), login('alice:b'), login('alice:right'), login('alice:c')])).toEqual([
+      'refused',
+      'refused',
+      'in',
+      'refused',
+    ]);
+    expect(await login('alice:d')).toBe('held back');
+  });
+
+  test('a password that was good before is held up by nobody: not by guesses, not by their turn', async () => {
+    const { sent, login } = rig();
+    const guesses = Promise.all(['a', 'b', 'c', 'd'].map((guess) => login(`alice:${guess}`)));
+    const renewal = login('alice:right', true);
+    expect(sent).toContain('alice:right');
+    expect(await renewal).toBe('in');
+    expect(await guesses).toEqual(['refused', 'refused', 'refused', 'held back']);
+    expect(await login('alice:right', true)).toBe('in');
+  });
+
+  test('a failure that is not about the credentials holds nobody back', async () => {
+    const { refused } = rig();
+    const id = { credentials: 'alice:x', account: 'alice' };
+    const dead = () => Promise.reject(new AuthorizationServerError('transient', 'econnrefused'));
+    for (let i = 0; i < 5; i += 1) await expect(refused.send(id, false, dead)).rejects.toMatchObject({ reason: 'econnrefused' });
+    expect(() => refused.admit(id, refusal)).not.toThrow();
+  });
+
+  test('a token or an assertion is sent again after half a minute, and the oldest of ten thousand is forgotten', async () => {
+    const { clock, refused } = rig();
+    const idOf = (credentials: string) => ({ credentials, account: undefined });
+    const refuse = (credentials: string) =>
+      refused
+        .send(idOf(credentials), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant')))
+        .catch(() => {});
+    for (let i = 0; i <= 10_000; i += 1) await refuse(`subject-${i}`);
+    expect(() => refused.admit(idOf('subject-0'), refusal)).not.toThrow();
+    expect(() => refused.admit(idOf('subject-1'), refusal)).toThrow('no');
+    await clock.advance(29_999);
+    expect(() => refused.admit(idOf('subject-10000'), refusal)).toThrow('no');
+    await clock.advance(1);
+    expect(() => refused.admit(idOf('subject-10000'), refusal)).not.toThrow();
+  });
+
+  test('ten thousand accounts with refused passwords are enough: who guesses on cannot make the first forgotten', async () => {
+    const { clock, refused } = rig();
+    const idOf = (account: string) => ({ credentials: `${account}:guess`, account });
+    const guess = (account: string) =>
+      refused.send(idOf(account), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant'))).catch(() => {});
+    for (let i = 0; i < 10_000; i += 1) await guess(`user-${i}`);
+    expect(() => refused.admit(idOf('one more'), refusal)).toThrow(expect.objectContaining({ code: 'BROKER_OVERLOADED', status: 503 }));
+    expect(() => refused.admit({ credentials: 'user-0:other', account: 'user-0' }, refusal)).not.toThrow();
+    await clock.advance(30 * MINUTE_MS);
+    expect(() => refused.admit(idOf('one more'), refusal)).not.toThrow();
+  });
+});
