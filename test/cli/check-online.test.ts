@@ -71,6 +71,7 @@ describe('token-broker check --online', () => {
     const result = JSON.parse(stdout) as { valid: boolean; online: { what: string; ok: boolean }[] };
     expect([code, result.valid]).toEqual([1, true]);
     expect(result.online).toMatchObject([
+      { what: 'token own', ok: true },
       { what: 'token orders', ok: true },
       { what: 'upstream of route api', ok: false },
     ]);
