@@ -1,15 +1,15 @@
 /** The tokens of one entry of the config that are made from callers' own credentials: each caller's kept apart, bounded in number. */
 
-import { createHmac, randomBytes } from 'node:crypto';
 import { AuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
 import type { RenewConfig, TokenConfig } from '../config/schema/tokens.ts';
 import { BrokerError } from '../errors.ts';
 import { CachedToken, type CachedTokenParts } from './cached.ts';
 import { CallerToken } from './caller-token.ts';
+import type { KeyedDigest } from './keyed-digest.ts';
 import type { TokenObserver } from './observer.ts';
 import { CREDENTIALS_ENDED, credentialsEndAt, type OwnCredentials, refusesCredentials } from './own-credentials.ts';
-import { RefusedCredentials } from './refused-credentials.ts';
+import type { RefusedCredentials } from './refused-credentials.ts';
 import { planLifetime } from './renewal.ts';
 import type { Token } from './token.ts';
 
@@ -20,6 +20,9 @@ export interface CallerTokensParts {
   readonly config: TokenConfig;
   /** The token of one caller, which ends no later than `endsAt`. */
   readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<CachedTokenParts, 'identity' | 'grant'>;
+  readonly digest: KeyedDigest;
+  /** Of all tokens of one authorization server together: behind them are the same accounts. */
+  readonly refused: RefusedCredentials;
   readonly observer: TokenObserver;
   readonly clock: Clock;
 }
@@ -28,11 +31,9 @@ export class CallerTokens {
   readonly #parts: CallerTokensParts;
   readonly #renew: RenewConfig;
   readonly #maxCallers: number;
-  /** Nobody else has it: a digest tells nothing, not even which callers are the same. */
-  readonly #key = randomBytes(32);
+  /** By a digest of the credentials. */
   readonly #tokens = new Map<string, CallerToken>();
   readonly #refuses: (failure: AuthorizationServerError) => boolean;
-  readonly #refused: RefusedCredentials;
   #cancelSweep: (() => void) | undefined;
 
   constructor(parts: CallerTokensParts) {
@@ -41,7 +42,6 @@ export class CallerTokens {
     this.#renew = { ...parts.config.renew, eager: false };
     this.#maxCallers = ('maxCallers' in parts.config ? parts.config.maxCallers : undefined) ?? DEFAULT_MAX_CALLERS;
     this.#refuses = refusesCredentials(parts.config);
-    this.#refused = new RefusedCredentials(parts.clock, this.#refuses);
   }
 
   get name(): string {
@@ -61,8 +61,8 @@ export class CallerTokens {
    * or were refused a while ago, BROKER_OVERLOADED where callers are waiting for all tokens that may be kept.
    */
   of(credentials: OwnCredentials): CallerToken {
-    const { config, clock } = this.#parts;
-    const key = this.#digest([credentials.username ?? null, credentials.secret]);
+    const { name, config, clock, digest } = this.#parts;
+    const key = digest(name, credentials.username ?? null, credentials.secret);
     const known = this.#tokens.get(key);
     const endsAt = known?.endsAt ?? credentialsEndAt(config, credentials);
     if (endsAt <= clock.now()) throw credentials.refusal(new AuthorizationServerError('permanent', CREDENTIALS_ENDED));
@@ -87,10 +87,10 @@ export class CallerTokens {
 
   #add(key: string, credentials: OwnCredentials, endsAt: number): CallerToken {
     const { username, refusal } = credentials;
-    const id = { credentials: key, account: username === undefined ? undefined : this.#digest([folded(username)]) };
-    this.#refused.admit(id, refusal);
+    const { name, clock, digest, refused, createGrant } = this.#parts;
+    const id = { credentials: key, account: username === undefined ? undefined : digest(folded(username)) };
+    refused.admit(id, refusal);
     if (this.#tokens.size >= this.#maxCallers) this.#makeRoom();
-    const { name, clock, createGrant } = this.#parts;
     const made = createGrant(credentials, endsAt);
     /** Whether the server took them the last time. */
     let accepted = false;
@@ -99,7 +99,7 @@ export class CallerTokens {
       get identity() {
         return made.identity;
       },
-      grant: { peek: () => undefined, get: () => this.#refused.send(id, accepted, () => made.grant.get()) },
+      grant: { peek: () => undefined, get: () => refused.send(id, accepted, () => made.grant.get(), this.#refuses) },
       renew: this.#renew,
       // What others could read there would not be theirs.
       store: undefined,
@@ -165,19 +165,14 @@ export class CallerTokens {
 
   /** Credentials of callers who have gone do not stay in memory. */
   #sweepLater(): void {
-    const { clock } = this.#parts;
+    const { clock, refused } = this.#parts;
     this.#cancelSweep ??= clock.after(this.#renew.idleAfter, () => {
       this.#cancelSweep = undefined;
       const from = clock.monotonic() - this.#renew.idleAfter;
       for (const [key, token] of this.#tokens) if (token.usedAt <= from && token.waiting === 0) this.#drop(key, token);
-      this.#refused.sweep();
+      refused.sweep();
       if (this.#tokens.size > 0) this.#sweepLater();
     });
-  }
-
-  /** Framed as JSON: no two lists have the same text. */
-  #digest(parts: readonly (string | null)[]): string {
-    return createHmac('sha256', this.#key).update(JSON.stringify(parts)).digest('base64');
   }
 }
 

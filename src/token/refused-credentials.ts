@@ -32,15 +32,12 @@ interface Account {
 
 export class RefusedCredentials {
   readonly #clock: Clock;
-  readonly #refuses: (failure: AuthorizationServerError) => boolean;
   /** Until when, by the digest of the credentials. */
   readonly #refused = new Map<string, number>();
   readonly #accounts = new Map<string, Account>();
 
-  /** @param refuses whether a failure is about the credentials */
-  constructor(clock: Clock, refuses: (failure: AuthorizationServerError) => boolean) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#refuses = refuses;
   }
 
   /** Throws what `refusal` makes where they are not to be sent now, BROKER_OVERLOADED when too many accounts are being watched. */
@@ -62,14 +59,21 @@ export class RefusedCredentials {
    * back by then.
    *
    * @param accepted they were good before: sending them is no guess, so neither other people's guesses nor the turn hold them up
+   * @param refuses whether a failure is about the credentials
    */
-  async send<Result>(id: CredentialsId, accepted: boolean, attempt: () => Promise<Result>): Promise<Result> {
-    if (id.account === undefined || accepted) return this.#try(id, attempt);
+  async send<Result>(
+    id: CredentialsId,
+    accepted: boolean,
+    attempt: () => Promise<Result>,
+    refuses: (failure: AuthorizationServerError) => boolean,
+  ): Promise<Result> {
+    const sent = () => this.#try(id, attempt, refuses);
+    if (id.account === undefined || accepted) return sent();
     const account = this.#accountOf(id.account);
     account.queued += 1;
     const turn = account.turn.then(() => {
       if (this.#holdsBack(id)) throw heldBack();
-      return this.#try(id, attempt);
+      return sent();
     });
     account.turn = turn.catch(() => undefined);
     try {
@@ -93,11 +97,15 @@ export class RefusedCredentials {
     return known !== undefined && this.#recent(known) >= WRONG_PASSWORDS;
   }
 
-  async #try<Result>(id: CredentialsId, attempt: () => Promise<Result>): Promise<Result> {
+  async #try<Result>(
+    id: CredentialsId,
+    attempt: () => Promise<Result>,
+    refuses: (failure: AuthorizationServerError) => boolean,
+  ): Promise<Result> {
     try {
       return await attempt();
     } catch (error) {
-      if (this.#refuses(toAuthorizationServerError(error))) this.#remember(id);
+      if (refuses(toAuthorizationServerError(error))) this.#remember(id);
       throw error;
     }
   }

@@ -17,8 +17,10 @@ import { refreshToken } from './grants/refresh-token.ts';
 import { saml2Bearer } from './grants/saml2-bearer.ts';
 import { tokenExchange } from './grants/token-exchange.ts';
 import { tokenIdentity } from './identity.ts';
+import { createKeyedDigest } from './keyed-digest.ts';
 import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
 import { fillIn } from './own-credentials.ts';
+import { RefusedCredentials } from './refused-credentials.ts';
 import type { TokenSource } from './source.ts';
 import { RedisStore, type StoreObserver } from './store/redis.ts';
 
@@ -44,6 +46,9 @@ export class Tokens {
   readonly #servers = new Map<string, AuthorizationServer>();
   readonly #sources = new Map<string, CachedToken>();
   readonly #ofCallers = new Map<string, CallerTokens>();
+  /** By the server's identity: two names of the config may stand for one. */
+  readonly #refused = new Map<string, RefusedCredentials>();
+  readonly #digest = createKeyedDigest();
   readonly #store: RedisStore | undefined;
   readonly #forget: (() => void)[] = [];
   readonly #config: Config;
@@ -116,9 +121,13 @@ export class Tokens {
     const [server, serverConfig] = this.#serverOf(config);
     // One for all of them: which of our own secrets is good does not depend on the caller.
     const request = grantRequests(config, server, clock);
+    const refused = this.#refused.get(server.identity) ?? new RefusedCredentials(clock);
+    this.#refused.set(server.identity, refused);
     const tokens = new CallerTokens({
       name,
       config,
+      digest: this.#digest,
+      refused,
       createGrant(credentials, endsAt) {
         const filled = fillIn(config, credentials);
         const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });

@@ -172,33 +172,3 @@ describe('the subject "caller"', () => {
     expect(sentUpstream()).toEqual(['Bearer bob-1', 'Bearer alice-2', 'Bearer alice-3', 'Bearer bob-1']);
   });
 });
-
-describe('the resource owner "caller", on a broker with other listeners', () => {
-  test('the password of a caller of ours is never sent to the authorization server', async () => {
-    scene = await startScene({
-      tokenConfig: { grant: 'password', resourceOwner: 'caller' },
-      route: { callers: ['*', 'basic-passthrough'] },
-      config: {
-        listeners: {
-          local: { address: '127.0.0.1:0', authenticate: ['basic'] },
-          through: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] },
-        },
-        callers: { billing: { basic: { passwordHash: await secretHash() } } },
-      },
-    });
-    const refused = await request(`${scene.url()}/api/x`, { user: 'billing:secret' });
-    expect([refused.status, asked()]).toEqual([401, 0]);
-    expect((await request(`${scene.url('through')}/api/x`, { user: 'alice:hers' })).status).toBe(200);
-    expect(formOf(scene.authorizationServer.requests[0] as ScriptedRequest).get('username')).toBe('alice');
-  });
-
-  test('nobody gets past a route that does not name them', async () => {
-    scene = await startScene({
-      tokenConfig: { grant: 'password', resourceOwner: 'caller' },
-      route: { callers: ['*'] },
-      config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] } } },
-    });
-    const answer = await request(`${scene.url()}/api/x`, { user: 'alice:hers' });
-    expect([answer.status, asked()]).toEqual([403, 0]);
-  });
-});

@@ -3,7 +3,9 @@ import { AuthorizationServerError } from '../../src/authorization-server/failure
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { BrokerError } from '../../src/errors.ts';
 import { CallerTokens } from '../../src/token/caller-tokens.ts';
+import { createKeyedDigest } from '../../src/token/keyed-digest.ts';
 import type { OwnCredentials } from '../../src/token/own-credentials.ts';
+import { RefusedCredentials } from '../../src/token/refused-credentials.ts';
 import { Token } from '../../src/token/token.ts';
 import { UNOBSERVED } from '../../src/token/tokens.ts';
 import { FakeClock, settle } from '../helpers/fake-clock.ts';
@@ -36,6 +38,8 @@ function rig(more: Record<string, unknown> = {}) {
         },
       },
     }),
+    digest: createKeyedDigest(),
+    refused: new RefusedCredentials(clock),
     observer: {
       ...UNOBSERVED.observer,
       grantFailed: (_name, { reason }) => events.push(`failed ${reason}`),

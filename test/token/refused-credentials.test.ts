@@ -7,10 +7,12 @@ import { FakeClock, settle } from '../helpers/fake-clock.ts';
 const MINUTE_MS = 60_000;
 const refusal = (cause: unknown) => new BrokerError('CALLER_UNAUTHENTICATED', 'no', { stage: 'caller', cause });
 
+const refuses = (failure: AuthorizationServerError) => failure.reason === 'invalid_grant';
+
 /** A server that knows one password, `right`; passwords are `account:password`. */
 function rig() {
   const clock = new FakeClock();
-  const refused = new RefusedCredentials(clock, (failure) => failure.reason === 'invalid_grant');
+  const refused = new RefusedCredentials(clock);
   const sent: string[] = [];
   const idOf = (credentials: string) => ({ credentials, account: credentials.split(':')[0] as string });
   const attempt = async (credentials: string) => {
@@ -22,7 +24,7 @@ function rig() {
   const login = async (credentials: string, accepted = false): Promise<string> => {
     try {
       if (!accepted) refused.admit(idOf(credentials), refusal);
-      await refused.send(idOf(credentials), accepted, () => attempt(credentials));
+      await refused.send(idOf(credentials), accepted, () => attempt(credentials), refuses);
       return 'in';
     } catch (error) {
       const { reason } = (error instanceof BrokerError ? error.cause : error) as AuthorizationServerError;
@@ -86,7 +88,7 @@ describe('refused credentials', () => {
     const { refused } = rig();
     const id = { credentials: 'alice:x', account: 'alice' };
     const dead = () => Promise.reject(new AuthorizationServerError('transient', 'econnrefused'));
-    for (let i = 0; i < 5; i += 1) await expect(refused.send(id, false, dead)).rejects.toMatchObject({ reason: 'econnrefused' });
+    for (let i = 0; i < 5; i += 1) await expect(refused.send(id, false, dead, refuses)).rejects.toMatchObject({ reason: 'econnrefused' });
     expect(() => refused.admit(id, refusal)).not.toThrow();
   });
 
@@ -95,7 +97,7 @@ describe('refused credentials', () => {
     const idOf = (credentials: string) => ({ credentials, account: undefined });
     const refuse = (credentials: string) =>
       refused
-        .send(idOf(credentials), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant')))
+        .send(idOf(credentials), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant')), refuses)
         .catch(() => {});
     for (let i = 0; i <= 10_000; i += 1) await refuse(`subject-${i}`);
     expect(() => refused.admit(idOf('subject-0'), refusal)).not.toThrow();
@@ -110,7 +112,9 @@ describe('refused credentials', () => {
     const { clock, refused } = rig();
     const idOf = (account: string) => ({ credentials: `${account}:guess`, account });
     const guess = (account: string) =>
-      refused.send(idOf(account), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant'))).catch(() => {});
+      refused
+        .send(idOf(account), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant')), refuses)
+        .catch(() => {});
     for (let i = 0; i < 10_000; i += 1) await guess(`user-${i}`);
     expect(() => refused.admit(idOf('one more'), refusal)).toThrow(expect.objectContaining({ code: 'BROKER_OVERLOADED', status: 503 }));
     expect(() => refused.admit({ credentials: 'user-0:other', account: 'user-0' }, refusal)).not.toThrow();
