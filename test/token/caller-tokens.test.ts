@@ -20,6 +20,7 @@ const CONFIG = {
 function rig(more: Record<string, unknown> = {}) {
   const clock = new FakeClock();
   const events: string[] = [];
+  const asked: string[] = [];
   const granted: string[] = [];
   let answer: () => Promise<void> = async () => {};
   const tokens = new CallerTokens({
@@ -30,6 +31,7 @@ function rig(more: Record<string, unknown> = {}) {
       grant: {
         peek: () => undefined,
         async get() {
+          asked.push(`${username}:${secret}`);
           await answer();
           granted.push(`${username}:${secret}`);
           const value = `${username}:${secret}#${granted.length}`;
@@ -50,6 +52,7 @@ function rig(more: Record<string, unknown> = {}) {
   return {
     clock,
     events,
+    asked,
     granted,
     tokens,
     answerWith: (next: () => Promise<void>) => {
@@ -165,6 +168,19 @@ describe('tokens of callers', () => {
     await clock.advance(15_000);
     await expect(get('a')).rejects.toMatchObject(REFUSED);
     expect(events).toHaveLength(1);
+  });
+
+  test('credentials that were good once and are refused now count like any others', async () => {
+    const { get, answerWith, clock, asked } = rig({ renew: { idleAfter: '1h' } });
+    await get('a');
+    await clock.advance(85_000);
+    answerWith(refuse);
+    await get('a');
+    await settle();
+    for (const guess of ['x', 'y', 'z']) await expect(get('a', guess)).rejects.toMatchObject(REFUSED);
+    await clock.advance(15 * 60_000);
+    await expect(get('a')).rejects.toMatchObject(REFUSED);
+    expect(asked).toEqual(['a:right', 'a:right', 'a:x', 'a:y']);
   });
 
   test('T11 what is not about the credentials keeps its class, and is remembered for this caller', async () => {
