@@ -41,7 +41,7 @@ const CALLER_OR_REFERENCE =
 const maxCallers = z
   .int()
   .min(1)
-  .max(100_000)
+  .max(10_000)
   .optional()
   .describe(
     'How many callers\' tokens are kept at once, where they are made from "caller"; the least recently used gives way. Default: 1000.',
