@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, secretHash, startScene } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
+import { sharedAuthority } from '../helpers/certificates.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import type { ScriptedRequest } from '../helpers/scripted-server.ts';
@@ -152,6 +153,31 @@ describe('the subject "caller"', () => {
     expect(scene.authorizationServer.received().toString()).not.toContain(Buffer.from('billing:secret').toString('base64'));
     expect(scene.origin.requests[0]?.field('x-subject')).toEqual([]);
     expect(sentUpstream()).toEqual([`Bearer for-${subject}`]);
+  });
+
+  test('a caller known by its certificate brings a bearer token, at a listener that takes passwords too', async () => {
+    const authority = await sharedAuthority();
+    const server = await authority.issueServer();
+    await start(EXCHANGE, {
+      route: { callers: ['reports'] },
+      files: { 'server.key': server.key },
+      config: {
+        listeners: {
+          local: {
+            address: '127.0.0.1:0',
+            authenticate: ['mtls', 'basic'],
+            tls: { cert: server.cert, key: { fromFile: 'server.key' }, clientCa: authority.certificate },
+          },
+        },
+        callers: { reports: { mtls: { uri: 'spiffe://acme.example/reports' } } },
+      },
+    });
+    const tls = { ...(await authority.issueClient({ uri: ['spiffe://acme.example/reports'] })), ca: authority.certificate };
+    const fields = { authorization: 'Bearer of-the-user' };
+    expect((await request(`${scene.url()}/api/x`, { fields, tls })).status).toBe(200);
+    expect(sentUpstream()).toEqual(['Bearer for-of-the-user']);
+    expect((await request(`${scene.url()}/api/x`, { fields, tls: { ca: authority.certificate } })).status).toBe(401);
+    expect(asked()).toBe(1);
   });
 
   test('U07 a token that the upstream refuses is renewed for its caller alone', async () => {
