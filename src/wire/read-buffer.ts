@@ -21,10 +21,15 @@ export class ReadBuffer {
     this.#isLarge = true;
   }
 
-  /** @param stillRead somebody has yet to read what the buffer holds: it is left to them, and another takes its place */
-  shrink(stillRead: boolean): void {
-    if (stillRead && !this.#isLarge) this.#small = Buffer.allocUnsafeSlow(SMALL_BYTES);
+  /** From the next read on, what the small buffer is enough for. */
+  shrink(): void {
     this.#large = undefined;
     this.#isLarge = false;
+  }
+
+  /** Somebody has yet to read what the buffer holds: it is left to them, and another takes its place. */
+  leave(): void {
+    if (this.#large === undefined) this.#small = Buffer.allocUnsafeSlow(SMALL_BYTES);
+    this.#large = undefined;
   }
 }

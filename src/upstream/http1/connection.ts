@@ -157,6 +157,8 @@ export class Http1Connection implements Carrier, Timed {
     } catch (error) {
       this.#fail(error);
     }
+    // TLS gives out all that it has deciphered, paused or not, and would write over what waits.
+    if (this.#flow?.paused === true && 'encrypted' in this.#socket) this.#buffer.leave();
     return true;
   };
 
@@ -203,7 +205,8 @@ export class Http1Connection implements Carrier, Timed {
     const head = this.#head as ParsedResponseHead;
     const trailers = this.#body?.trailers ?? [];
     const reusable = nothingFollows && head.keepAlive && this.#sender?.done === true && head.framing !== 'close';
-    this.#buffer.shrink(flow.paused);
+    if (flow.paused) this.#buffer.leave();
+    this.#buffer.shrink();
     if (reusable) this.#rest(flow, head);
     else this.close();
     flow.end(trailers);
