@@ -1,6 +1,7 @@
 /** The chunked coding, read byte by byte where it is strict and in one piece where it is data (RFC 9112 §7.1). */
 
 import { parseFieldLines } from './field-lines.ts';
+import { hasStrayBreak } from './head-collector.ts';
 import { WireError } from './wire-error.ts';
 
 /** Receives the data of chunks; the bytes are lent until it returns. */
@@ -107,6 +108,7 @@ export class ChunkedReader {
       this.#state = 'done';
       return at + endAt - known;
     }
+    if (hasStrayBreak(text, known)) throw malformed('a line of the trailer section does not end with CR LF');
     if (text.length >= MAX_TRAILER_BYTES + 4) throw malformed('the trailer section is too long');
     this.#trailerText = text;
     return bytes.length;

@@ -2,9 +2,6 @@
 
 import { WireError } from './wire-error.ts';
 
-/** A line break that is not CR LF; a CR at the very end may still become one. */
-const STRAY_BREAK = /(?:^|[^\r])\n|\r(?=[^\n])/;
-
 export class HeadCollector {
   readonly #maxBytes: number;
   #partial = '';
@@ -38,9 +35,19 @@ export class HeadCollector {
       return text.slice(0, endAt);
     }
     // Said at once: who ends lines with LF alone would wait for ever for the empty line to be seen.
-    if (STRAY_BREAK.test(text.slice(Math.max(0, known - 1)))) throw new WireError('malformed', 'a line does not end with CR LF');
+    if (hasStrayBreak(text, known)) throw new WireError('malformed', 'a line does not end with CR LF');
     this.#partial = text;
     if (text.length >= this.#maxBytes + 4) throw new WireError('head', 'the head is too large: send fewer or shorter fields');
     return undefined;
   }
+}
+
+/** Whether what stands from `from` on brings a line break that is not CR LF; a CR at the very end may still become one. */
+export function hasStrayBreak(text: string, from: number): boolean {
+  for (let at = text.indexOf('\n', from); at !== -1; at = text.indexOf('\n', at + 1)) if (text[at - 1] !== '\r') return true;
+  const last = text.length - 1;
+  for (let at = text.indexOf('\r', Math.max(0, from - 1)); at !== -1 && at < last; at = text.indexOf('\r', at + 1)) {
+    if (text[at + 1] !== '\n') return true;
+  }
+  return false;
 }

@@ -10,6 +10,8 @@ const LF = 10;
 
 export class HeadReader {
   readonly #heads: HeadCollector;
+  /** How much of the empty line before a head has come: none yet, its CR, or there is no more to come. */
+  #emptyLine: 'possible' | 'begun' | 'past' = 'possible';
 
   /** @param limits bytes; both are checked exactly on what is read, so no more than their sum is ever collected */
   constructor(limits: { readonly maxHeader: number; readonly maxTarget: number }) {
@@ -28,16 +30,34 @@ export class HeadReader {
 
   /** The head, or `undefined` while it is not whole. Throws the refusal of what is none. */
   read(bytes: Buffer, from: number): ParsedRequestHead | undefined {
-    // An empty line before a request is left over from the one before (RFC 9112 §2.2).
-    const isEmptyLine = !this.begun && bytes[from] === CR && bytes[from + 1] === LF;
     try {
-      const text = this.#heads.collect(bytes, isEmptyLine ? from + 2 : from);
-      if (text !== undefined) return parseRequestHead(text);
+      const at = this.#emptyLine === 'past' ? from : this.#passEmptyLine(bytes, from);
+      const text = this.#heads.collect(bytes, at);
+      if (text !== undefined) {
+        this.#emptyLine = 'possible';
+        return parseRequestHead(text);
+      }
       if (!mayBecomeRequest(this.#heads.text)) throw new WireError('malformed', 'the request is not HTTP/1.1');
       return undefined;
     } catch (error) {
       throw this.#toRefusal(error);
     }
+  }
+
+  /** One empty line before a request is left over from the one before (RFC 9112 §2.2). */
+  #passEmptyLine(bytes: Buffer, from: number): number {
+    let at = from;
+    if (this.#emptyLine === 'possible' && bytes[at] === CR) {
+      this.#emptyLine = 'begun';
+      at += 1;
+    }
+    if (at === bytes.length) return at;
+    if (this.#emptyLine === 'begun') {
+      if (bytes[at] !== LF) throw new WireError('malformed', 'a line does not end with CR LF');
+      at += 1;
+    }
+    this.#emptyLine = 'past';
+    return at;
   }
 
   #toRefusal(error: unknown): unknown {
