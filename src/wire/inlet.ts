@@ -9,6 +9,7 @@ export class Inlet {
   readonly #socket: Socket;
   readonly #consume: Consume;
   #rest: Buffer | undefined;
+  #paused = false;
   #consuming = false;
 
   constructor(socket: Socket, consume: Consume) {
@@ -24,17 +25,19 @@ export class Inlet {
 
   /** Reads no more; what is being given out is given out still. */
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
-  /** Gives out the rest, then reads on, unless some of it is left again. */
+  /** Gives out the rest, then reads on, unless some of it is left again or whoever took it has paused. */
   resume(): void {
+    this.#paused = false;
     // Whoever is being given bytes gets the next ones by itself.
     if (this.#consuming) return void this.#socket.resume();
     const rest = this.#rest;
     this.#rest = undefined;
     if (rest !== undefined) this.#take(rest);
-    if (this.#rest === undefined && !this.#socket.destroyed) this.#socket.resume();
+    if (this.#rest === undefined && !this.#paused && !this.#socket.destroyed) this.#socket.resume();
   }
 
   /** Nobody will want the rest. */

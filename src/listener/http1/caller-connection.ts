@@ -126,13 +126,13 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   replied(close: boolean): void {
     if (close) this.#closing = true;
     const body = this.#body;
-    if (body !== undefined && !body.over) {
-      body.discard();
-      this.deadlineAt = performance.now() + LINGER_MS;
-      // The answer is out, and it says that the connection closes: what is left of the body is only read past.
-      if (!this.#closing) return;
-    }
-    this.#done();
+    if (body === undefined || body.over) return this.#done();
+    const closing = this.#closing;
+    this.deadlineAt = performance.now() + LINGER_MS;
+    // May find the end of the body, and begin the next request.
+    body.discard();
+    // The answer says that the connection closes: what is left of the body is only read past.
+    if (closing) this.#done();
   }
 
   breakOff(reset: boolean): void {
@@ -143,7 +143,8 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   #take(bytes: Buffer, at: number): number {
     switch (this.#state) {
       case 'idle':
-        return this.#readHead(bytes, at);
+        // Who asks on and on without taking an answer would fill our memory.
+        return this.outlet.full ? at : this.#readHead(bytes, at);
       case 'busy':
         return this.#body?.flowing === true ? this.#readBody(this.#body, bytes, at) : at;
       case 'lingering':
@@ -261,6 +262,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   }
 
   #onRoom(): void {
+    if (this.#state === 'idle') return this.#inlet.resume();
     if (this.#state === 'busy')
       this.deadlineAt = this.#body?.flowing === true ? performance.now() + this.#host.limits.idleTimeout : Number.POSITIVE_INFINITY;
     this.#reply?.onRoom();

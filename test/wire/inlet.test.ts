@@ -1,0 +1,98 @@
+/** The reading side of a connection, on real sockets. */
+
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { afterEach, expect, test } from '@jest/globals';
+import { type Consume, Inlet } from '../../src/wire/inlet.ts';
+
+const open: { destroy(): void }[] = [];
+afterEach(() => {
+  for (const socket of open.splice(0)) socket.destroy();
+});
+
+/** Both ends of a connection. */
+async function pair(): Promise<[Socket, Socket]> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const far = connect((server.address() as { port: number }).port, '127.0.0.1');
+  const [[near]] = (await Promise.all([once(server, 'connection'), once(far, 'connect')])) as [[Socket], unknown];
+  server.close();
+  open.push(near, far);
+  return [near, far];
+}
+
+/** Resolves when the inlet has been offered bytes. */
+function offered(consume: Consume): { consume: Consume; first: Promise<void> } {
+  let wake = () => {};
+  const first = new Promise<void>((resolve) => (wake = resolve));
+  return {
+    first,
+    consume(bytes, from) {
+      wake();
+      return consume(bytes, from);
+    },
+  };
+}
+
+test('keeps what nobody can take, reads no more meanwhile, and gives it out in order', async () => {
+  const [near, far] = await pair();
+  const taken: string[] = [];
+  let wanted = false;
+  const { consume, first } = offered((bytes, from) => {
+    if (!wanted) return from;
+    taken.push(bytes.toString('latin1', from));
+    return bytes.length;
+  });
+  const inlet = new Inlet(near, consume);
+  far.write('one');
+  await first;
+  expect([inlet.hasRest, near.isPaused(), taken]).toEqual([true, true, []]);
+  wanted = true;
+  inlet.resume();
+  expect([inlet.hasRest, near.isPaused(), taken]).toEqual([false, false, ['one']]);
+});
+
+test('S02 a consumer that pauses while it is given the rest stays paused', async () => {
+  const [near, far] = await pair();
+  let wanted = false;
+  const { consume, first } = offered((bytes, from) => {
+    if (!wanted) return from;
+    inlet.pause();
+    return bytes.length;
+  });
+  const inlet: Inlet = new Inlet(near, consume);
+  far.write('one');
+  await first;
+  wanted = true;
+  inlet.resume();
+  expect([inlet.hasRest, near.isPaused()]).toEqual([false, true]);
+  inlet.resume();
+  expect(near.isPaused()).toBe(false);
+});
+
+test('gives out on what it was giving when the consumer paused and resumed in the midst of it', async () => {
+  const [near, far] = await pair();
+  const taken: string[] = [];
+  const done = new Promise<void>((resolve) => {
+    const inlet: Inlet = new Inlet(near, (bytes, from) => {
+      inlet.pause();
+      taken.push(String.fromCharCode(bytes[from] as number));
+      inlet.resume();
+      if (from + 1 === bytes.length) resolve();
+      return from + 1;
+    });
+  });
+  far.write('abc');
+  await done;
+  expect([taken, near.isPaused()]).toEqual([['a', 'b', 'c'], false]);
+});
+
+test('what is left is forgotten on demand', async () => {
+  const [near, far] = await pair();
+  const { consume, first } = offered((_bytes, from) => from);
+  const inlet = new Inlet(near, consume);
+  far.write('one');
+  await first;
+  inlet.forget();
+  expect(inlet.hasRest).toBe(false);
+});
