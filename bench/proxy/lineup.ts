@@ -27,7 +27,7 @@ export interface What {
   readonly only?: readonly string[] | undefined;
   /** Also the origin without any proxy, which is what the load and the origin themselves can do. */
   readonly direct?: boolean;
-  /** `false` where a round takes long and what is measured does not depend on it. */
+  /** `false` where a round takes long: only processes that have served nothing yet are then warmed up. */
   readonly warmUp?: boolean;
 }
 
@@ -51,7 +51,8 @@ export class Lineup {
     const results = new Map<string, readonly Result[] | string>();
     this.say(`measuring ${what.name}`);
     const starts = this.#startsOf(what);
-    for (let round = what.warmUp === false ? 1 : 0; round <= rounds; round += 1) {
+    const warm = what.warmUp === false && this.#isRunning(what.variant);
+    for (let round = warm ? 1 : 0; round <= rounds; round += 1) {
       for (const [name, start] of round % 2 === 0 ? starts : starts.toReversed()) {
         const sofar = results.get(name) ?? [];
         if (typeof sofar === 'string') continue;
@@ -88,12 +89,16 @@ export class Lineup {
     return direct === true && variant.scheme === 'http' && !variant.accessLog ? [...starts, [DIRECT, () => this.#noProxy()]] : starts;
   }
 
+  #isRunning(variant: Variant): boolean {
+    return [...this.#started.keys()].some((key) => key.endsWith(keyOf(variant)));
+  }
+
   async #noProxy(): Promise<StartedTarget> {
     return { pid: process.pid, port: this.setting.origin.http, output: () => '', stop: () => Promise.resolve() };
   }
 
   #start(target: Target, variant: Variant): Promise<StartedTarget> {
-    const key = `${target.name} ${variant.scheme} ${variant.accessLog}`;
+    const key = `${target.name} ${keyOf(variant)}`;
     const found = this.#started.get(key) ?? this.#startCorrect(target, variant);
     this.#started.set(key, found);
     return found;
@@ -104,4 +109,8 @@ export class Lineup {
     if (fault !== undefined) throw new Error(`not measured, since it is not correct: ${fault}`);
     return this.startFresh(target, variant);
   }
+}
+
+function keyOf({ scheme, accessLog }: Variant): string {
+  return `${scheme}${accessLog ? ' logged' : ''}`;
 }

@@ -25,7 +25,10 @@ const TITLES: Readonly<Record<Section, readonly [title: string, text: string]>> 
     'CPU per request',
     'User and system time of the processes of a proxy, from `/proc`, over a fixed number of requests.\nCallers send the next request when they have the answer to the last.',
   ],
-  throughput: ['Throughput', 'The same runs, in requests a second. "no proxy" is what the load and the origin can do by themselves.'],
+  throughput: [
+    'Throughput',
+    'The same runs, in requests a second. "no proxy" is what the load and the origin can do by themselves: a proxy near it\nis not at its own limit.',
+  ],
   latency: [
     'Latency at fixed rates',
     'Bodies of 1 KiB, 32 connections. Requests are sent at even intervals, whether or not answers keep up, and timed from the moment they were due.',
