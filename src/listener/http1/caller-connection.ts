@@ -190,7 +190,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     const { method, target, fields } = head;
     const { id, listener } = this.#host.identify(head);
     const request = new HttpRequest({ id, listener, method, target, host, fields, body, peer: this.#peer });
-    const reply = new CallerReply(this, head);
+    const reply = new CallerReply(this, head, awaitsContinue);
     this.#request = request;
     this.#reply = reply;
     this.#host.handle(request, reply);
@@ -200,7 +200,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   #refuse(error: BrokerError, head: ParsedRequestHead): void {
     this.#state = 'busy';
     this.#closing = true;
-    const reply = new CallerReply(this, head);
+    const reply = new CallerReply(this, head, false);
     this.#reply = reply;
     const { method, target } = head;
     this.#host.refuse(error, { ...this.#host.identify(head), method, target }, reply);

@@ -28,15 +28,18 @@ export interface AskedBy {
 export class CallerReply implements Reply, ReplySink {
   readonly #target: ReplyTarget;
   readonly #asked: AskedBy;
+  readonly #ownsContinue: boolean;
   #writer: BodyWriter | undefined;
   #framing: Framing = 0;
   #close = false;
   #over = false;
   #resume = (): void => {};
 
-  constructor(target: ReplyTarget, asked: AskedBy) {
+  /** @param ownsContinue the caller is told by the connection itself when to send its body */
+  constructor(target: ReplyTarget, asked: AskedBy, ownsContinue: boolean) {
     this.#target = target;
     this.#asked = asked;
+    this.#ownsContinue = ownsContinue;
   }
 
   get started(): boolean {
@@ -54,7 +57,8 @@ export class CallerReply implements Reply, ReplySink {
   interim(status: number, fields: Fields): void {
     // An HTTP/1.0 client knows none (RFC 9110 §15.2).
     if (this.started || this.#over || this.#asked.version === '1.0') return;
-    this.#target.outlet.text(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldLinesText(fields)}\r\n`);
+    if (status === 100 && this.#ownsContinue) return;
+    this.#target.outlet.text(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldLinesText(withoutLength(fields))}\r\n`);
   }
 
   start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink {
@@ -115,7 +119,7 @@ function readStated(fields: Fields): Stated {
   return stated;
 }
 
-/** RFC 9110 §8.6: a 204 has none. */
+/** RFC 9110 §8.6: neither a 1xx nor a 204 has one. */
 function withoutLength(fields: Fields): Fields {
   return fields.filter((_text, index) => (fields[index - (index % 2)] as string).toLowerCase() !== 'content-length');
 }
