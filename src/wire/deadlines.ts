@@ -11,6 +11,7 @@ export class Deadlines {
   readonly #timed = new Set<Timed>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = 0;
+  #lookedAway = false;
 
   /** @param shortestMs the shortest limit that will be set; each is noticed at most a quarter of it late */
   constructor(shortestMs: number) {
@@ -35,8 +36,9 @@ export class Deadlines {
     const now = performance.now();
     const wasBlocked = now - this.#lookedAt > 2 * this.#tickMs + 50;
     this.#lookedAt = now;
-    // After a pause of the whole process, what the sockets hold is heard before anybody is judged.
-    if (wasBlocked) return;
+    // After a pause of the whole process, what the sockets hold is heard before anybody is judged; who is always behind judges all the same.
+    this.#lookedAway = wasBlocked && !this.#lookedAway;
+    if (this.#lookedAway) return;
     for (const timed of this.#timed) {
       if (now < timed.deadlineAt) continue;
       timed.deadlineAt = Number.POSITIVE_INFINITY;

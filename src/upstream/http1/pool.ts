@@ -38,6 +38,7 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {
     const flow = new Http1Flow(request, answer);
     const connection = request.fresh ? undefined : this.#takeIdle();
+    if (request.fresh && this.#open.size >= this.#route.pool.maxConnections) this.#idle[0]?.close();
     if (connection !== undefined) connection.carry(flow);
     else if (this.#open.size < this.#route.pool.maxConnections) this.#connect(flow);
     else this.#enqueue(flow);
@@ -45,7 +46,8 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   }
 
   released(connection: Http1Connection): void {
-    if (this.#isOutdated(connection)) return connection.close();
+    const [waiting] = this.#queue;
+    if (this.#isOutdated(connection) || waiting?.flow.request.fresh) return connection.close();
     const next = this.#takeWaiting();
     if (next === undefined) this.#idle.push(connection);
     else connection.carry(next);
