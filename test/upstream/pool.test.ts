@@ -35,7 +35,9 @@ function send(target: string, fresh = false): Sent {
       {
         interim() {},
         head() {},
-        chunk: (bytes) => void (text += Buffer.from(bytes).toString('latin1')),
+        chunk(bytes) {
+          text += Buffer.from(bytes).toString('latin1');
+        },
         end: () => resolve(text),
         fail: (error: BrokerError) => resolve(error.code),
       },
@@ -84,7 +86,10 @@ describe('a pool', () => {
   });
 
   test('a request that is given up on its connection makes room for the next one in line', async () => {
-    await start({ answer: ({ target }) => (target === '/stuck' ? undefined : answerWith(200, [], target)) }, { pool: { maxConnections: 1 } });
+    await start(
+      { answer: ({ target }) => (target === '/stuck' ? undefined : answerWith(200, [], target)) },
+      { pool: { maxConnections: 1 } },
+    );
     const stuck = send('/stuck');
     const next = send('/next');
     await origin.untilRequests(1);
@@ -99,7 +104,7 @@ describe('a pool', () => {
     expect(await waiting.answer).toBe('BROKER_OVERLOADED');
   });
 
-  test('H11 what an upstream says while nobody has asked drops its connection, and is nobody\'s answer', async () => {
+  test("H11 what an upstream says while nobody has asked drops its connection, and is nobody's answer", async () => {
     await start({ answer: ({ target }) => answerWith(200, [], target) });
     await send('/first').answer;
     origin.connections[0]?.write(answerWith(200, [], 'planted'));

@@ -1,0 +1,79 @@
+/** The writing side of a connection, on real sockets: order, and being full. */
+
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { afterEach, expect, test } from '@jest/globals';
+import { Outlet } from '../../src/wire/outlet.ts';
+
+const open: Socket[] = [];
+afterEach(() => {
+  for (const socket of open.splice(0)) socket.destroy();
+});
+
+async function pair(): Promise<{ near: Socket; far: Socket; received: () => string }> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const far = connect((server.address() as { port: number }).port, '127.0.0.1');
+  const [[near]] = (await Promise.all([once(server, 'connection'), once(far, 'connect')])) as [[Socket], unknown];
+  server.close();
+  open.push(near, far);
+  let text = '';
+  far.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
+  return { near, far, received: () => text };
+}
+
+test('keeps the order of what is held, written small and written large', async () => {
+  const { near, far, received } = await pair();
+  const outlet = new Outlet(near, () => {});
+  const large = 'L'.repeat(5_000);
+  outlet.hold('held;');
+  outlet.hold('more;');
+  outlet.bytes(Buffer.from('small;'), '<', '>');
+  outlet.hold('held again;');
+  outlet.bytes(Buffer.from(large), '<', '>');
+  outlet.bytes(Buffer.from(large));
+  outlet.text('text;');
+  outlet.hold('last');
+  await Promise.resolve();
+  near.end();
+  await once(far, 'end');
+  expect(received()).toBe(`held;more;<small;>held again;<${large}>${large}text;last`);
+});
+
+test('what is held goes out by itself at the end of the turn', async () => {
+  const { near, far } = await pair();
+  new Outlet(near, () => {}).hold('head');
+  const [bytes] = (await once(far, 'data')) as [Buffer];
+  expect(bytes.toString()).toBe('head');
+});
+
+test('S02 is full while the other side takes nothing, and tells once when it has room', async () => {
+  const { near, far } = await pair();
+  let rooms = 0;
+  let wake = () => {};
+  const outlet = new Outlet(near, () => {
+    rooms += 1;
+    wake();
+  });
+  far.pause();
+  const bytes = Buffer.alloc(64 * 1024);
+  while (!outlet.full) outlet.bytes(bytes, 'x', 'y');
+  expect(rooms).toBe(0);
+  const room = new Promise<void>((resolve) => (wake = resolve));
+  far.resume();
+  await room;
+  expect([rooms, outlet.full, near.writableLength]).toEqual([1, false, 0]);
+});
+
+test('a socket that is gone is written to without harm', async () => {
+  const { near } = await pair();
+  near.on('error', () => {});
+  const outlet = new Outlet(near, () => {});
+  outlet.hold('head');
+  near.destroy();
+  outlet.flush();
+  outlet.text('text');
+  outlet.bytes(Buffer.alloc(10_000));
+  await once(near, 'close');
+  expect(near.destroyed).toBe(true);
+});
