@@ -11,7 +11,7 @@ import { type CallerRequest, type Fields, fieldValue, type Reply } from './messa
 import { RequestTokens } from './request-tokens.ts';
 import { mapLocation } from './route/location.ts';
 import { createRouter, type RouteMatch, type Router } from './route/router.ts';
-import { traceparent } from './telemetry/trace-context.ts';
+import { createTraceparent } from './telemetry/trace-context.ts';
 import { withBoundCertificate } from './token/bound-certificate.ts';
 import type { Token } from './token/token.ts';
 import type { Tokens } from './token/tokens.ts';
@@ -43,6 +43,7 @@ export class BrokerStages implements Stages {
   readonly #router: Router;
   readonly #exits = new Map<string, Exit>();
   readonly #tokens: RequestTokens;
+  readonly #traceparent = createTraceparent();
 
   constructor(parts: StagesParts) {
     this.#parts = parts;
@@ -90,7 +91,7 @@ export class BrokerStages implements Stages {
       dropAuthorization: token !== undefined || caller.method === 'basic' || this.#isOurs(request),
       credentialsField,
       requestId: request.id,
-      traceparent: traceparent(fieldValue(fields, 'traceparent')),
+      traceparent: this.#traceparent(fieldValue(fields, 'traceparent')),
       via: config.via,
       forwarded: config.forwarded ? forwardedFields(request) : [],
     };
