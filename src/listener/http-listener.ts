@@ -7,10 +7,12 @@ import type { ListenerConfig } from '../config/schema/listeners.ts';
 import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
 import { Deadlines } from '../wire/deadlines.ts';
+import { READ_BYTES } from '../wire/inlet.ts';
 import type { ParsedRequestHead } from '../wire/request-head.ts';
 import { bind } from './bind.ts';
 import { createSiteGuard } from './cross-site.ts';
-import { CallerConnection, type ConnectionHost } from './http1/caller-connection.ts';
+import { CallerConnection } from './http1/caller-connection.ts';
+import type { ConnectionHost } from './http1/connection-host.ts';
 import { type CheckedHead, checkRequestHead } from './request-head.ts';
 import { checkTarget } from './target.ts';
 import { followTlsFiles, presentedCertificate, tlsOptions } from './tls.ts';
@@ -37,6 +39,7 @@ const IDLE_GRACE_MS = 300;
 
 export class HttpListener implements ConnectionHost {
   readonly limits: ListenerConfig['limits'];
+  readonly readMemory = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #parts: HttpListenerParts;
   readonly #server: Server;
   readonly #connections = new Set<CallerConnection>();
@@ -143,7 +146,8 @@ export class HttpListener implements ConnectionHost {
   #createServer(): Server {
     const { tls, authenticate } = this.#parts.config;
     const net = { allowHalfOpen: true, noDelay: true };
-    if (tls === undefined) return createServer(net, (socket) => this.#accept(socket));
+    // Nothing is read before the connection is ours: see `adopt`.
+    if (tls === undefined) return createServer({ ...net, pauseOnConnect: true }, (socket) => this.#accept(socket));
     const secure = { ...net, ...tlsOptions(tls, authenticate), handshakeTimeout: this.limits.headTimeout };
     const server: TlsServer = createTlsServer(secure, (socket) => this.#accept(socket));
     followTlsFiles(server, tls, authenticate, this.#parts.onTlsProblem);
@@ -151,6 +155,7 @@ export class HttpListener implements ConnectionHost {
   }
 
   #accept(socket: Socket): void {
+    if (this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
     const connection = new CallerConnection(socket, this);
     this.#connections.add(connection);
     this.#deadlines.add(connection);

@@ -9,6 +9,8 @@ export interface BodySource {
   readBody(): void;
   pauseReading(): void;
   resumeReading(): void;
+  /** The same bytes, to be looked at until reading goes on. */
+  lasting(bytes: Buffer): Buffer;
 }
 
 export class CallerBody implements Body {
@@ -23,7 +25,7 @@ export class CallerBody implements Body {
   constructor(length: number | undefined, source: BodySource) {
     this.length = length;
     this.#source = source;
-    this.#reader = new BodyReader(length ?? 'chunked', (bytes) => this.#sink?.chunk(bytes));
+    this.#reader = new BodyReader(length ?? 'chunked', (bytes) => this.#sink?.chunk(source.lasting(bytes)));
   }
 
   /** Somebody reads it, or reads past it. */

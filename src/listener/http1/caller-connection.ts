@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { type BrokerError, toBrokerError } from '../../errors.ts';
-import type { CallerRequest, Peer, Reply } from '../../message.ts';
+import type { Peer } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { Inlet } from '../../wire/inlet.ts';
 import { Outlet } from '../../wire/outlet.ts';
@@ -12,29 +12,13 @@ import { bodyEndedEarly, bodyStopped, headTooSlow, refusalOf } from '../refusal.
 import type { CheckedHead } from '../request-head.ts';
 import { type BodySource, CallerBody } from './caller-body.ts';
 import { CallerReply, type ReplyTarget } from './caller-reply.ts';
-import { HttpRequest, type RequestFacts } from './caller-request.ts';
+import { HttpRequest } from './caller-request.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { HeadReader } from './head-reader.ts';
 
 /** How much is read, and for how long, of what nobody wants, before the connection is dropped (RFC 9112 §9.6). */
 const LINGER_BYTES = 32 * 1024 ** 2;
 const LINGER_MS = 5_000;
-
-/** The listener, as its connections see it. */
-export interface ConnectionHost {
-  readonly limits: { readonly maxHeader: number; readonly maxTarget: number; readonly headTimeout: number; readonly idleTimeout: number };
-  /** Each answer closes its connection. */
-  readonly draining: boolean;
-  peerOf(socket: Socket): Peer;
-  /** Judges a head. Throws a `BrokerError`. */
-  check(head: ParsedRequestHead): CheckedHead;
-  /** The request's facts that the connection does not know. */
-  identify(head: ParsedRequestHead): Pick<RequestFacts, 'id' | 'listener'>;
-  handle(request: CallerRequest, reply: Reply): void;
-  refuse(error: BrokerError, request: Pick<RequestFacts, 'id' | 'method' | 'target'>, reply: Reply): void;
-  /** The last answer on a connection is out. */
-  rested(): void;
-  closed(connection: CallerConnection): void;
-}
 
 const NO_HEAD: ParsedRequestHead = { method: '', target: '', version: '1.1', fields: [] };
 
@@ -58,13 +42,14 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   #awaitsContinue = false;
   #lingerBytes = LINGER_BYTES;
 
-  constructor(socket: Socket, host: ConnectionHost) {
+  constructor(accepted: Socket, host: ConnectionHost) {
+    this.#inlet = new Inlet(accepted, (bytes, at) => this.#take(bytes, at), host.readMemory);
+    const { socket } = this.#inlet;
     this.#socket = socket;
     this.#host = host;
     this.#heads = new HeadReader(host.limits);
     this.outlet = new Outlet(socket, () => this.#onRoom());
     this.deadlineAt = performance.now() + host.limits.headTimeout;
-    this.#inlet = new Inlet(socket, (bytes, at) => this.#take(bytes, at));
     socket
       .on('end', () => this.#onEnd())
       .on('error', () => undefined)
@@ -116,6 +101,10 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
 
   resumeReading(): void {
     this.#resume();
+  }
+
+  lasting(bytes: Buffer): Buffer {
+    return this.#inlet.lasting(bytes);
   }
 
   progressed(): void {
@@ -184,6 +173,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     if (!persistent) this.#closing = true;
     const body = chunked || (length ?? 0) > 0 ? new CallerBody(length, this) : undefined;
     this.#body = body;
+    if (body !== undefined) this.#inlet.lend(true);
     this.#lingerBytes = LINGER_BYTES;
     this.#awaitsContinue = awaitsContinue;
     this.#peer ??= this.#host.peerOf(this.#socket);
@@ -237,6 +227,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     if (this.#state !== 'busy') return;
     this.#request = undefined;
     this.#reply = undefined;
+    if (this.#body !== undefined) this.#inlet.lend(false);
     this.#body = undefined;
     if (this.closing) return this.#linger();
     this.#state = 'idle';

@@ -12,5 +12,6 @@ export function adopt(accepted: Socket, onread: OnReadOpts): Socket | undefined 
   if (!handle || 'encrypted' in accepted || !('useUserBuffer' in handle)) return undefined;
   inside._handle = null;
   accepted.destroy();
-  return new Socket({ handle, onread, allowHalfOpen: true } as ConstructorParameters<typeof Socket>[0]);
+  const options: object = { handle, onread, allowHalfOpen: true };
+  return new Socket(options);
 }
