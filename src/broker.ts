@@ -12,7 +12,7 @@ import { BrokerError } from './errors.ts';
 import { createRecord, exchange, refuse } from './exchange.ts';
 import { bind } from './listener/bind.ts';
 import { HttpListener } from './listener/http-listener.ts';
-import { reportAccess, reportRefreshTokens, reportStore, reportTokens } from './reporting.ts';
+import { reportAccess, reportGrants, reportStore, reportTokens } from './reporting.ts';
 import { BrokerStages } from './stages.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -50,7 +50,7 @@ export class Broker {
       clock,
       observer: reportTokens(log, metrics),
       storeObserver: reportStore(log, metrics),
-      refreshTokenObserver: reportRefreshTokens(log),
+      grantObserver: reportGrants(log),
     });
     const { callers } = config;
     const passwords = createPasswordCheck({ callers, clock });

@@ -3,7 +3,7 @@
 import type { AccessRecord } from './exchange.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
-import type { RefreshTokenObserver, TokenObserver } from './token/observer.ts';
+import type { GrantObserver, TokenObserver } from './token/observer.ts';
 import type { StoreObserver } from './token/store/redis.ts';
 
 /** A server that makes up thousands of scopes shall not fill the log. */
@@ -53,8 +53,11 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
   };
 }
 
-export function reportRefreshTokens(log: Log): (name: string) => RefreshTokenObserver {
+export function reportGrants(log: Log): (name: string) => GrantObserver {
   return (token) => ({
+    secretChanged(position, count) {
+      log.warn({ token, position, count }, 'client secret refused: using another of the list');
+    },
     refused({ reason, said }) {
       log.info({ token, reason, said }, 'refresh token refused: using the primary grant');
     },

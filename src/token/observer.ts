@@ -18,6 +18,12 @@ export interface TokenObserver {
   idle(name: string): void;
 }
 
+/** What happens inside the grants of one token of the config. */
+export interface GrantObserver extends RefreshTokenObserver {
+  /** The server refused the client secret of before and took another of the list: the one at `position`, from 1, of `count`. */
+  secretChanged(position: number, count: number): void;
+}
+
 /** What becomes of the refresh tokens of one token of the config. */
 export interface RefreshTokenObserver {
   /** The server refused one; it is forgotten, and the primary grant follows. */

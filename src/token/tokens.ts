@@ -18,7 +18,7 @@ import { saml2Bearer } from './grants/saml2-bearer.ts';
 import { tokenExchange } from './grants/token-exchange.ts';
 import { tokenIdentity } from './identity.ts';
 import { createKeyedDigest } from './keyed-digest.ts';
-import type { RefreshTokenObserver, TokenObserver } from './observer.ts';
+import type { GrantObserver, TokenObserver } from './observer.ts';
 import { fillIn } from './own-credentials.ts';
 import { RefusedCredentials } from './refused-credentials.ts';
 import type { TokenSource } from './source.ts';
@@ -29,17 +29,17 @@ export interface TokensOptions {
   readonly observer: TokenObserver;
   readonly storeObserver: StoreObserver;
   /** One for each token, by its name. */
-  readonly refreshTokenObserver: (name: string) => RefreshTokenObserver;
+  readonly grantObserver: (name: string) => GrantObserver;
   readonly clock: Clock;
 }
 
 const ignore = () => undefined;
 
 /** For those who only want tokens. */
-export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'refreshTokenObserver'> = {
+export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'grantObserver'> = {
   observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, credentialsRefused: ignore, shared: ignore, idle: ignore },
   storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore },
-  refreshTokenObserver: () => ({ refused: ignore, notPersisted: ignore, unreadable: ignore }),
+  grantObserver: () => ({ secretChanged: ignore, refused: ignore, notPersisted: ignore, unreadable: ignore }),
 };
 
 export class Tokens {
@@ -105,7 +105,7 @@ export class Tokens {
       get identity() {
         return tokenIdentity(token, serverConfig);
       },
-      grant: createGrant(token, server, clock, options.refreshTokenObserver(name)),
+      grant: createGrant(token, server, clock, options.grantObserver(name)),
       renew: token.renew,
       // What is bound to a key of this process is worth nothing to another.
       store: token.dpop === undefined ? this.#store : undefined,
@@ -117,10 +117,10 @@ export class Tokens {
   }
 
   #createOfCallers(name: string, config: TokenConfig, options: TokensOptions): CallerTokens {
-    const { observer, clock } = options;
+    const { observer, grantObserver, clock } = options;
     const [server, serverConfig] = this.#serverOf(config);
     // One for all of them: which of our own secrets is good does not depend on the caller.
-    const request = grantRequests(config, server, clock);
+    const request = grantRequests(config, server, clock, grantObserver(name));
     const refused = this.#refused.get(server.identity) ?? new RefusedCredentials(clock);
     this.#refused.set(server.identity, refused);
     const tokens = new CallerTokens({
@@ -135,7 +135,7 @@ export class Tokens {
           get identity() {
             return tokenIdentity(filled, serverConfig);
           },
-          grant: createGrant(filled, server, clock, options.refreshTokenObserver(name), ending),
+          grant: createGrant(filled, server, clock, grantObserver(name), ending),
         };
       },
       observer,
@@ -160,22 +160,22 @@ function createGrant(
   token: GrantConfig,
   server: AuthorizationServer,
   clock: Clock,
-  observer: RefreshTokenObserver,
+  observer: GrantObserver,
   request?: RequestGrant,
 ): TokenSource {
   switch (token.grant) {
     case 'client_credentials':
-      return clientCredentials(token, server, clock);
+      return clientCredentials(token, server, clock, observer);
     case 'password':
       return password(token, server, clock, observer, request);
     case 'refresh_token':
       return refreshToken(token, server, clock, observer);
     case 'token_exchange':
-      return tokenExchange(token, server, clock, request);
+      return tokenExchange(token, server, clock, observer, request);
     case 'jwt_bearer':
-      return jwtBearer(token, server, clock, request);
+      return jwtBearer(token, server, clock, observer, request);
     case 'saml2_bearer':
-      return saml2Bearer(token, server, clock, request);
+      return saml2Bearer(token, server, clock, observer, request);
   }
 }
 

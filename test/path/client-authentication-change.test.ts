@@ -119,6 +119,10 @@ describe('a changed file', () => {
       expect(authorizationServer.requests).toHaveLength(2);
       await write('new', 'newer-secret');
       await untilStatus(200);
+      const message = 'client secret refused: using another of the list';
+      expect(await scene.logged(message)).toMatchObject({ level: 'warn', token: 'orders', position: 2, count: 2 });
+      expect(scene.log.filter((line) => line['msg'] === message)).toHaveLength(1);
+      expect(JSON.stringify(scene.log)).not.toMatch(/(old|newer?)-secret/);
     },
   );
 });

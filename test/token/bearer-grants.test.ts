@@ -11,6 +11,7 @@ import type { GrantConfig } from '../../src/config/schema/tokens.ts';
 import { jwtBearer } from '../../src/token/grants/jwt-bearer.ts';
 import { saml2Bearer } from '../../src/token/grants/saml2-bearer.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { recordingObserver } from '../helpers/grant-observer.ts';
 import { oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -50,8 +51,9 @@ async function source(token: Record<string, unknown>) {
   const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
   closing.push(authorizationServer);
   const parsed = config.tokens['orders'] as GrantConfig;
-  if (parsed.grant === 'jwt_bearer') return { get: () => jwtBearer(parsed, authorizationServer, clock).get(), clock };
-  if (parsed.grant === 'saml2_bearer') return { get: () => saml2Bearer(parsed, authorizationServer, clock).get(), clock };
+  if (parsed.grant === 'jwt_bearer') return { get: () => jwtBearer(parsed, authorizationServer, clock, recordingObserver()).get(), clock };
+  if (parsed.grant === 'saml2_bearer')
+    return { get: () => saml2Bearer(parsed, authorizationServer, clock, recordingObserver()).get(), clock };
   throw new Error('not a bearer grant');
 }
 

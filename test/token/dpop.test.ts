@@ -9,6 +9,7 @@ import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
 import type { TokenSource } from '../../src/token/source.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { recordingObserver } from '../helpers/grant-observer.ts';
 import { answerWith, inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -44,7 +45,7 @@ async function rig(answer: Script): Promise<Rig> {
         dpop: true,
         ...config,
       });
-      return clientCredentials(parsed as never, server, clock);
+      return clientCredentials(parsed as never, server, clock, recordingObserver());
     },
   };
 }

@@ -6,7 +6,7 @@ import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
 import { password } from '../../src/token/grants/password.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/refresh-token-observer.ts';
+import { recordingObserver } from '../helpers/grant-observer.ts';
 
 /** What stood in one token request. */
 interface Sent {
@@ -55,7 +55,7 @@ describe('token request', () => {
       resource: ['https://r.example/1', 'https://r.example/2'],
       parameters: { x: 'y z' },
     });
-    await clientCredentials(parsed as never, server(), clock).get();
+    await clientCredentials(parsed as never, server(), clock, recordingObserver()).get();
     const { form, headers } = sent[0] as Sent;
     expect(Buffer.from(headers['authorization']?.split(' ')[1] ?? '', 'base64').toString()).toBe(
       'id+%7E%2F%2B%26%3D%25%C3%BC:s%3Ae+c%7E%2F%2B%26%3D%25%C3%BC',
@@ -73,7 +73,7 @@ describe('token request', () => {
 
   test('T01 client_secret_post puts both into the form, and nothing into a field', async () => {
     const parsed = config('client_secret_post', { headers: { 'X-Tenant': 'acme' } });
-    await clientCredentials(parsed as never, server(), clock).get();
+    await clientCredentials(parsed as never, server(), clock, recordingObserver()).get();
     const { form, headers } = sent[0] as Sent;
     expect(Object.fromEntries(new URLSearchParams(form))).toEqual({
       grant_type: 'client_credentials',
@@ -99,13 +99,13 @@ describe('token request', () => {
   });
 
   test('T13 a refresh token in the answer to client_credentials is ignored', async () => {
-    const token = await clientCredentials(config('client_secret_basic') as never, server(), clock).get();
+    const token = await clientCredentials(config('client_secret_basic') as never, server(), clock, recordingObserver()).get();
     expect(JSON.stringify(token)).not.toContain('ignored');
     expect(Object.keys(token)).not.toContain('refreshToken');
   });
 
   test('a token counts its age from when it was asked for, and shows itself by its fingerprint only', async () => {
-    const token = await clientCredentials(config('client_secret_basic') as never, server(), clock).get();
+    const token = await clientCredentials(config('client_secret_basic') as never, server(), clock, recordingObserver()).get();
     expect(token.requestedAt).toBe(clock.now());
     expect(`${token} ${JSON.stringify({ token })}`).not.toContain('golden');
     expect(token.fingerprint).toMatch(/^[0-9a-f]{8}$/);

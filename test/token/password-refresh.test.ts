@@ -10,8 +10,8 @@ import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER }
 import { startScene } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { recordingObserver } from '../helpers/grant-observer.ts';
 import { request } from '../helpers/http-client.ts';
-import { recordingObserver } from '../helpers/refresh-token-observer.ts';
 import { answerWith, inTurn, jsonAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 

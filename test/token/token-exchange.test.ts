@@ -9,6 +9,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import type { GrantConfig } from '../../src/config/schema/tokens.ts';
 import { tokenExchange } from '../../src/token/grants/token-exchange.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { recordingObserver } from '../helpers/grant-observer.ts';
 import { tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -51,7 +52,15 @@ async function exchange(more: Record<string, unknown> = {}, subject = 'the-subje
   const clock = new FakeClock();
   const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
   closing.push(authorizationServer);
-  return { source: tokenExchange(config.tokens['orders'] as GrantConfig & { grant: 'token_exchange' }, authorizationServer, clock), clock };
+  return {
+    source: tokenExchange(
+      config.tokens['orders'] as GrantConfig & { grant: 'token_exchange' },
+      authorizationServer,
+      clock,
+      recordingObserver(),
+    ),
+    clock,
+  };
 }
 
 const sent = (index = 0) => Object.fromEntries(new URLSearchParams(server.requests[index]?.body.toString()));

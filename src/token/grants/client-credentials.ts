@@ -3,6 +3,7 @@
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
+import type { GrantObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
@@ -11,7 +12,8 @@ export function clientCredentials(
   config: TokenConfig & { grant: 'client_credentials' },
   server: AuthorizationServer,
   clock: Clock,
+  observer: GrantObserver,
 ): TokenSource {
-  const request = grantRequests(config, server, clock);
+  const request = grantRequests(config, server, clock, observer);
   return grantSource(async () => (await request({ grantType: 'client_credentials' })).token);
 }

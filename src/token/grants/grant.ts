@@ -8,6 +8,7 @@ import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientProofs } from '../client-auth/client-authentication.ts';
 import { SecretRotation } from '../client-auth/secret-rotation.ts';
 import { DpopKey } from '../dpop-key.ts';
+import type { GrantObserver } from '../observer.ts';
 import { acceptedLifetimeMs } from '../renewal.ts';
 import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
@@ -35,8 +36,8 @@ export interface Granted {
 /** Makes one token request for each call. Rejects with `AuthorizationServerError`. */
 export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
 
-export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock): RequestGrant {
-  const rotation = new SecretRotation(clientProofs(config, clock));
+export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock, observer: GrantObserver): RequestGrant {
+  const rotation = new SecretRotation(clientProofs(config, clock), observer.secretChanged);
   const dpopKey = config.dpop && new DpopKey(config.dpop.alg, clock);
   return async (request) => {
     const send = (proof: ClientProof) => server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey });

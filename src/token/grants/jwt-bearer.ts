@@ -8,6 +8,7 @@ import type { SignedSubject } from '../../config/schema/grants.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import { Secret } from '../../config/secret.ts';
 import { signingAlgorithmsOf } from '../../config/signing-key.ts';
+import type { GrantObserver } from '../observer.ts';
 import { compactJwt, signatureOf } from '../signature.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
@@ -17,7 +18,8 @@ export function jwtBearer(
   config: GrantConfig & { grant: 'jwt_bearer' },
   server: AuthorizationServer,
   clock: Clock,
-  request = grantRequests(config, server, clock),
+  observer: GrantObserver,
+  request = grantRequests(config, server, clock, observer),
 ): TokenSource {
   const { subject } = config;
   return grantSource(async () => {

@@ -4,7 +4,7 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
-import type { RefreshTokenObserver } from '../observer.ts';
+import type { GrantObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
@@ -17,8 +17,8 @@ export function password(
   config: GrantConfig & { grant: 'password' },
   server: AuthorizationServer,
   clock: Clock,
-  observer: RefreshTokenObserver,
-  request = grantRequests(config, server, clock),
+  observer: GrantObserver,
+  request = grantRequests(config, server, clock, observer),
 ): TokenSource {
   const { username, password } = config.resourceOwner;
   const versionOfOwner = () => `${username.version} ${password.version}`;

@@ -4,7 +4,7 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
-import type { RefreshTokenObserver } from '../observer.ts';
+import type { GrantObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
@@ -15,9 +15,9 @@ export function refreshToken(
   config: TokenConfig & { grant: 'refresh_token' },
   server: AuthorizationServer,
   clock: Clock,
-  observer: RefreshTokenObserver,
+  observer: GrantObserver,
 ): TokenSource {
-  const request = grantRequests(config, server, clock);
+  const request = grantRequests(config, server, clock, observer);
   const kept = new KeptRefreshToken({
     configured: config.refreshToken,
     file: config.persist,

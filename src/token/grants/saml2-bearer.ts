@@ -3,6 +3,7 @@
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
+import type { GrantObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
@@ -11,7 +12,8 @@ export function saml2Bearer(
   config: GrantConfig & { grant: 'saml2_bearer' },
   server: AuthorizationServer,
   clock: Clock,
-  request = grantRequests(config, server, clock),
+  observer: GrantObserver,
+  request = grantRequests(config, server, clock, observer),
 ): TokenSource {
   return grantSource(async () => {
     const assertion = Buffer.from(await config.subject.fresh()).toString('base64url');

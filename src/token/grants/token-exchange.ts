@@ -5,6 +5,7 @@ import { AuthorizationServerError } from '../../authorization-server/failure.ts'
 import { jwtExpiresAt } from '../../authorization-server/jwt.ts';
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
+import type { GrantObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
@@ -13,7 +14,8 @@ export function tokenExchange(
   config: GrantConfig & { grant: 'token_exchange' },
   server: AuthorizationServer,
   clock: Clock,
-  request = grantRequests(config, server, clock),
+  observer: GrantObserver,
+  request = grantRequests(config, server, clock, observer),
 ): TokenSource {
   const { subject, subjectTokenType, requestedTokenType, actor } = config;
   return grantSource(async () => {

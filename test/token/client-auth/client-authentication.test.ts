@@ -10,6 +10,7 @@ import { clientCredentials } from '../../../src/token/grants/client-credentials.
 import type { TokenSource } from '../../../src/token/source.ts';
 import { sharedAuthority } from '../../helpers/certificates.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
+import { recordingObserver } from '../../helpers/grant-observer.ts';
 import { tokenAnswer } from '../../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../../helpers/scripted-server.ts';
 
@@ -40,7 +41,12 @@ function source(clientAuthentication: object, { clientId = 'the-client', issuer 
   const config = tokenSchema.parse({ authorizationServer: 'as', grant: 'client_credentials', clientId, clientAuthentication });
   const authorizationServer = new AuthorizationServer(serverSchema.parse({ tokenEndpoint: `${server.url}/token`, issuer }), clock);
   servers = [...servers, authorizationServer];
-  const granted = clientCredentials(config as typeof config & { grant: 'client_credentials' }, authorizationServer, clock);
+  const granted = clientCredentials(
+    config as typeof config & { grant: 'client_credentials' },
+    authorizationServer,
+    clock,
+    recordingObserver(),
+  );
   return { ...granted, secret: (key) => (config.clientAuthentication as unknown as Record<string, Secret>)[key] as Secret };
 }
 

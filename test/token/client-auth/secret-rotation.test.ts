@@ -7,8 +7,8 @@ import { type GrantConfig, token as tokenSchema } from '../../../src/config/sche
 import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
 import { password } from '../../../src/token/grants/password.ts';
 import type { TokenSource } from '../../../src/token/source.ts';
-import { UNOBSERVED } from '../../../src/token/tokens.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
+import { recordingObserver } from '../../helpers/grant-observer.ts';
 import { answerWith, oauthError, tokenAnswer } from '../../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../../helpers/scripted-server.ts';
 
@@ -16,6 +16,8 @@ let server: ScriptedServer;
 let authorizationServer: AuthorizationServer;
 /** What the server takes. */
 let accepted: string[] = [];
+/** What was told while granting. */
+let events: string[] = [];
 
 afterEach(() => Promise.all([server.close(), authorizationServer.close()]));
 
@@ -23,6 +25,8 @@ const REFUSED = oauthError('invalid_client', 401);
 
 async function start(secrets: readonly string[], grant = 'client_credentials', refusal = REFUSED): Promise<TokenSource> {
   const clock = new FakeClock();
+  events = [];
+  const observer = recordingObserver(events);
   server = await startScriptedServer({ answer: () => (accepted.includes(tried().at(-1) ?? '') ? tokenAnswer() : refusal) });
   authorizationServer = new AuthorizationServer(serverSchema.parse({ tokenEndpoint: `${server.url}/token` }), clock);
   const config = tokenSchema.parse({
@@ -32,8 +36,8 @@ async function start(secrets: readonly string[], grant = 'client_credentials', r
     clientAuthentication: { method: 'client_secret_post', secret: secrets.map((unsafeInline) => ({ unsafeInline })) },
     ...(grant === 'password' ? { resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } } : {}),
   }) as GrantConfig;
-  if (config.grant === 'password') return password(config, authorizationServer, clock, UNOBSERVED.refreshTokenObserver('orders'));
-  return clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock);
+  if (config.grant === 'password') return password(config, authorizationServer, clock, observer);
+  return clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock, observer);
 }
 
 /** The secrets the server was shown, in order. */
@@ -50,6 +54,33 @@ describe('a list of secrets', () => {
     await granted.get();
     await granted.get();
     expect(tried().slice(3)).toEqual(['new', 'old', 'old']);
+  });
+
+  test('T05 tells once, by its place in the list, that another secret works than before', async () => {
+    accepted = ['new'];
+    const granted = await start(['old', 'new', 'newest']);
+    await granted.get();
+    await granted.get();
+    expect(events).toEqual(['secret 2 of 3']);
+    accepted = ['newest'];
+    await granted.get();
+    accepted = [];
+    await expect(granted.get()).rejects.toBeDefined();
+    await expect(granted.get()).rejects.toBeDefined();
+    accepted = ['newest'];
+    await granted.get();
+    expect(events).toEqual(['secret 2 of 3', 'secret 3 of 3']);
+    accepted = ['old'];
+    await granted.get();
+    expect(events.at(-1)).toBe('secret 1 of 3');
+  });
+
+  test('T05 tells nothing while the first secret works', async () => {
+    accepted = ['old', 'new'];
+    const granted = await start(['old', 'new']);
+    await granted.get();
+    await granted.get();
+    expect(events).toEqual([]);
   });
 
   test('T05 is gone through once when all are refused, and begins anew at the next grant', async () => {
