@@ -4,7 +4,6 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { request } from 'undici';
 import type { ClientCertificate } from './client-proof.ts';
 import { ConnectionPools, type PoolOptions } from './connection-pools.ts';
-import { AuthorizationServerError } from './failure.ts';
 
 /** Ten times what the largest known metadata documents and token answers need. */
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -13,7 +12,10 @@ export interface Answer {
   readonly status: number;
   /** The first value of a field, by its lower-case name. */
   field(lowerCaseName: string): string | undefined;
+  /** Without its content coding; empty where that is unknown or broken, and where there was too much. */
   readonly body: Buffer;
+  /** More than 64 KiB: the rest was not read. */
+  readonly tooLarge: boolean;
 }
 
 export interface CallRequest {
@@ -35,7 +37,7 @@ export class AuthorizationServerCalls {
     this.#pools = new ConnectionPools(options);
   }
 
-  /** Throws what undici throws, or an `AuthorizationServerError` when the answer is larger than 64 KiB. */
+  /** Rejects with what undici throws: then there was no answer. */
   async call(call: CallRequest): Promise<Answer> {
     const { statusCode, headers, body } = await request(call.url, {
       method: call.method as 'GET',
@@ -44,21 +46,21 @@ export class AuthorizationServerCalls {
       dispatcher: this.#pools.get(call.certificate),
       signal: AbortSignal.timeout(this.#timeoutMs),
     });
+    const field = (name: string) => {
+      const value = headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    };
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > MAX_ANSWER_BYTES) {
         body.destroy();
-        throw new AuthorizationServerError('nonsense', 'answer_too_large');
+        return { status: statusCode, field, ...TOO_LARGE };
       }
       chunks.push(chunk);
     }
-    const field = (name: string) => {
-      const value = headers[name];
-      return Array.isArray(value) ? value[0] : value;
-    };
-    return { status: statusCode, field, body: decode(Buffer.concat(chunks), field('content-encoding')) };
+    return { status: statusCode, field, ...decode(Buffer.concat(chunks), field('content-encoding')) };
   }
 
   close(): Promise<void> {
@@ -66,27 +68,28 @@ export class AuthorizationServerCalls {
   }
 }
 
+type Content = Pick<Answer, 'body' | 'tooLarge'>;
+
+const UNREADABLE: Content = { body: Buffer.alloc(0), tooLarge: false };
+const TOO_LARGE: Content = { body: Buffer.alloc(0), tooLarge: true };
+
 /** Undoes a content coding we did not ask for, within the same bound. */
-function decode(bytes: Buffer, coding: string | undefined): Buffer {
-  const limit = { maxOutputLength: MAX_ANSWER_BYTES };
+function decode(bytes: Buffer, coding: string | undefined): Content {
+  const decoder = DECODERS.get(coding?.toLowerCase() ?? '');
+  if (decoder === undefined) return UNREADABLE;
   try {
-    switch (coding?.toLowerCase()) {
-      case undefined:
-      case '':
-      case 'identity':
-        return bytes;
-      case 'gzip':
-      case 'x-gzip':
-        return gunzipSync(bytes, limit);
-      case 'deflate':
-        return inflateSync(bytes, limit);
-      case 'br':
-        return brotliDecompressSync(bytes, limit);
-    }
-  } catch (cause) {
-    const tooLarge = (cause as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE';
-    if (tooLarge) throw new AuthorizationServerError('nonsense', 'answer_too_large', { cause });
-    throw new AuthorizationServerError('transient', 'answer_unreadable', { cause });
+    return { body: decoder(bytes, { maxOutputLength: MAX_ANSWER_BYTES }), tooLarge: false };
+  } catch (error) {
+    return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? TOO_LARGE : UNREADABLE;
   }
-  throw new AuthorizationServerError('transient', 'answer_unreadable');
 }
+
+const asItIs = (bytes: Buffer) => bytes;
+const DECODERS: ReadonlyMap<string, (bytes: Buffer, limit: { maxOutputLength: number }) => Buffer> = new Map([
+  ['', asItIs],
+  ['identity', asItIs],
+  ['gzip', gunzipSync],
+  ['x-gzip', gunzipSync],
+  ['deflate', inflateSync],
+  ['br', brotliDecompressSync],
+]);

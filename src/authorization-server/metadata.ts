@@ -94,6 +94,7 @@ export class MetadataDocument {
   async #get(url: string): Promise<Response> {
     const answer = await this.#calls.call({ url, method: 'GET', headers: { accept: 'application/json' }, body: undefined });
     if (answer.status !== 200) throw new AuthorizationServerError('transient', `http_${answer.status}`);
+    if (answer.tooLarge) throw new AuthorizationServerError('transient', 'answer_too_large');
     return new Response(new Uint8Array(answer.body), { status: 200, headers: { 'content-type': 'application/json' } });
   }
 

@@ -24,8 +24,7 @@ export function secretsOfRequest(form: URLSearchParams, headers: Readonly<Record
  * `error` and `error_description` on one line of at most 300 visible characters, without the given secrets and without any other value
  * of the answer: a token beside an error is one. `undefined` when the server said nothing.
  */
-export function whatWasSaid(json: Readonly<Record<string, unknown>> | undefined, requestSecrets: readonly string[]): string | undefined {
-  if (json === undefined) return undefined;
+export function whatWasSaid(json: Readonly<Record<string, unknown>>, requestSecrets: readonly string[]): string | undefined {
   const { error, error_description: description, ...others } = json;
   const parts = [error, description].filter((part) => typeof part === 'string');
   if (parts.length === 0) return undefined;

@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
+import type { AnswerRules } from '../../src/authorization-server/answer-kinds.ts';
 import type { Answer } from '../../src/authorization-server/call.ts';
-import { type AnswerRules, readTokenAnswer } from '../../src/authorization-server/token-answer.ts';
+import { readTokenAnswer } from '../../src/authorization-server/token-answer.ts';
 
 const NOW = Date.parse('2026-11-22T12:00:00Z');
 
 function answer(status: number, body: string | object | Buffer, fields: Record<string, string> = {}): Answer {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-  return { status, field: (name) => fields[name], body: bytes };
+  return { status, field: (name) => fields[name], body: bytes, tooLarge: false };
 }
 
 function read(given: Answer, rules: Partial<AnswerRules> = {}) {

@@ -2,11 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { AuthorizationServerError, type FailureClass, toAuthorizationServerError } from '../../src/authorization-server/failure.ts';
-import { readTokenAnswer } from '../../src/authorization-server/token-answer.ts';
+import { ANSWER_KINDS } from '../../src/authorization-server/answer-kinds.ts';
+import { AuthorizationServerError, type FailureClass } from '../../src/authorization-server/failure.ts';
 import { token } from '../../src/config/schema/tokens.ts';
 import { FailureMemory } from '../../src/token/failure.ts';
 import { planLifetime } from '../../src/token/renewal.ts';
+import { EXAMPLES } from '../authorization-server/answer-examples.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
 const page = readFileSync(new URL('../../docs/tokens.md', import.meta.url), 'utf8');
@@ -22,41 +23,6 @@ function table(heading: string): string[][] {
       rows.findIndex((line) => !line.startsWith('|')),
     )
     .map((line) => line.slice(2, -2).split(' | '));
-}
-
-const good = { access_token: 'at', token_type: 'Bearer', expires_in: 3600 };
-const expired = ['{}', '{"exp":1}', 'x'].map((part) => Buffer.from(part).toString('base64url')).join('.');
-
-const ANSWERS: Record<string, readonly [status: number, body: unknown]> = {
-  'status 500 or above': [503, ''],
-  'status 429': [429, { error: 'invalid_client' }],
-  'another status below 300': [204, ''],
-  '200 that is no JSON object': [200, '<html>'],
-  '4xx with `error` `temporarily_unavailable`, `server_error` or `slow_down`': [400, { error: 'slow_down' }],
-  '4xx with any other `error`': [400, { error: 'invalid_scope' }],
-  '401 without a readable `error`': [401, '<html>'],
-  'another 4xx': [403, '<html>'],
-  '3xx; never followed': [302, good],
-  '200 with an `error`': [200, { ...good, error: 'x' }],
-  'no `access_token`, or not a text': [200, { ...good, access_token: 7 }],
-  'a token longer than `maxSize`': [200, { ...good, access_token: 'a'.repeat(9000) }],
-  'a token with anything but visible ASCII': [200, { ...good, access_token: 'a b' }],
-  'a JWT whose `exp` is past': [200, { ...good, access_token: expired }],
-  'another `token_type`, or none': [200, { ...good, token_type: undefined }],
-  'an `expires_in` below 1, or that is no number': [200, { ...good, expires_in: 0 }],
-  'a `scope` without all that was asked for, with `onMissingScope: "refuse"`': [200, { ...good, scope: 'a' }],
-};
-
-function judged(status: number, body: unknown): AuthorizationServerError {
-  const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-  const scope = { scope: 'a b', onMissingScope: 'refuse' } as const;
-  const rules = { maxSize: 8192, tokenTypes: ['bearer'], now: 1_800_000_000_000, grant: 'client_credentials', secrets: [], ...scope };
-  try {
-    readTokenAnswer({ status, field: () => undefined, body: bytes }, rules);
-  } catch (error) {
-    return toAuthorizationServerError(error);
-  }
-  throw new Error('the answer was accepted');
 }
 
 /** Seconds that a token is left alone after each of so many failures in a row. */
@@ -81,13 +47,9 @@ describe('docs/tokens.md', () => {
     expect([plan(1).renewAtAge, plan(0).renewAtAge, plan(0).unusableAtAge].map((ms) => ms / 1000)).toEqual([earliest, latest, unusable]);
   });
 
-  test('has a row for each kind of answer', () => {
-    expect(table('answer').map(([answer]) => answer)).toEqual(Object.keys(ANSWERS));
-  });
-
-  test.each(table('answer'))('%s is %s, %s', (answer, failureClass, reason) => {
-    const failure = judged(...(ANSWERS[answer] as readonly [number, unknown]));
-    expect([failure.failureClass, `\`${failure.reason}\``]).toEqual([failureClass, reason]);
+  test('has the table of answers of the code, row by row', () => {
+    const rows = ANSWER_KINDS.map(({ answer, failureClass }) => [answer, failureClass, `\`${EXAMPLES[answer]?.reason}\``]);
+    expect(table('answer')).toEqual(rows);
   });
 
   test.each(table('class'))('%s: %s', (failureClass, _means, answer, _atOnce, alone) => {

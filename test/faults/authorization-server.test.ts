@@ -57,6 +57,16 @@ describe('an authorization server in trouble', () => {
     expect(scene.authorizationServer.requests).toHaveLength(2);
   });
 
+  test.each([
+    [200, 503, 'answer_unreadable'],
+    [400, 502, 'http_400'],
+    [401, 502, 'invalid_client'],
+  ])('T04 a %i in a content coding that cannot be undone counts as one without a body: %i', async (status, answered, reason) => {
+    scene = await startScene({ token: () => answerWith(status, ['Content-Encoding: zstd'], '{"error":"invalid_scope"}') });
+    expect((await get()).status).toBe(answered);
+    expect(await scene.logged('token not granted')).toMatchObject({ reason });
+  });
+
   test('T04 an answer that stays unreadable is 503 after three tries', async () => {
     scene = await startScene({ token: () => answerWith(200, [], '<html>') });
     const answer = await get();
