@@ -4,7 +4,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { TlsOptions } from 'node:tls';
-import type { Client, Context, Provider } from 'oidc-provider';
+import type { Client, Context, errors, Provider } from 'oidc-provider';
 import { clientMetadata, type DemoClient, type DemoCredentials, METHODS } from './client.ts';
 import { authorityOf, closeServer, type DemoAddress, listen } from './listen.ts';
 import { memoryAdapters } from './memory-adapter.ts';
@@ -45,6 +45,8 @@ export interface DemoAuthorizationServerOptions {
   readonly onEvent?: (event: TokenRequest) => void;
   /** Called with each access token given out. For tests: it is a secret. */
   readonly onIssued?: (accessToken: string) => void;
+  /** Called before the first request. For tests: more grants may be registered. */
+  readonly onProvider?: (provider: Provider, refusals: typeof errors) => void;
 }
 
 export interface DemoAuthorizationServer {
@@ -55,7 +57,7 @@ export interface DemoAuthorizationServer {
 
 /** Starts it. Grants: client_credentials, password and refresh_token; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
 export async function startDemoAuthorizationServer(options: DemoAuthorizationServerOptions): Promise<DemoAuthorizationServer> {
-  const { Provider, errors } = await loadProvider();
+  const { Provider, errors: refusals } = await loadProvider();
   const server = options.tls === undefined ? createServer() : createTlsServer(tlsOptions(options.tls));
   const port = await listen(server, options.address);
   const scheme = options.tls === undefined ? 'http' : 'https';
@@ -63,7 +65,8 @@ export async function startDemoAuthorizationServer(options: DemoAuthorizationSer
   try {
     const resourceServer = resourceServerOf(options.clients);
     const provider = new Provider(issuer, configurationOf(options, resourceServer));
-    registerPasswordGrant(provider, errors, options.users, resourceServer);
+    registerPasswordGrant(provider, refusals, options.users, resourceServer);
+    options.onProvider?.(provider, refusals);
     watchTokenRequests(provider, options);
     server.on('request', provider.callback());
   } catch (error) {

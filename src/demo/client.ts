@@ -3,7 +3,7 @@
 import { createHash, createPublicKey, type JsonWebKey, X509Certificate } from 'node:crypto';
 import type { ClientAuthenticationConfig } from '../config/schema/client-authentication.ts';
 
-type DemoGrant = 'client_credentials' | 'password' | 'refresh_token';
+type DemoGrant = 'client_credentials' | 'password' | 'refresh_token' | `urn:ietf:params:oauth:grant-type:${string}`;
 
 /** What the server knows of a client's proof. Keys and certificates are PEM. */
 export type DemoCredentials =

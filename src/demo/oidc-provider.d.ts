@@ -48,6 +48,8 @@ declare module 'oidc-provider' {
 
   export class Provider {
     constructor(issuer: string, configuration: object);
+    readonly issuer: string;
+    readonly Client: { find(clientId: string): Promise<Client | undefined> };
     readonly AccessToken: new (input: {
       accountId: string;
       client: Client;

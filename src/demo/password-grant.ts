@@ -35,7 +35,7 @@ export function registerPasswordGrant(
       token_type: token.tokenType,
       expires_in: token.expiration,
       scope,
-      refresh_token: client.grantTypeAllowed('refresh_token') ? await refreshToken(provider, { ...shared, resource }) : undefined,
+      refresh_token: client.grantTypeAllowed('refresh_token') ? await issueRefreshToken(provider, { ...shared, resource }) : undefined,
     };
   };
   provider.registerGrantType('password', handle, ['username', 'password', 'scope', 'resource'], 'resource');
@@ -46,10 +46,11 @@ interface Granting {
   readonly client: Client;
   readonly gty: string;
   readonly scope?: string;
-  readonly resource: string | undefined;
+  readonly resource?: string | undefined;
 }
 
-async function refreshToken(provider: Provider, { resource, ...shared }: Granting): Promise<string> {
+/** A refresh token of a grant of its own. */
+export async function issueRefreshToken(provider: Provider, { resource, ...shared }: Granting): Promise<string> {
   const grant = new provider.Grant({ accountId: shared.accountId, clientId: shared.client.clientId });
   if (resource === undefined) grant.addOIDCScope(shared.scope ?? '');
   else grant.addResourceScope(resource, shared.scope ?? '');

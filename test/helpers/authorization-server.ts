@@ -1,7 +1,10 @@
 /** The real authorization server of most tests: oidc-provider over TLS, counting what it was asked. */
 
+import type { Client, Provider } from 'oidc-provider';
 import { startDemoAuthorizationServer, type TokenRequest } from '../../src/demo/authorization-server.ts';
 import type { DemoClient } from '../../src/demo/client.ts';
+import { issueRefreshToken } from '../../src/demo/password-grant.ts';
+import { type AssertionIssuer, registerAssertionGrants } from './assertion-grants.ts';
 import { sharedAuthority } from './certificates.ts';
 
 /** Grants of both kinds, ready for use; the secrets need the form encoding of RFC 6749 appendix B. */
@@ -34,6 +37,8 @@ export interface TestAuthorizationServerOptions {
   readonly dpopNonce?: boolean;
   /** Plain http instead of TLS. */
   readonly plain?: boolean;
+  /** With it, the grants by assertion are there too, for those that it vouches for. */
+  readonly assertionIssuer?: AssertionIssuer;
 }
 
 export interface TestAuthorizationServer {
@@ -45,6 +50,8 @@ export interface TestAuthorizationServer {
   readonly requests: readonly TokenRequest[];
   /** Every access token given out, in order. */
   readonly issued: readonly string[];
+  /** Gives a client a refresh token, as if somebody had logged in. */
+  refreshToken(clientId: string): Promise<string>;
   /** How many grants were given, all or of one client. */
   grants(clientId?: string): number;
   close(): Promise<void>;
@@ -55,6 +62,7 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
   const authority = await sharedAuthority();
   const requests: TokenRequest[] = [];
   const issued: string[] = [];
+  let provider: Provider | undefined;
   const server = await startDemoAuthorizationServer({
     address: { host: '127.0.0.1', port: options.port ?? 0 },
     clients: options.clients ?? Object.values(CLIENTS),
@@ -64,12 +72,20 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
     ...(options.plain ? {} : { tls: { ...(await authority.issueServer()), clientCa: authority.certificate } }),
     onEvent: (request) => void requests.push(request),
     onIssued: (accessToken) => void issued.push(accessToken),
+    onProvider: (created, refusals) => {
+      provider = created;
+      if (options.assertionIssuer !== undefined) registerAssertionGrants(created, refusals, options.assertionIssuer);
+    },
   });
   return {
     ...server,
     ca: authority.certificate,
     requests,
     issued,
+    async refreshToken(clientId) {
+      const client = (await provider?.Client.find(clientId)) as Client;
+      return issueRefreshToken(provider as Provider, { accountId: USER.username, client, gty: 'password' });
+    },
     grants: (clientId) =>
       requests.filter((request) => request.status === 200 && request.clientId === (clientId ?? request.clientId)).length,
   };

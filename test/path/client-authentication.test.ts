@@ -3,6 +3,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { DemoClient, DemoCredentials } from '../../src/demo/client.ts';
+import { ASSERTION_GRANTS, createAssertionIssuer } from '../helpers/assertion-grants.ts';
 import { startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { createSelfSigned, type Identity, sharedAuthority } from '../helpers/certificates.ts';
@@ -10,7 +11,17 @@ import { type Answer, request } from '../helpers/http-client.ts';
 import { answerWith } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const GRANTS = ['client_credentials', 'password'] as const;
+/** Each grant of the config, and how it is called in the request. */
+const GRANTS = {
+  client_credentials: 'client_credentials',
+  password: 'password',
+  refresh_token: 'refresh_token',
+  ...ASSERTION_GRANTS,
+} as const;
+
+type Grant = keyof typeof GRANTS;
+
+const FORGED = Object.keys(ASSERTION_GRANTS) as (keyof typeof ASSERTION_GRANTS)[];
 
 interface Method {
   /** What the server knows. */
@@ -127,24 +138,44 @@ async function createMethods(issuer: () => string): Promise<Record<(typeof NAMES
   };
 }
 
+const assertionIssuer = createAssertionIssuer();
 let authorizationServer: TestAuthorizationServer;
 let origin: ScriptedServer;
 let broker: TestBroker;
 let methods: Record<(typeof NAMES)[number], Method>;
 
 const idOf = (name: string, grant: string, kind: string) => `${kind}-${name}-${grant}`.replaceAll(' ', '-');
-const cases = NAMES.flatMap((name) => GRANTS.map((grant) => [name, grant] as const));
+const cases = NAMES.flatMap((name) => (Object.keys(GRANTS) as Grant[]).map((grant) => [name, grant] as const));
 const everyToken = () =>
   cases.flatMap(([name, grant]) => (['right', 'wrong'] as const).map((kind) => ({ name, grant, kind, clientId: idOf(name, grant, kind) })));
 
-function tokenConfig(clientId: string, grant: string, clientAuthentication: object) {
-  const resourceOwner = { username: USER.username, password: inline(USER.password) };
-  const owner = grant === 'password' ? { resourceOwner } : {};
-  return { authorizationServer: 'as', grant, clientId, clientAuthentication, renew: { eager: false }, ...owner };
+/** What each grant needs besides the client. */
+function keysOf(grant: Grant, refreshToken: string, vouching = assertionIssuer): object {
+  switch (grant) {
+    case 'client_credentials':
+      return {};
+    case 'password':
+      return { resourceOwner: { username: USER.username, password: inline(USER.password) } };
+    case 'refresh_token':
+      return { refreshToken: inline(refreshToken) };
+    case 'token_exchange':
+      return { subject: inline(vouching.jwt('somebody')), subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt' };
+    case 'jwt_bearer': {
+      const audience = authorizationServer.issuer;
+      const sign = { key: inline(vouching.privateKey), alg: 'ES256', issuer: 'https://idp.example', subject: 'somebody', audience };
+      return { subject: { sign } };
+    }
+    case 'saml2_bearer':
+      return { subject: inline(vouching.saml('somebody', authorizationServer.issuer)) };
+  }
+}
+
+function tokenConfig(clientId: string, grant: Grant, clientAuthentication: object, refreshToken: string) {
+  return { authorizationServer: 'as', grant, clientId, clientAuthentication, renew: { eager: false }, ...keysOf(grant, refreshToken) };
 }
 
 async function start(clients: readonly DemoClient[], tokens: (issuer: string) => Promise<Record<string, object>>): Promise<void> {
-  authorizationServer = await startAuthorizationServer({ clients });
+  authorizationServer = await startAuthorizationServer({ clients, assertionIssuer });
   origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
   const all = await tokens(authorizationServer.issuer);
   broker = await startBroker({
@@ -167,15 +198,19 @@ describe('client authentication', () => {
   beforeAll(async () => {
     let issuer = '';
     methods = await createMethods(() => issuer);
-    const clients = everyToken().map(({ name, grant, clientId }) => ({ ...methods[name].registered, clientId, grants: [grant] }));
+    const clients = everyToken().map(({ name, grant, clientId }) => ({ ...methods[name].registered, clientId, grants: [GRANTS[grant]] }));
+    clients.push(...FORGED.map((grant) => ({ ...methods.client_secret_basic.registered, clientId: grant, grants: [GRANTS[grant]] })));
     await start(clients, async (started) => {
       issuer = started;
-      return Object.fromEntries(
-        everyToken().map(({ name, grant, kind, clientId }) => [
-          clientId,
-          tokenConfig(clientId, grant, (methods[name][kind] as Method['right'])(clientId)),
-        ]),
-      );
+      const tokens = everyToken().map(async ({ name, grant, kind, clientId }) => {
+        const proof = (methods[name][kind] as Method['right'])(clientId);
+        return [clientId, tokenConfig(clientId, grant, proof, await authorizationServer.refreshToken(clientId))] as const;
+      });
+      const forged = FORGED.map((grant) => {
+        const proof = { method: 'client_secret_basic', secret: inline(SECRET) };
+        return [grant, { ...tokenConfig(grant, grant, proof, ''), ...keysOf(grant, '', createAssertionIssuer()) }] as const;
+      });
+      return Object.fromEntries([...(await Promise.all(tokens)), ...forged]);
     });
   }, 30_000);
 
@@ -185,7 +220,7 @@ describe('client authentication', () => {
     expect([answer.status, answer.text()]).toEqual([200, 'ok']);
     expect(authorizationServer.issued).toContain(lastToken());
     const { clientAuthentication } = methods[name].registered;
-    expect(askedBy(clientId).at(-1)).toMatchObject({ grant, clientAuthentication, status: 200 });
+    expect(askedBy(clientId).at(-1)).toMatchObject({ grant: GRANTS[grant], clientAuthentication, status: 200 });
     expect(askedBy(clientId)).toHaveLength(methods[name].refusals ?? 1);
   });
 
@@ -198,5 +233,11 @@ describe('client authentication', () => {
     expect(askedBy(clientId).map(({ status, error }) => [status, error])).toEqual(
       Array.from({ length: methods[name].refusals ?? 1 }, () => [401, 'invalid_client']),
     );
+  });
+
+  test.each(FORGED)('T05 an assertion that nobody trusts is 502 for %s: the server verifies its signature', async (grant) => {
+    const answer = await get(grant);
+    expect([answer.status, codeOf(answer)]).toEqual([502, 'TOKEN_REJECTED']);
+    expect(askedBy(grant).map(({ status, error }) => [status, error])).toEqual([[400, 'invalid_grant']]);
   });
 });
