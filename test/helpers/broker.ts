@@ -31,13 +31,17 @@ const DEFAULTS = {
   log: { level: 'trace' },
 };
 
-/** @param config merged over `DEFAULTS`, section by section; @param files written beside it, by name */
-export async function startBroker(config: Record<string, unknown>, files: Readonly<Record<string, string>> = {}): Promise<TestBroker> {
+/** @param config merged over `DEFAULTS`, section by section; @param files written beside it, by name; @param env what `fromEnv` names */
+export async function startBroker(
+  config: Record<string, unknown>,
+  files: Readonly<Record<string, string>> = {},
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<TestBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'token-broker-test-'));
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content, { mode: 0o600 });
   const file = join(folder, 'sidecar.config.json');
   await writeFile(file, JSON.stringify({ ...DEFAULTS, ...config }));
-  const loaded = await loadConfig(file);
+  const loaded = await loadConfig(file, { env });
   const log: Record<string, unknown>[] = [];
   const watchers = new Set<() => void>();
   const destination = {
