@@ -91,7 +91,8 @@ export class AuthorizationServer {
     const fetch: oauth.CustomFetch = async (url, options) => {
       const form = options.body as URLSearchParams;
       const proof = request.proofKey?.proof(options.method, url, this.#nonce);
-      const headers = { ...options.headers, ...request.headers, ...(proof === undefined ? {} : { dpop: proof }) };
+      // Which library this is, and of which version, is nobody's business.
+      const headers = { ...options.headers, 'user-agent': 'token-broker', ...request.headers, ...(proof && { dpop: proof }) };
       const answer = await this.#calls.call({
         url,
         method: options.method,

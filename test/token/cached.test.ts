@@ -52,8 +52,8 @@ describe('cached token', () => {
   test('R05 renews ahead by the expiry, not by traffic: whoever asks is served from memory', async () => {
     const { cached, clock, grants } = rig({ lifetimeMs: 5_000 });
     await cached.get();
-    for (let second = 0; second < 100; second += 1) {
-      await clock.advance(1_000);
+    for (let request = 0; request < 10_000; request += 1) {
+      await clock.advance(10);
       expect(cached.peek()).toBeDefined();
     }
     // Renewed at 4 s of each 5 s lifetime: 25 renewals and the first grant.
@@ -109,6 +109,32 @@ describe('cached token', () => {
     clock.stepWall(-3_600_000);
     await clock.advance(95_000);
     expect(cached.peek()).toBeUndefined();
+  });
+
+  test('R10 a wall clock set an hour ahead and back costs one grant, not one per request', async () => {
+    const { cached, clock, grants } = rig({ lifetimeMs: 100_000 });
+    await cached.get();
+    clock.stepWall(3_600_000);
+    for (let i = 0; i < 100; i += 1) await cached.get();
+    clock.stepWall(-3_600_000);
+    for (let i = 0; i < 100; i += 1) await cached.get();
+    expect(grants()).toBe(2);
+  });
+
+  test.each([-0.01, 0.01])('R10 a wall clock that drifts by %d of the time neither stretches a token nor causes a storm', async (drift) => {
+    const { cached, clock, grants } = rig({ lifetimeMs: 100_000 });
+    let since = clock.monotonic();
+    let last = (await cached.get()).reveal();
+    for (let second = 0; second < 1_200; second += 1) {
+      await clock.advance(1_000);
+      clock.stepWall(1_000 * drift);
+      const token = (await cached.get()).reveal();
+      if (token !== last) since = clock.monotonic();
+      last = token;
+      expect(clock.monotonic() - since).toBeLessThan(95_000);
+    }
+    expect(grants()).toBeGreaterThanOrEqual(12);
+    expect(grants()).toBeLessThanOrEqual(18);
   });
 
   test('goes on trying to renew after a failure, although nobody asks and the timer comes a moment early', async () => {
