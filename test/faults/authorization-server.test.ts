@@ -393,6 +393,15 @@ describe('discovery', () => {
     expect((await scene.logged('token not granted'))['reason']).toMatch(/^discovery_/);
   });
 
+  test('T12 a document that never comes is given up in time, and no client secret is sent', async () => {
+    const hanging = await startScriptedServer({ answer: hang });
+    scene = await startScene({ serverConfig: { tokenEndpoint: undefined, issuer: hanging.url, timeout: '300ms' } });
+    expectRefusal(await get(), 503, 'TOKEN_UNAVAILABLE');
+    expect(await scene.logged('token not granted')).toMatchObject({ reason: 'discovery_timeout' });
+    expect(new Set(hanging.requests.map(({ method }) => method))).toEqual(new Set(['GET']));
+    await hanging.close();
+  });
+
   test('T12 the last good document is kept when a later one is bad', async () => {
     let bad = false;
     const answer = (target: string, issuer: string) => {
