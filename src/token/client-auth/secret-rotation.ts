@@ -17,19 +17,22 @@ export class SecretRotation {
     this.#changed = changed;
   }
 
-  /** Rejects with the last refusal when all are refused, and at once with any other failure. */
+  /** Rejects with the last refusal when all are refused, and at once with any other failure. May run for several grants at once. */
   async run<T>(send: (proof: ClientProof) => Promise<T>): Promise<T> {
-    for (let left = this.#proofs.length; ; left -= 1) {
+    const count = this.#proofs.length;
+    const first = this.#first;
+    for (let tried = 1; ; tried += 1) {
+      const index = (first + tried - 1) % count;
       try {
-        const answer = await send(this.#proofs[this.#first] as ClientProof);
-        if (this.#accepted !== this.#first) this.#changed(this.#first + 1, this.#proofs.length);
-        this.#accepted = this.#first;
+        const answer = await send(this.#proofs[index] as ClientProof);
+        if (this.#accepted !== index) this.#changed(index + 1, count);
+        this.#accepted = index;
         return answer;
       } catch (error) {
         const failure = toAuthorizationServerError(error);
-        // Moving on even after the last one: the next grant then begins where this one did.
-        if (failure.clientRefused) this.#first = (this.#first + 1) % this.#proofs.length;
-        if (!failure.clientRefused || left === 1) throw failure;
+        // Moving on even after the last one: the next grant then begins where this one did. Another grant may have moved on already.
+        if (failure.clientRefused && this.#first === index) this.#first = (index + 1) % count;
+        if (!failure.clientRefused || tried === count) throw failure;
       }
     }
   }

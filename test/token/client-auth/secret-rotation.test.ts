@@ -10,7 +10,7 @@ import type { TokenSource } from '../../../src/token/source.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { recordingObserver } from '../../helpers/grant-observer.ts';
 import { answerWith, oauthError, tokenAnswer } from '../../helpers/scripted-answers.ts';
-import { type ScriptedServer, startScriptedServer } from '../../helpers/scripted-server.ts';
+import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../../helpers/scripted-server.ts';
 
 let server: ScriptedServer;
 let authorizationServer: AuthorizationServer;
@@ -27,7 +27,7 @@ async function start(secrets: readonly string[], grant = 'client_credentials', r
   const clock = new FakeClock();
   events = [];
   const observer = recordingObserver(events);
-  server = await startScriptedServer({ answer: () => (accepted.includes(tried().at(-1) ?? '') ? tokenAnswer() : refusal) });
+  server = await startScriptedServer({ answer: (asked) => (accepted.includes(secretIn(asked)) ? tokenAnswer() : refusal) });
   authorizationServer = new AuthorizationServer(serverSchema.parse({ tokenEndpoint: `${server.url}/token` }), clock);
   const config = tokenSchema.parse({
     authorizationServer: 'as',
@@ -40,8 +40,9 @@ async function start(secrets: readonly string[], grant = 'client_credentials', r
   return clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock, observer);
 }
 
+const secretIn = ({ body }: ScriptedRequest) => new URLSearchParams(body.toString()).get('client_secret') ?? '';
 /** The secrets the server was shown, in order. */
-const tried = () => server.requests.map((asked) => new URLSearchParams(asked.body.toString()).get('client_secret') ?? '');
+const tried = () => server.requests.map(secretIn);
 
 describe('a list of secrets', () => {
   test('T05 is tried in its order within one grant, and the one that works comes first from then on', async () => {
@@ -73,6 +74,16 @@ describe('a list of secrets', () => {
     accepted = ['old'];
     await granted.get();
     expect(events.at(-1)).toBe('secret 1 of 3');
+  });
+
+  test('T05 serves grants of many callers at once, each with every secret, and tells of the change once', async () => {
+    accepted = ['new'];
+    const granted = await start(['old', 'new']);
+    await Promise.all(Array.from({ length: 5 }, () => granted.get()));
+    expect(tried().sort()).toEqual([...Array(5).fill('new'), ...Array(5).fill('old')]);
+    expect(events).toEqual(['secret 2 of 2']);
+    await granted.get();
+    expect(tried().at(-1)).toBe('new');
   });
 
   test('T05 tells nothing while the first secret works', async () => {
