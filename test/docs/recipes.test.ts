@@ -9,7 +9,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
 import { request } from '../helpers/http-client.ts';
-import { answerWith, jsonAnswer } from '../helpers/scripted-answers.ts';
+import { answerWith, inTurn, jsonAnswer, oauthError } from '../helpers/scripted-answers.ts';
 import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 import { blocks, read } from './markdown.ts';
 import { createSurroundings, type Surroundings } from './surroundings.ts';
@@ -76,8 +76,11 @@ async function run(heading: string, name: string, call: VendorCall): Promise<Run
   const server = config.authorizationServer;
   const authority = await sharedAuthority();
   let issuer = '';
+  const { dpopNonce } = call;
+  const challenges = dpopNonce === undefined ? [] : [oauthError('use_dpop_nonce', 400, [`DPoP-Nonce: ${dpopNonce}`])];
+  const answer = inTurn(...challenges, jsonAnswer(200, call.answer));
   const authorizationServer = await startScriptedServer({
-    answer: ({ method }) => (method === 'GET' ? metadata() : jsonAnswer(200, call.answer)),
+    answer: (asked, connection) => (asked.method === 'GET' ? metadata() : answer(asked, connection)),
     tls: { ...(await authority.issueServer()), ca: authority.certificate, requestCert: true, rejectUnauthorized: false },
   });
   const endpoint = authorizationServer.url + VENDORS[heading]?.endpoints[server];
@@ -106,6 +109,12 @@ function basicOf(asked: ScriptedRequest): string[] {
     const decoded = Buffer.from(value.replace(/^Basic /, ''), 'base64').toString();
     return decoded.split(':').map(formDecoded).join(':');
   });
+}
+
+/** Of the proof of possession, where there is one. */
+function nonceOf(asked: ScriptedRequest): unknown {
+  const claims = asked.field('dpop')[0]?.split('.')[1];
+  return claims === undefined ? undefined : (JSON.parse(Buffer.from(claims, 'base64url').toString()) as { nonce?: string }).nonce;
 }
 
 /** Header and claims of a JWT, once its signature is verified. */
@@ -147,8 +156,9 @@ describe('docs/recipes.md', () => {
 
   test.each(everyCall)('T01 %s, "%s": the request is what the server wants, and its answer is a token', async (heading, name, call) => {
     const { broker, authorizationServer, issuer, authorization } = await run(heading, name, call);
-    const [asked, ...more] = authorizationServer.requests.filter(({ method }) => method === 'POST') as [ScriptedRequest];
-    expect(more).toEqual([]);
+    const posts = authorizationServer.requests.filter(({ method }) => method === 'POST');
+    expect(posts.map(nonceOf)).toEqual(call.dpopNonce === undefined ? [undefined] : [undefined, call.dpopNonce]);
+    const asked = posts.at(-1) as ScriptedRequest;
     expect(asked.target).toBe(new URL(authorizationServer.url + VENDORS[heading]?.endpoints[serverOf(heading, name)]).pathname);
     expect(asked.field('content-type')[0]).toMatch(/^application\/x-www-form-urlencoded\b/);
     expect(asked.field('accept')).toEqual(['application/json']);
@@ -164,7 +174,7 @@ describe('docs/recipes.md', () => {
     }
     const socket = authorizationServer.connections.find(({ id }) => id === asked.connectionId)?.socket as TLSSocket;
     expect(socket.getPeerX509Certificate()?.fingerprint256).toBe(call.certificate && client.fingerprint256);
-    expect(authorization).toEqual([`Bearer ${call.answer['access_token']}`]);
+    expect(authorization).toEqual([`${call.dpopNonce === undefined ? 'Bearer' : 'DPoP'} ${call.answer['access_token']}`]);
     expect(await broker.logged('token granted')).toMatchObject({ token: name, lifetimeSeconds: call.lifetimeSeconds });
   });
 });

@@ -8,6 +8,8 @@ export interface VendorCall {
   readonly basic?: string;
   /** The field that holds a JWT, with what its header and its claims must have. */
   readonly jwt?: { readonly field: 'assertion' | 'client_assertion'; readonly header: object; readonly claims: object };
+  /** The nonce that a first request without one is challenged for; absent: there is no proof of possession. */
+  readonly dpopNonce?: string;
   /** A client certificate is on the connection. */
   readonly certificate?: true;
   readonly answer: Readonly<Record<string, unknown>>;
@@ -121,7 +123,8 @@ const okta: Vendor = {
         header: { alg: 'RS256', kid: 'KEY-ID' },
         claims: selfIssued('CLIENT-ID', 'https://acme.okta.com/oauth2/v1/token'),
       },
-      answer: { token_type: 'Bearer', expires_in: 3600, access_token: OPAQUE, scope: 'okta.users.read' },
+      dpopNonce: 'a-nonce-of-okta',
+      answer: { token_type: 'DPoP', expires_in: 3600, access_token: OPAQUE, scope: 'okta.users.read' },
       lifetimeSeconds: 3600,
     },
     'own-api': {
