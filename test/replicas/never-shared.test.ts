@@ -1,4 +1,4 @@
-/** Two brokers, one real Redis, and a token that is bound to a key of each process. */
+/** Two brokers, one real Redis, and tokens that nobody else may have or could use. */
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, startBroker } from '../helpers/broker.ts';
@@ -12,21 +12,28 @@ afterEach(async () => {
   for (const each of closing.splice(0).reverse()) await each.close();
 });
 
+const OF_CALLERS = { ...ORDERS_TOKEN, grant: 'password', resourceOwner: 'caller' };
+
 describe('a shared store', () => {
-  test('T17 a DPoP token is neither written to it nor looked for in it', async () => {
+  test.each([
+    ['T17', 'a DPoP token', { ...ORDERS_TOKEN, dpop: true }, 'anonymous', 'DPoP'],
+    ['C01', "a token from the caller's own credentials", OF_CALLERS, 'basic-passthrough', 'Bearer'],
+  ])('%s %s is neither written to it nor looked for in it', async (_id, _what, token, caller, type) => {
     const redis = await startRedis();
-    const authorizationServer = await startScriptedServer({ answer: () => tokenAnswer({ token_type: 'DPoP' }) });
+    const authorizationServer = await startScriptedServer({ answer: () => tokenAnswer({ token_type: type }) });
     const origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
     closing.push(redis, authorizationServer, origin);
     for (let i = 0; i < 2; i += 1) {
       const broker = await startBroker({
+        listeners: { local: { address: '127.0.0.1:0', authenticate: [caller] } },
         authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
-        tokens: { orders: { ...ORDERS_TOKEN, dpop: true } },
-        routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
+        tokens: { orders: token },
+        routes: { api: { path: '/api', callers: [caller], token: 'orders', upstream: origin.url } },
         store: { redis: { url: redis.url }, unsafePlaintext: true },
       });
       closing.push(broker);
-      expect((await request(`${broker.url()}/api/x`)).status).toBe(200);
+      const credentials = caller === 'anonymous' ? {} : { user: 'alice:her password' };
+      expect((await request(`${broker.url()}/api/x`, credentials)).status).toBe(200);
     }
     expect(authorizationServer.requests).toHaveLength(2);
     expect(await redis.command('KEYS', '*')).toEqual([]);
