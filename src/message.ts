@@ -24,6 +24,15 @@ export interface Body {
   discard(): void;
 }
 
+/**
+ * What a caller says once it may speak another protocol (RFC 9110 §7.8). Piped only after `Reply.start(101, …)`, whose sink then takes the
+ * other direction.
+ */
+export interface Upgrade extends Body {
+  /** The `Upgrade` field as it was sent. */
+  readonly protocols: string;
+}
+
 /** What TLS told of the caller; `undefined` parts were not presented or not verified. */
 export interface Peer {
   /** IP address, or `""` on a Unix socket. */
@@ -59,6 +68,8 @@ export interface CallerRequest {
   readonly fields: Fields;
   /** `undefined` when the message has no body. */
   readonly body: Body | undefined;
+  /** `undefined` when it asks for no other protocol, or could not be given one. */
+  readonly upgrade: Upgrade | undefined;
   readonly peer: Peer;
   /** Runs `listener` once if the caller goes away before its answer is complete. */
   onAbandoned(listener: () => void): void;

@@ -84,6 +84,7 @@ export class BrokerStages implements Stages {
     const exit = this.#exits.get(match.route.name) as Exit;
     const { connections, host, config, credentialsField } = exit;
     const { method, fields, body } = request;
+    const upgrade = config.upgrade ? request.upgrade : undefined;
     const sent = this.#injectedToken(token, exit, request);
     const outbound = {
       host,
@@ -92,6 +93,7 @@ export class BrokerStages implements Stages {
       credentialsField,
       requestId: request.id,
       traceparent: this.#traceparent(fieldValue(fields, 'traceparent')),
+      upgrade: upgrade?.protocols,
       via: config.via,
       forwarded: config.forwarded ? forwardedFields(request) : [],
     };
@@ -100,6 +102,7 @@ export class BrokerStages implements Stages {
       target: match.target,
       fields: () => outboundFields(fields, { ...outbound, inject: injectedFields(config, sent, method, match.target) }),
       body: body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody),
+      upgrade,
       rewriteLocation: config.rewriteLocation ? (value) => mapLocation(match.route, value) : undefined,
       token: sent,
       replayBuffer: config.replayBuffer,

@@ -171,7 +171,7 @@ export class HttpListener implements ConnectionHost {
     let cut = 0;
     for (const connection of this.#connections) {
       if (connection.busy) cut += 1;
-      connection.destroy();
+      connection.breakOff(false);
     }
     return cut;
   }

@@ -23,6 +23,8 @@ export interface CheckedHead {
   readonly persistent: boolean;
   /** The body is held back until `100 Continue` (RFC 9110 §10.1.1). */
   readonly awaitsContinue: boolean;
+  /** Protocols that the caller would change to (RFC 9110 §7.8); `undefined` where it names none, or its request has a body. */
+  readonly upgrade: string | undefined;
 }
 
 /** The fields that decide what a request means; each may come once. No two names are equally long. */
@@ -79,24 +81,31 @@ export function checkRequestHead(head: RequestHead, limits: ListenerConfig['limi
   const transferEncoding = deciding['transfer-encoding'];
   const contentLength = deciding['content-length'];
   if (transferEncoding === undefined) {
-    return {
-      host,
-      length: contentLength === undefined ? undefined : readLength(contentLength),
-      chunked: false,
-      persistent,
-      awaitsContinue,
-    };
+    const length = contentLength === undefined ? undefined : readLength(contentLength);
+    const upgrade = deciding.connection === '' || length ? undefined : upgradeOf(head, deciding.connection);
+    return { host, length, chunked: false, persistent, awaitsContinue, upgrade };
   }
   if (contentLength !== undefined) throw invalid('the request has both "content-length" and "transfer-encoding": send one of them');
   checkTransferEncoding(transferEncoding, version);
-  return { host, length: undefined, chunked: true, persistent, awaitsContinue };
+  return { host, length: undefined, chunked: true, persistent, awaitsContinue, upgrade: undefined };
 }
 
 /** RFC 9112 §9.3. */
 function isPersistent(version: string, connection: string): boolean {
   if (connection === '') return version === '1.1';
-  const options = connection.toLowerCase().split(/[,\s]+/);
+  const options = optionsOf(connection);
   return !options.includes('close') && (version === '1.1' || options.includes('keep-alive'));
+}
+
+/** RFC 9110 §7.8: ignored in HTTP/1.0 and where `Connection` does not name it. An answer to HEAD leaves no room for another protocol. */
+function upgradeOf({ method, version, fields }: RequestHead, connection: string): string | undefined {
+  if (version === '1.0' || method === 'HEAD' || !optionsOf(connection).includes('upgrade')) return undefined;
+  const lines = fields.filter((_, i) => i % 2 === 1 && fields[i - 1]?.toLowerCase() === 'upgrade');
+  return lines.join(', ') || undefined;
+}
+
+function optionsOf(connection: string): string[] {
+  return connection.toLowerCase().split(/[,\s]+/);
 }
 
 function checkMethod(method: string): void {

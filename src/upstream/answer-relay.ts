@@ -1,7 +1,7 @@
 /** One upstream answer on its way to the caller, with backpressure; a 401 may be held back while something is done about it. */
 
 import type { BrokerError } from '../errors.ts';
-import type { CallerRequest, Fields, Reply, ReplySink } from '../message.ts';
+import { type CallerRequest, type Fields, fieldValue, type Reply, type ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { answerFields, trailerFields } from './fields.ts';
 import type { Remedies } from './unauthorized.ts';
@@ -60,7 +60,9 @@ export class AnswerRelay implements UpstreamAnswer {
     const nonceField = remedies?.nonceField;
     if (nonceField !== undefined) remedies?.takeNonce(fields);
     const start = () => {
-      this.#sink = this.#reply.start(status, reason, answerFields(fields, this.#rewriteLocation, nonceField), () => this.#flow?.resume());
+      const passed = answerFields(fields, this.#rewriteLocation, nonceField);
+      if (status === 101) passed.push('connection', 'Upgrade', 'upgrade', fieldValue(fields, 'upgrade') ?? '');
+      this.#sink = this.#reply.start(status, reason, passed, () => this.#flow?.resume());
     };
     const remedy = status === 401 ? remedies?.start(fields) : undefined;
     if (remedy === undefined) start();

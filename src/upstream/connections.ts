@@ -1,7 +1,7 @@
 /** What the forwarder needs of an HTTP client. The engine behind it can be changed without touching the rules. */
 
 import type { BrokerError } from '../errors.ts';
-import type { Body, Fields } from '../message.ts';
+import type { Body, Fields, Upgrade } from '../message.ts';
 
 export interface UpstreamRequest {
   readonly method: string;
@@ -10,13 +10,15 @@ export interface UpstreamRequest {
   /** All fields but framing, which the engine states from the body. */
   readonly fields: readonly string[];
   readonly body: Body | undefined;
+  /** Asked for by the fields; after an answer 101 the connection carries its bytes and the answer's, until each side has ended. */
+  readonly upgrade: Upgrade | undefined;
   /** Must not ride on a connection that has been used before. */
   readonly fresh: boolean;
 }
 
 /** Called in the order `interim`…, `head`, `chunk`…, then `end` or `fail`; `fail` may come at any time and is the last call. */
 export interface UpstreamAnswer {
-  /** 1xx, but never 101. */
+  /** 1xx, but never 101: that is the head of what follows it. */
   interim(status: number, fields: Fields): void;
   head(status: number, reason: string, fields: Fields): void;
   /** The bytes are lent until it returns or, if the flow is paused then, until it is resumed. */

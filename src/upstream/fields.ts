@@ -42,6 +42,8 @@ export interface Outbound {
   readonly via: boolean;
   /** Fixed fields of the route and the token's, in the order they go out. Their names replace the caller's. */
   readonly inject: Fields;
+  /** Protocols to ask for (RFC 9110 §7.8): the only hop-by-hop fields that go out. */
+  readonly upgrade: string | undefined;
   /** `Forwarded` and `X-Forwarded-*` of our own. */
   readonly forwarded: Fields;
 }
@@ -66,6 +68,7 @@ export function outboundFields(received: Fields, outbound: Outbound): string[] {
     sent.push(name, received[i + 1] as string);
   }
   sent.push('x-request-id', outbound.requestId, 'traceparent', outbound.traceparent);
+  if (outbound.upgrade !== undefined) sent.push('connection', 'Upgrade', 'upgrade', outbound.upgrade);
   if (outbound.via) sent.push('via', '1.1 token-broker');
   sent.push(...outbound.forwarded, ...outbound.inject);
   return sent;

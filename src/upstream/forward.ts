@@ -1,7 +1,7 @@
 /** Sends a request to its upstream, once more where that is safe and helps, and has the answer passed on. */
 
 import { BrokerError } from '../errors.ts';
-import type { Body, CallerRequest, Reply } from '../message.ts';
+import type { Body, CallerRequest, Reply, Upgrade } from '../message.ts';
 import { AnswerRelay, type Relayed } from './answer-relay.ts';
 import type { UpstreamConnections } from './connections.ts';
 import { ReplayableBody } from './replay.ts';
@@ -14,6 +14,7 @@ export interface Forwarding {
   /** What `outboundFields` makes, anew for each sending: a proof of possession is good for one. */
   readonly fields: () => readonly string[];
   readonly body: Body | undefined;
+  readonly upgrade: Upgrade | undefined;
   readonly rewriteLocation: ((value: string) => string) | undefined;
   /** Absent where there is none among the fields. */
   readonly token: SentToken | undefined;
@@ -50,20 +51,20 @@ export async function forward(request: CallerRequest, reply: Reply, forwarding: 
 async function send(
   request: CallerRequest,
   reply: Reply,
-  { connections, target, fields, rewriteLocation, token }: Forwarding,
+  { connections, target, fields, upgrade, rewriteLocation, token }: Forwarding,
   body: Body | undefined,
   remedies?: Remedies,
 ): Promise<Relayed> {
   const { method } = request;
   const relay = new AnswerRelay(request, reply, rewriteLocation, remedies);
   try {
-    return await relay.run(connections, { method, target, fields: fields(), body, fresh: false });
+    return await relay.run(connections, { method, target, fields: fields(), body, upgrade, fresh: false });
   } catch (error) {
     const stale = error instanceof BrokerError && error.code === 'UPSTREAM_RESET';
     const repeatable = body === undefined && (SAFE.has(method) || relay.nothingSent);
     if (!stale || !repeatable || reply.started || request.abandoned || token?.mayBeSent() === false) throw error;
     const second = new AnswerRelay(request, reply, rewriteLocation, remedies);
-    return second.run(connections, { method, target, fields: fields(), body, fresh: true });
+    return second.run(connections, { method, target, fields: fields(), body, upgrade, fresh: true });
   }
 }
 

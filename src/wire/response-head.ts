@@ -44,9 +44,9 @@ export function parseResponseHead(text: string, method: string): ParsedResponseH
   };
 }
 
-/** RFC 9110 §6.4.1. */
+/** RFC 9110 §6.4.1. What follows a 101 is another protocol, to the end of the connection. */
 export function hasNoBody(method: string, status: number): boolean {
-  return method === 'HEAD' || status < 200 || status === 204 || status === 304;
+  return method === 'HEAD' || (status < 200 && status !== 101) || status === 204 || status === 304;
 }
 
 interface ConnectionFacts {

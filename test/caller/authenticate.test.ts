@@ -39,6 +39,7 @@ function request(authorization?: string, presented?: PeerCertificate): CallerReq
     host: 'localhost',
     fields: authorization === undefined ? ['Accept', '*/*'] : ['Accept', '*/*', 'AUTHORIZATION', authorization],
     body: undefined,
+    upgrade: undefined,
     peer: { address: '127.0.0.1', encrypted: presented !== undefined, certificate: presented },
     onAbandoned() {},
     abandoned: false,

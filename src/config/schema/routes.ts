@@ -128,6 +128,12 @@ export const route = z.strictObject({
   rewriteLocation: z.boolean().default(true).describe('Maps Location and Content-Location of the upstream back to the listener.'),
   forwarded: z.boolean().default(false).describe('Adds Forwarded and X-Forwarded-* of our own. Those of the caller never pass.'),
   via: z.boolean().default(true).describe('Adds this broker to Via (RFC 9110 §7.6.3).'),
+  upgrade: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Lets callers change the protocol, as WebSocket does: "Upgrade" is passed on, and after the upstream\'s 101 bytes go both ways until both sides end or "timeouts.idle" passes in silence. Without it "Upgrade" is removed, and the request goes on as an ordinary one.',
+    ),
   unsafeHttp: z.literal(true).optional().describe('Allows an http upstream that is not loopback: the token travels in the clear.'),
 });
 

@@ -13,6 +13,7 @@ import type { CheckedHead } from '../request-head.ts';
 import { type BodySource, CallerBody } from './caller-body.ts';
 import { CallerReply, type ReplyTarget } from './caller-reply.ts';
 import { HttpRequest } from './caller-request.ts';
+import { CallerTunnel, type TunnelSource } from './caller-tunnel.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { HeadReader } from './head-reader.ts';
 
@@ -22,10 +23,13 @@ const LINGER_MS = 5_000;
 
 const NO_HEAD: ParsedRequestHead = { method: '', target: '', version: '1.1', fields: [] };
 
-/** `idle`: the next head is awaited. `busy`: a request is being answered. `lingering`: the last answer is out, what still comes is read past. */
-type State = 'idle' | 'busy' | 'lingering' | 'closed';
+/**
+ * `idle`: the next head is awaited. `busy`: a request is being answered. `tunnel`: the answer was a 101, and either side ends by itself.
+ * `lingering`: the last answer is out, what still comes is read past.
+ */
+type State = 'idle' | 'busy' | 'tunnel' | 'lingering' | 'closed';
 
-export class CallerConnection implements Timed, BodySource, ReplyTarget {
+export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyTarget {
   deadlineAt: number;
   readonly outlet: Outlet;
   readonly #socket: Socket;
@@ -36,6 +40,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   #state: State = 'idle';
   #request: HttpRequest | undefined;
   #body: CallerBody | undefined;
+  #tunnel: CallerTunnel | undefined;
   #reply: CallerReply | undefined;
   /** Nothing that follows on the connection is looked at. */
   #closing = false;
@@ -58,7 +63,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
 
   /** An answer is owed, or on its way. */
   get busy(): boolean {
-    return this.#state === 'busy' || (this.#state === 'lingering' && this.#socket.writableLength > 0);
+    return this.#state === 'busy' || this.#state === 'tunnel' || (this.#state === 'lingering' && this.#socket.writableLength > 0);
   }
 
   get idle(): boolean {
@@ -66,12 +71,8 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   }
 
   get closing(): boolean {
-    return this.#closing || this.#host.draining;
-  }
-
-  /** Tears it down at once. */
-  destroy(): void {
-    this.#leave();
+    // What was said in a protocol that nobody agreed to is no request.
+    return this.#closing || this.#host.draining || (this.#tunnel !== undefined && this.#inlet.hasRest);
   }
 
   /** Closes it once what was written is out. */
@@ -83,7 +84,13 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     if (this.#state === 'idle' && this.#heads.begun) this.#refuse(headTooSlow(), NO_HEAD);
     else if (this.#state === 'busy' && this.#body?.flowing === true && !this.#body.discarded && !this.outlet.full)
       this.#failBody(bodyStopped());
-    else this.#leave();
+    else this.breakOff(this.#state === 'tunnel');
+  }
+
+  openTunnel(): void {
+    this.#state = 'tunnel';
+    this.#inlet.lend(true);
+    this.resumeReading();
   }
 
   readBody(): void {
@@ -91,7 +98,12 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
       this.outlet.text('HTTP/1.1 100 Continue\r\n\r\n');
     }
     this.#awaitsContinue = false;
-    this.#resume();
+    this.resumeReading();
+  }
+
+  /** While an answer is still owed, its own end cuts the tunnel too. */
+  discardTunnel(): void {
+    if (this.#reply?.over === true) this.breakOff(true);
   }
 
   pauseReading(): void {
@@ -100,7 +112,8 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   }
 
   resumeReading(): void {
-    this.#resume();
+    if (this.#body?.flowing === true && !this.#body.discarded) this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    this.#inlet.resume();
   }
 
   lasting(bytes: Buffer): Buffer {
@@ -113,6 +126,7 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   }
 
   replied(close: boolean): void {
+    if (this.#state === 'tunnel') return this.#tunnel?.over === true ? this.#linger() : void this.#socket.end();
     if (close) this.#closing = true;
     const body = this.#body;
     if (body === undefined || body.over) return this.#done();
@@ -136,6 +150,9 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
         return this.outlet.full ? at : this.#readHead(bytes, at);
       case 'busy':
         return this.#body?.flowing === true ? this.#readBody(this.#body, bytes, at) : at;
+      case 'tunnel':
+        this.#tunnel?.take(this.#inlet.lasting(bytes.subarray(at)));
+        return bytes.length;
       case 'lingering':
         this.#lingerBytes -= bytes.length - at;
         if (this.#lingerBytes < 0) this.#leave();
@@ -169,31 +186,29 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     } catch (error) {
       return this.#refuse(toBrokerError(error, 'listener'), head);
     }
-    const { length, chunked, host, persistent, awaitsContinue } = checked;
+    const { length, chunked, host, persistent, awaitsContinue, upgrade } = checked;
     if (!persistent) this.#closing = true;
     const body = chunked || (length ?? 0) > 0 ? new CallerBody(length, this) : undefined;
     this.#body = body;
     if (body !== undefined) this.#inlet.lend(true);
+    this.#tunnel = upgrade === undefined ? undefined : new CallerTunnel(upgrade, this);
     this.#lingerBytes = LINGER_BYTES;
     this.#awaitsContinue = awaitsContinue;
     this.#peer ??= this.#host.peerOf(this.#socket);
     const { method, target, fields } = head;
     const { id, listener } = this.#host.identify(head);
-    const request = new HttpRequest({ id, listener, method, target, host, fields, body, peer: this.#peer });
-    const reply = new CallerReply(this, head, awaitsContinue);
-    this.#request = request;
-    this.#reply = reply;
-    this.#host.handle(request, reply);
+    this.#request = new HttpRequest({ id, listener, method, target, host, fields, body, upgrade: this.#tunnel, peer: this.#peer });
+    this.#reply = new CallerReply(this, head, awaitsContinue);
+    this.#host.handle(this.#request, this.#reply);
   }
 
   /** What follows on the connection could mean anything: nobody reads it. */
   #refuse(error: BrokerError, head: ParsedRequestHead): void {
     this.#state = 'busy';
     this.#closing = true;
-    const reply = new CallerReply(this, head, false);
-    this.#reply = reply;
+    this.#reply = new CallerReply(this, head, false);
     const { method, target } = head;
-    this.#host.refuse(error, { ...this.#host.identify(head), method, target }, reply);
+    this.#host.refuse(error, { ...this.#host.identify(head), method, target }, this.#reply);
   }
 
   #readBody(body: CallerBody, bytes: Buffer, at: number): number {
@@ -202,17 +217,14 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     if (this.#lingerBytes < 0) this.#leave();
     try {
       const next = body.take(bytes, at);
-      if (body.over) this.#onBodyOver();
+      if (!body.over) return next;
+      this.deadlineAt = Number.POSITIVE_INFINITY;
+      if (this.#reply?.over === true) this.#done();
       return next;
     } catch (error) {
       this.#failBody(error instanceof WireError ? refusalOf(error) : toBrokerError(error, 'listener'));
       return bytes.length;
     }
-  }
-
-  #onBodyOver(): void {
-    this.deadlineAt = Number.POSITIVE_INFINITY;
-    if (this.#reply?.over === true) this.#done();
   }
 
   /** The request cannot become whole, so nothing after it can be told apart from it. */
@@ -230,9 +242,10 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     if (this.#body !== undefined) this.#inlet.lend(false);
     this.#body = undefined;
     if (this.closing) return this.#linger();
+    this.#tunnel = undefined;
     this.#state = 'idle';
     this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
-    this.#resume();
+    this.resumeReading();
   }
 
   /** FIN after what was written; then what the caller still sends is read past, so that it is not reset before it has read our answer. */
@@ -247,21 +260,17 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
     this.#inlet.resume();
   }
 
-  #resume(): void {
-    if (this.#body?.flowing === true && !this.#body.discarded) this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
-    this.#inlet.resume();
-  }
-
   #onRoom(): void {
     if (this.#state === 'idle') return this.#inlet.resume();
-    if (this.#state === 'busy')
+    if (this.#state === 'busy' || this.#state === 'tunnel')
       this.deadlineAt = this.#body?.flowing === true ? performance.now() + this.#host.limits.idleTimeout : Number.POSITIVE_INFINITY;
     this.#reply?.onRoom();
   }
 
   /** The caller sends no more. Who still waits for an answer then has most likely gone: it counts as gone (as in nginx and Envoy). */
   #onEnd(): void {
-    if (this.#state === 'idle') return this.#linger();
+    if (this.#state === 'tunnel') this.#tunnel?.end();
+    if (this.#state === 'idle' || (this.#state === 'tunnel' && this.#reply?.over === true)) return this.#linger();
     if (this.#state !== 'busy') return;
     if (this.#body?.over === false) this.#failBody(bodyEndedEarly());
     else this.#leave();
@@ -270,12 +279,11 @@ export class CallerConnection implements Timed, BodySource, ReplyTarget {
   /** The caller has gone, or is sent away. */
   #leave(): void {
     if (this.#state === 'closed') return;
-    const request = this.#request;
-    const body = this.#body;
     this.#state = 'closed';
     this.#socket.destroy();
-    if (this.#reply?.over !== true) request?.abandon();
-    body?.fail(bodyEndedEarly());
+    if (this.#reply?.over !== true) this.#request?.abandon();
+    this.#body?.fail(bodyEndedEarly());
+    this.#tunnel?.fail(bodyEndedEarly());
     this.#host.closed(this);
   }
 }

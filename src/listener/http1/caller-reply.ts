@@ -64,7 +64,7 @@ export class CallerReply implements Reply, ReplySink {
   start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink {
     const { method, version } = this.#asked;
     const stated = readStated(fields);
-    this.#framing = hasNoBody(method, status) ? 0 : (stated.length ?? (version === '1.1' ? 'chunked' : 'close'));
+    this.#framing = hasNoBody(method, status) ? 0 : (stated.length ?? (version === '1.1' && status !== 101 ? 'chunked' : 'close'));
     this.#close = this.#target.closing || stated.close || this.#framing === 'close';
     this.#resume = resume;
     this.#writer = new BodyWriter(this.#target.outlet, this.#framing);

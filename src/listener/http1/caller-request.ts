@@ -1,6 +1,6 @@
 /** A request on a connection, as the stages see it. */
 
-import type { CallerRequest, Fields, Peer } from '../../message.ts';
+import type { CallerRequest, Fields, Peer, Upgrade } from '../../message.ts';
 import type { CallerBody } from './caller-body.ts';
 
 export type RequestFacts = Omit<CallerRequest, 'body' | 'onAbandoned' | 'abandoned'> & { readonly body: CallerBody | undefined };
@@ -13,6 +13,7 @@ export class HttpRequest implements CallerRequest {
   readonly host: string;
   readonly fields: Fields;
   readonly body: CallerBody | undefined;
+  readonly upgrade: Upgrade | undefined;
   readonly peer: Peer;
   #abandoned = false;
   #listeners: (() => void)[] | undefined;
@@ -25,6 +26,7 @@ export class HttpRequest implements CallerRequest {
     this.host = facts.host;
     this.fields = facts.fields;
     this.body = facts.body;
+    this.upgrade = facts.upgrade;
     this.peer = facts.peer;
   }
 

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
+import type { Upgrade } from '../../message.ts';
 import { BodyReader } from '../../wire/body-reader.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { HeadCollector } from '../../wire/head-collector.ts';
@@ -15,6 +16,7 @@ import { answerTimeout, connectTimeout, toUpstreamError } from '../failure.ts';
 import type { Carrier, Http1Flow } from './flow.ts';
 import { outliveRefusedWrites } from './refused-writes.ts';
 import { RequestSender } from './request-sender.ts';
+import { checkSwitch, tearTunnel } from './switching.ts';
 
 const MAX_HEAD_BYTES = 64 * 1024;
 /** More hints and "processing" than anybody needs. */
@@ -96,7 +98,8 @@ export class Http1Connection implements Carrier, Timed {
     this.#state = 'closed';
     this.#flow = undefined;
     this.#sender?.stop();
-    this.#socket.destroy();
+    if (this.#isTunnel) tearTunnel(this.#socket);
+    else this.#socket.destroy();
     this.#owner.closed(this);
   }
 
@@ -133,8 +136,15 @@ export class Http1Connection implements Carrier, Timed {
 
   /** The upstream's time begins when it has what it needs to answer. */
   progressed(): void {
+    if (this.#isTunnel) return this.#onTunnelProgress();
     if (this.#head !== undefined || this.#nothingSent) return;
     this.deadlineAt = this.#sender?.waitsForBody === true ? Number.POSITIVE_INFINITY : performance.now() + this.#owner.timeouts.response;
+  }
+
+  /** Silent is a tunnel in which neither side speaks. */
+  #onTunnelProgress(): void {
+    this.deadlineAt = performance.now() + this.#owner.timeouts.idle;
+    if (this.#sender?.done === true) this.#socket.end();
   }
 
   broken(cause: Error): void {
@@ -183,14 +193,18 @@ export class Http1Connection implements Carrier, Timed {
     if (this.#body !== undefined && length === buffer.length) this.#buffer.enlarge();
   }
 
+  get #isTunnel(): boolean {
+    return this.#head?.status === 101;
+  }
+
   #checkBeginning(): void {
     if (!mayBecomeResponse(this.#heads.text)) throw new WireError('malformed', 'the answer is not HTTP/1.1');
   }
 
   #onHead(text: string, flow: Http1Flow): void {
     const head = parseResponseHead(text, flow.request.method);
-    if (head.status === 101) throw new WireError('malformed', 'the upstream changed the protocol unasked');
-    if (head.status < 200) {
+    if (head.status === 101) checkSwitch(head, flow.request.upgrade);
+    else if (head.status < 200) {
       this.#interims += 1;
       if (this.#interims > MAX_INTERIM_ANSWERS) throw new WireError('malformed', 'the upstream sent too many interim answers');
       return flow.answer.interim(head.status, head.fields);
@@ -199,6 +213,13 @@ export class Http1Connection implements Carrier, Timed {
     this.#body = new BodyReader(head.framing, (bytes) => flow.over || flow.answer.chunk(bytes));
     flow.answer.head(head.status, head.reason, head.fields);
     this.deadlineAt = performance.now() + this.#owner.timeouts.idle;
+    if (head.status === 101) this.#openTunnel(flow);
+  }
+
+  #openTunnel(flow: Http1Flow): void {
+    if (flow.over) return;
+    this.#socket.allowHalfOpen = true;
+    this.#sender?.tunnel(flow.request.upgrade as Upgrade);
   }
 
   #finish(flow: Http1Flow, nothingFollows: boolean): void {
@@ -225,7 +246,8 @@ export class Http1Connection implements Carrier, Timed {
 
   #onEnd(): void {
     const flow = this.#flow;
-    if (flow !== undefined && this.#body?.endsWithConnection === true) this.#finish(flow, true);
+    if (this.#isTunnel) flow?.end([]);
+    else if (flow !== undefined && this.#body?.endsWithConnection === true) this.#finish(flow, true);
     else this.#fail(new Error('ended'));
   }
 

@@ -1,6 +1,6 @@
 /** Sends one request: its head, its body in a framing stated anew, as fast as the upstream takes it. */
 
-import type { BodySink, Fields } from '../../message.ts';
+import type { Body, BodySink, Fields } from '../../message.ts';
 import { BodyWriter } from '../../wire/body-writer.ts';
 import { fieldLinesText } from '../../wire/field-lines.ts';
 import type { Outlet } from '../../wire/outlet.ts';
@@ -21,7 +21,8 @@ export class RequestSender implements BodySink {
   readonly #request: UpstreamRequest;
   readonly #outlet: Outlet;
   readonly #events: SenderEvents;
-  readonly #writer: BodyWriter | undefined;
+  #body: Body | undefined;
+  #writer: BodyWriter | undefined;
   #over: boolean;
   #stopped = false;
 
@@ -29,6 +30,7 @@ export class RequestSender implements BodySink {
     this.#request = request;
     this.#outlet = outlet;
     this.#events = events;
+    this.#body = request.body;
     this.#over = request.body === undefined;
     this.#writer = request.body && new BodyWriter(outlet, request.body.length ?? 'chunked');
   }
@@ -51,10 +53,18 @@ export class RequestSender implements BodySink {
     body.pipe(this);
   }
 
+  /** From now on `bytes` are sent as they are: the request has been answered by a change of the protocol. */
+  tunnel(bytes: Body): void {
+    this.#body = bytes;
+    this.#writer = new BodyWriter(this.#outlet, 'close');
+    this.#over = false;
+    bytes.pipe(this);
+  }
+
   chunk(bytes: Uint8Array): void {
     if (this.#over) return;
     if (this.#writer?.chunk(bytes) === false) return this.fail(new Error('the body is longer than announced'));
-    if (this.#outlet.full) this.#request.body?.pause();
+    if (this.#outlet.full) this.#body?.pause();
     this.#events.progressed();
   }
 
@@ -75,7 +85,7 @@ export class RequestSender implements BodySink {
   /** The upstream takes bytes again. */
   onRoom(): void {
     if (this.#over) return;
-    this.#request.body?.resume();
+    this.#body?.resume();
     this.#events.progressed();
   }
 
@@ -84,6 +94,6 @@ export class RequestSender implements BodySink {
     if (this.#over) return;
     this.#over = true;
     this.#stopped = true;
-    this.#request.body?.discard();
+    this.#body?.discard();
   }
 }
