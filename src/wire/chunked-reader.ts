@@ -13,6 +13,13 @@ const MAX_SIZE_DIGITS = 12;
 const MAX_EXTENSION_BYTES = 4 * 1024;
 const MAX_TRAILER_BYTES = 8 * 1024;
 
+const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+const QUOTED = '"(?:[\\t !#-[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"';
+/** RFC 9112 §7.1.1, behind the first ";" and without the bad whitespace that it allows: nobody needs to repair it. */
+const EXTENSIONS = new RegExp('^@(?:;@)*$'.replaceAll('@', `${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?`));
+/** What says where a message ends cannot come after its end (RFC 9110 §6.5.1). */
+const FRAMING_NAME = /^(?:content-length|transfer-encoding)$/i;
+
 const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;
@@ -25,6 +32,7 @@ export class ChunkedReader {
   #size = 0;
   #digits = 0;
   #left = 0;
+  #extension = '';
   #extensionBytes = 0;
   #trailerText = '';
 
@@ -35,7 +43,10 @@ export class ChunkedReader {
   /** Fields of the trailer section; there once `done`. */
   get trailers(): string[] {
     const text = this.#trailerText;
-    return text === '\r\n' ? [] : parseFieldLines(text.slice(0, -4), 0);
+    if (text === '\r\n') return [];
+    const fields = parseFieldLines(text.slice(0, -4), 0);
+    if (fields.some((name, index) => index % 2 === 0 && FRAMING_NAME.test(name))) throw malformed('a length stands in the trailer section');
+    return fields;
   }
 
   /** Reads on from `from`; gives the index of the first byte not taken. Throws `WireError`. */
@@ -94,8 +105,13 @@ export class ChunkedReader {
   #readExtension(byte: number): void {
     this.#extensionBytes += 1;
     if (this.#extensionBytes > MAX_EXTENSION_BYTES) throw malformed('the chunk extensions are too long');
-    if (byte === CR) this.#state = 'size-lf';
-    else if ((byte < 0x20 && byte !== 9) || byte === 0x7f) throw malformed('a chunk extension holds control characters');
+    if (byte !== CR) {
+      this.#extension += String.fromCharCode(byte);
+      return;
+    }
+    if (!EXTENSIONS.test(this.#extension)) throw malformed('a chunk extension is malformed');
+    this.#extension = '';
+    this.#state = 'size-lf';
   }
 
   #readTrailers(bytes: Buffer, at: number): number {

@@ -134,6 +134,14 @@ describe('the chunked coding (RFC 9112 §7.1)', () => {
     ['LF alone behind an extension', '3;x\nabc\r\n0\r\n\r\n'],
     ['NUL in an extension', '3;x\0\r\nabc\r\n0\r\n\r\n'],
     ['CR in an extension', '3;x\ry\r\nabc\r\n0\r\n\r\n'],
+    ['an empty extension', '3;\r\nabc\r\n0\r\n\r\n'],
+    ['an extension without a name', '3;=x\r\nabc\r\n0\r\n\r\n'],
+    ['an extension without a value', '3;x=\r\nabc\r\n0\r\n\r\n'],
+    ['a quote that does not end', '3;x="y\r\nabc\r\n0\r\n\r\n'],
+    ['blanks in an extension', '3; x\r\nabc\r\n0\r\n\r\n'],
+    ['bytes beyond ASCII in an extension', '3;\xff\r\nabc\r\n0\r\n\r\n'],
+    ['a length in the trailers', '3\r\nabc\r\n0\r\nContent-Length: 3\r\n\r\n'],
+    ['a coding in the trailers', '3\r\nabc\r\n0\r\ntransfer-encoding: chunked\r\n\r\n'],
     ['LF alone at the end', '3\r\nabc\r\n0\r\n\n'],
     ['LF alone at the last size', '3\r\nabc\r\n0\n\n'],
     ['LF alone in the trailers', '3\r\nabc\r\n0\r\nX: y\n\r\n'],
@@ -149,7 +157,7 @@ describe('the chunked coding (RFC 9112 §7.1)', () => {
   test.each([
     ['capital digits', 'A\r\n0123456789\r\n0\r\n\r\n', '0123456789'],
     ['leading zeros', '000003\r\nabc\r\n000\r\n\r\n', 'abc'],
-    ['extensions', '3;a;b="c;d"; e = f\r\nabc\r\n0;last\r\n\r\n', 'abc'],
+    ['extensions', '3;a;b="c;d \\"e";f=g\r\nabc\r\n0;last\r\n\r\n', 'abc'],
     ['CR LF in the data', '4\r\n\r\n\r\n\r\n0\r\n\r\n', '\r\n\r\n'],
   ])('H04 with %s is taken at each of its split points', (_what, text, body) => {
     for (const pieces of allSplits(Buffer.from(text, 'latin1'))) expect(read('chunked', pieces)).toMatchObject({ body, done: true });

@@ -95,6 +95,8 @@ export class CallerReply implements Reply, ReplySink {
   fail(): void {
     if (this.#over) return;
     this.#over = true;
+    // An answer of which not even the head arrives would be asked for again by many.
+    this.#target.outlet.flush();
     this.#target.breakOff(this.#framing !== 'chunked');
   }
 

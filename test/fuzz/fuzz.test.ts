@@ -1,0 +1,26 @@
+/** Some thousands of the cases of `npm run fuzz`, whose seed a failure names. */
+
+import { afterEach, expect, test } from '@jest/globals';
+import { type Scene, startScene } from '../helpers/broker.ts';
+import { scaled } from '../helpers/scale.ts';
+import { OK } from './engine.ts';
+import { fuzz } from './run.ts';
+
+let scene: Scene;
+afterEach(() => scene.close());
+
+test(
+  'H15 H16 mutated requests and answers, and what smugglers send: no crash, no hang, and nobody reads what we pass on otherwise',
+  async () => {
+    scene = await startScene({ origin: () => OK });
+    const seed = Date.now() % 2 ** 31;
+    const amounts = { requests: scaled(2_500, 70_000), answers: scaled(1_500, 30_000), sockets: scaled(300, 3_000) };
+    const { counts, findings } = await fuzz(seed, amounts, { address: () => scene.address(), origin: scene.origin }, () => {});
+    expect({ seed, findings: findings.slice(0, 5) }).toEqual({ seed, findings: [] });
+    const total = [...counts.values()].reduce((sum, times) => sum + times, 0);
+    expect(total).toBeGreaterThan(amounts.requests + amounts.answers + amounts.sockets);
+    // Not all refused, or nothing would be proven.
+    expect([...counts.keys()].filter((key) => /forwarded$|passed on$/.test(key)).length).toBeGreaterThan(3);
+  },
+  scaled(60_000, 600_000),
+);
