@@ -5,7 +5,8 @@ import { listener as listenerSchema } from '../../src/config/schema/listeners.ts
 import { type BrokerError, toBrokerError } from '../../src/errors.ts';
 import { createRecord, refuse } from '../../src/exchange.ts';
 import { createSiteGuard } from '../../src/listener/cross-site.ts';
-import { CallerConnection, type ConnectionHost } from '../../src/listener/http1/caller-connection.ts';
+import { CallerConnection } from '../../src/listener/http1/caller-connection.ts';
+import type { ConnectionHost } from '../../src/listener/http1/connection-host.ts';
 import { checkRequestHead } from '../../src/listener/request-head.ts';
 import { checkTarget } from '../../src/listener/target.ts';
 import type { CallerRequest, Reply } from '../../src/message.ts';
@@ -15,6 +16,7 @@ import { outboundFields } from '../../src/upstream/fields.ts';
 import { forward } from '../../src/upstream/forward.ts';
 import { type ConnectionOwner, Http1Connection } from '../../src/upstream/http1/connection.ts';
 import { Http1Flow } from '../../src/upstream/http1/flow.ts';
+import { READ_BYTES } from '../../src/wire/inlet.ts';
 import { type FramedRequest, frame } from '../helpers/message-framing.ts';
 import { FakeSocket } from './fake-socket.ts';
 
@@ -33,6 +35,7 @@ export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 const LISTENER = listenerSchema.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'] });
 const LIMITS = LISTENER.limits;
+const READ_MEMORY = Buffer.alloc(READ_BYTES);
 const checkSite = createSiteGuard(LISTENER);
 const HOUR = 3_600_000;
 
@@ -59,17 +62,34 @@ export async function runEngine(
     answered: socket.written,
     closed: socket.destroyed || !socket.writable,
   };
-  connection.destroy();
+  connection.breakOff(false);
   await upstream.close();
   return outcome;
 }
 
 async function send(request: CallerRequest, reply: Reply, connections: UpstreamConnections): Promise<void> {
-  const outbound = { host: 'upstream', dropAuthorization: true, requestId: request.id, traceparent: '-', via: true, forwarded: [] };
+  const outbound = {
+    host: 'upstream',
+    dropAuthorization: true,
+    requestId: request.id,
+    traceparent: '-',
+    via: true,
+    forwarded: [],
+    upgrade: undefined,
+  };
   const fields = () => outboundFields(request.fields, { ...outbound, inject: ['Authorization', 'Bearer our-token'] });
   const { target, body } = request;
   try {
-    await forward(request, reply, { connections, target, fields, body, rewriteLocation: undefined, token: undefined, replayBuffer: 0 });
+    await forward(request, reply, {
+      connections,
+      target,
+      fields,
+      body,
+      upgrade: undefined,
+      rewriteLocation: undefined,
+      token: undefined,
+      replayBuffer: 0,
+    });
   } catch (error) {
     answerFailure(toBrokerError(error), request, reply);
   }
@@ -83,6 +103,7 @@ function hostOf(handle: (request: CallerRequest, reply: Reply) => void): Connect
   return {
     limits: LIMITS,
     draining: false,
+    readMemory: READ_MEMORY,
     peerOf: () => ({ address: '127.0.0.1', encrypted: false, certificate: undefined }),
     check(head) {
       const checked = checkRequestHead(head, LIMITS);

@@ -21,7 +21,7 @@ export async function overSockets({ bytes }: Case, random: Random, { address, or
   const pieces = random.split(bytes);
   const expected = await runEngine(pieces);
   const before = origin.requests.length;
-  const wanted = expected.forwarded.filter(({ head }) => /^\S+ \/api[/?]/.test(head));
+  const wanted = expected.forwarded.filter(({ head }) => /^\S+ \/api[/? ]/.test(head));
   const connection = await openRaw(address());
   for (const piece of pieces) connection.write(piece);
   const answered = (text: string) => [...text.matchAll(/HTTP\/1\.1 (?!1\d\d)\d{3} /g)].length;
