@@ -63,8 +63,10 @@ export interface CallerRequest {
   readonly method: string;
   /** Path and query, byte for byte as received. */
   readonly target: string;
-  /** The `Host` name without its port, lower-case; `""` for HTTP/1.0 without one. */
+  /** The name that was asked for, without its port, lower-case; `""` for HTTP/1.0 without one. */
   readonly host: string;
+  /** Host and port of a target that was a whole URL, as forward proxies are sent; `Host` says nothing then (RFC 9112 §3.2.2). */
+  readonly authority: string | undefined;
   readonly fields: Fields;
   /** `undefined` when the message has no body. */
   readonly body: Body | undefined;

@@ -89,7 +89,7 @@ export class BrokerStages implements Stages {
     const outbound = {
       host,
       // An application's own credentials pass only where no token takes their place and they were not meant for us.
-      dropAuthorization: token !== undefined || caller.method === 'basic' || this.#isOurs(request),
+      dropAuthorization: token !== undefined || (request.authority === undefined && this.#isOurs(request, caller)),
       credentialsField,
       requestId: request.id,
       traceparent: this.#traceparent(fieldValue(fields, 'traceparent')),
@@ -115,7 +115,8 @@ export class BrokerStages implements Stages {
   }
 
   /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
-  #isOurs(request: CallerRequest): boolean {
+  #isOurs(request: CallerRequest, caller: Caller): boolean {
+    if (caller.method === 'basic') return true;
     const ways = this.#parts.config.listeners[request.listener]?.authenticate;
     if (!ways?.includes('basic') && !ways?.includes('basic-passthrough')) return false;
     const authorization = fieldValue(request.fields, 'authorization');
@@ -151,7 +152,7 @@ function forwardedFields(request: CallerRequest): Fields {
   const { address, encrypted } = request.peer;
   const proto = encrypted ? 'https' : 'http';
   const node = address.includes(':') ? `"[${address}]"` : address === '' ? 'unknown' : address;
-  const host = fieldValue(request.fields, 'host') ?? '';
+  const host = request.authority ?? fieldValue(request.fields, 'host') ?? '';
   return [
     'forwarded',
     `for=${node};proto=${proto};host="${host}"`,

@@ -4,10 +4,10 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError } from '../errors.ts';
-import { type CallerRequest, fieldValue } from '../message.ts';
+import type { CallerRequest } from '../message.ts';
 import { isBasic, parseBasic } from './basic.ts';
 import type { Caller, Verdict } from './caller.ts';
-import { BASIC_CHALLENGE } from './challenge.ts';
+import { BASIC_CHALLENGE, challengeFor, credentialsOf } from './challenge.ts';
 import { createCertificateCheck } from './mtls.ts';
 import { createPasswordCheck, type PasswordCheck } from './password-check.ts';
 
@@ -38,8 +38,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const acceptsAnonymous = options.listener.authenticate.includes('anonymous');
   const takesBasic = options.listener.authenticate.some((way) => way === 'basic' || way === 'basic-passthrough');
 
-  const callerOf = (verdict: Verdict): Caller => {
-    if (verdict === 'refused') throw unauthenticated(takesBasic);
+  const callerOf = (verdict: Verdict, request: CallerRequest): Caller => {
+    if (verdict === 'refused') throw unauthenticated(takesBasic, request);
     return verdict;
   };
 
@@ -47,9 +47,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     for (const way of ways) {
       const finding = way(request);
       if (finding === 'none') continue;
-      return typeof finding === 'object' && 'then' in finding ? finding.then(callerOf) : callerOf(finding);
+      return typeof finding === 'object' && 'then' in finding
+        ? finding.then((verdict) => callerOf(verdict, request))
+        : callerOf(finding, request);
     }
-    return callerOf(acceptsAnonymous ? ANONYMOUS : 'refused');
+    return callerOf(acceptsAnonymous ? ANONYMOUS : 'refused', request);
   };
 }
 
@@ -70,14 +72,14 @@ function wayOf(name: ListenerConfig['authenticate'][number], options: Authentica
 /** Another scheme is the application's own affair with the upstream, so it does not keep a caller from being anonymous. */
 function basicWay(check: PasswordCheck): Way {
   return (request) => {
-    const authorization = fieldValue(request.fields, 'authorization');
+    const authorization = credentialsOf(request);
     return authorization !== undefined && isBasic(authorization) ? check(authorization) : 'none';
   };
 }
 
 /** Whoever it says it is: the authorization server judges, when the token is made from these credentials. */
 function passthroughWay(request: CallerRequest): Verdict | 'none' {
-  const authorization = fieldValue(request.fields, 'authorization');
+  const authorization = credentialsOf(request);
   if (authorization === undefined || !isBasic(authorization)) return 'none';
   return parseBasic(authorization) === undefined ? 'refused' : PASSED_THROUGH;
 }
@@ -92,12 +94,9 @@ function mtlsWay(callers: AuthenticatorOptions['callers'], clock: Clock): Way {
 }
 
 /** One text for every reason: which part was wrong is nobody's business but the log's. */
-function unauthenticated(takesBasic: boolean): BrokerError {
+function unauthenticated(takesBasic: boolean, request: CallerRequest): BrokerError {
   return takesBasic
-    ? new BrokerError('CALLER_UNAUTHENTICATED', 'the credentials are missing or wrong: send those of a configured caller', {
-        stage: 'caller',
-        fields: ['WWW-Authenticate', BASIC_CHALLENGE],
-      })
+    ? challengeFor(request, 'the credentials are missing or wrong: send those of a configured caller', BASIC_CHALLENGE)
     : new BrokerError('CALLER_UNAUTHENTICATED', 'the client certificate is missing or not accepted: present that of a configured caller', {
         stage: 'caller',
         status: 403,

@@ -1,10 +1,10 @@
 /** The caller's own credentials, where a token is made from them: found in the request, never judged here. */
 
 import type { OwnCredentialsPlace } from '../config/own-credentials.ts';
-import { BrokerError } from '../errors.ts';
+import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue } from '../message.ts';
 import { parseBasic } from './basic.ts';
-import { BASIC_CHALLENGE } from './challenge.ts';
+import { BASIC_CHALLENGE, challengeFor, credentialsOf } from './challenge.ts';
 
 /** What a caller brings. Its secret stands in no message, and is held only as long as a token made from it. */
 export interface OwnCredentials {
@@ -29,20 +29,22 @@ export interface OwnCredentialsOptions {
 
 export function readOwnCredentials({ place, isSaml, listeners }: OwnCredentialsOptions): ReadOwnCredentials {
   const { challenge, refusedChallenge, missing } = wordsOf(place);
-  const refusal = (cause: unknown) =>
-    unauthenticated('the authorization server does not accept the credentials: send others, or try again later', refusedChallenge, cause);
   const find = finderOf(place, isSaml);
   return (request) => {
     const found = listeners.has(request.listener) ? find(request) : undefined;
-    if (found === undefined) throw unauthenticated(missing, challenge);
-    return { ...found, refusal };
+    // Only Basic is a proxy's to ask for: a token is the application's own, wherever the request was sent.
+    const asked = { authority: place.in === 'basic' ? request.authority : undefined };
+    if (found === undefined) throw challengeFor(asked, missing, challenge);
+    return { ...found, refusal: (cause) => challengeFor(asked, NOT_ACCEPTED, refusedChallenge, cause) };
   };
 }
+
+const NOT_ACCEPTED = 'the authorization server does not accept the credentials: send others, or try again later';
 
 type Found = Pick<OwnCredentials, 'username' | 'secret'>;
 
 function finderOf(place: OwnCredentialsPlace, isSaml: boolean): (request: CallerRequest) => Found | undefined {
-  if (place.in === 'basic') return ({ fields }) => basicOf(fieldValue(fields, 'authorization') ?? '');
+  if (place.in === 'basic') return (request) => basicOf(credentialsOf(request) ?? '');
   if (place.in === 'bearer') return ({ fields }) => tokenOf(/^bearer +(\S+)$/i.exec(fieldValue(fields, 'authorization') ?? '')?.[1]);
   const name = place.field.toLowerCase();
   const read = isSaml ? assertionOf : tokenOf;
@@ -109,8 +111,4 @@ function wordsOf(place: OwnCredentialsPlace): Words {
       };
     }
   }
-}
-
-function unauthenticated(message: string, challenge: string, cause?: unknown): BrokerError {
-  return new BrokerError('CALLER_UNAUTHENTICATED', message, { stage: 'caller', cause, fields: ['WWW-Authenticate', challenge] });
 }

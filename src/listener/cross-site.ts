@@ -5,8 +5,16 @@ import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError } from '../errors.ts';
 import type { Fields } from '../message.ts';
 
-/** Throws CALLER_FORBIDDEN. `host` is lower-case and without a port, `""` where an HTTP/1.0 request has none. */
-export type SiteGuard = (head: { readonly host: string; readonly fields: Fields }) => void;
+export interface NamedSite {
+  /** Lower-case and without a port, `""` where an HTTP/1.0 request has none. */
+  readonly host: string;
+  /** The target was a whole URL: a page cannot have one sent here by what its own name resolves to. */
+  readonly isWhole: boolean;
+  readonly fields: Fields;
+}
+
+/** Throws CALLER_FORBIDDEN. */
+export type SiteGuard = (named: NamedSite) => void;
 
 export function createSiteGuard(listener: ListenerConfig): SiteGuard {
   const acceptsHost = hostCheck(listener);
@@ -14,8 +22,9 @@ export function createSiteGuard(listener: ListenerConfig): SiteGuard {
   const acceptsAnonymous = listener.authenticate.includes('anonymous');
   const hosts = hostNames(listener);
   const acceptsOrigin = (host: string) => isLoopbackHost(host) || hosts?.has(host) === true;
-  return ({ host, fields }) => {
-    if (!acceptsHost(host)) throw forbidden('the listener does not accept this "Host": use an accepted name, or add it to "hosts"');
+  return ({ host, isWhole, fields }) => {
+    const accepted = isWhole ? hosts === undefined || hosts.has(host) : acceptsHost(host);
+    if (!accepted) throw forbidden('the listener does not accept this "Host": use an accepted name, or add it to "hosts"');
     if (acceptsAnonymous) refuseCrossSite(fields, acceptsOrigin);
   };
 }

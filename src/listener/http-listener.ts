@@ -10,7 +10,7 @@ import { Deadlines } from '../wire/deadlines.ts';
 import { READ_BYTES } from '../wire/inlet.ts';
 import type { ParsedRequestHead } from '../wire/request-head.ts';
 import { bind } from './bind.ts';
-import { createSiteGuard } from './cross-site.ts';
+import { createSiteGuard, type SiteGuard } from './cross-site.ts';
 import { CallerConnection } from './http1/caller-connection.ts';
 import type { ConnectionHost } from './http1/connection-host.ts';
 import { type CheckedHead, checkRequestHead } from './request-head.ts';
@@ -44,7 +44,7 @@ export class HttpListener implements ConnectionHost {
   readonly #server: Server;
   readonly #connections = new Set<CallerConnection>();
   readonly #deadlines: Deadlines;
-  readonly #checkSite: (head: { host: string; fields: readonly string[] }) => void;
+  readonly #checkSite: SiteGuard;
   #draining = false;
   #onRested = (): void => {};
 
@@ -115,9 +115,10 @@ export class HttpListener implements ConnectionHost {
 
   check(head: ParsedRequestHead): CheckedHead {
     const checked = checkRequestHead(head, this.limits);
-    checkTarget(head.target);
-    this.#checkSite({ host: checked.host, fields: head.fields });
-    return checked;
+    const whole = checkTarget(head.target);
+    const host = whole?.host ?? checked.host;
+    this.#checkSite({ host, isWhole: whole !== undefined, fields: head.fields });
+    return whole === undefined ? checked : { ...checked, ...whole };
   }
 
   identify({ fields }: ParsedRequestHead): { id: string; listener: string } {

@@ -1,9 +1,9 @@
 /** Judges the head of a request on its raw fields, before any is merged or dropped: what could be read in two ways is refused. */
 
-import { isIPv6 } from 'node:net';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError, type ErrorCode } from '../errors.ts';
 import type { Fields } from '../message.ts';
+import { readHost } from './host.ts';
 
 export interface RequestHead {
   readonly method: string;
@@ -15,6 +15,10 @@ export interface RequestHead {
 
 /** What the checks learn on the way. `length` or `chunked` says how the body is framed; with neither there is none. */
 export interface CheckedHead {
+  /** Path and query. */
+  readonly target: string;
+  /** Host and port of a target that was a whole URL. */
+  readonly authority: string | undefined;
   /** Lower-case and without the port; `""` for HTTP/1.0 without a Host. */
   readonly host: string;
   readonly length: number | undefined;
@@ -53,7 +57,6 @@ const DECIDING_NAME_OF_LENGTH: Partial<Record<number, Unique>> = {
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5, each byte a character: all but control characters other than tab. */
 const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
-const HOST = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{0,5}))?$/;
 
 const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
@@ -83,11 +86,11 @@ export function checkRequestHead(head: RequestHead, limits: ListenerConfig['limi
   if (transferEncoding === undefined) {
     const length = contentLength === undefined ? undefined : readLength(contentLength);
     const upgrade = deciding.connection === '' || length ? undefined : upgradeOf(head, deciding.connection);
-    return { host, length, chunked: false, persistent, awaitsContinue, upgrade };
+    return { target, authority: undefined, host, length, chunked: false, persistent, awaitsContinue, upgrade };
   }
   if (contentLength !== undefined) throw invalid('the request has both "content-length" and "transfer-encoding": send one of them');
   checkTransferEncoding(transferEncoding, version);
-  return { host, length: undefined, chunked: true, persistent, awaitsContinue, upgrade: undefined };
+  return { target, authority: undefined, host, length: undefined, chunked: true, persistent, awaitsContinue, upgrade: undefined };
 }
 
 /** RFC 9112 §9.3. */
@@ -111,7 +114,10 @@ function optionsOf(connection: string): string[] {
 function checkMethod(method: string): void {
   if (method === 'GET' || method === 'POST') return;
   if (method === 'TRACE') throw invalid('TRACE is not allowed: it would show the token', 405, ['Allow', ALLOWED_METHODS]);
-  if (method === 'CONNECT') throw invalid('CONNECT is not supported: send requests for a path', 501);
+  if (method === 'CONNECT') {
+    // A tunnel would be opaque: no token could be put on what goes through it.
+    throw invalid('CONNECT is not supported: send the request itself, with an "http" URL; the route speaks https to its upstream', 501);
+  }
   if (!TOKEN.test(method)) throw invalid('the method is malformed: use one such as "GET"');
   // Methods are case-sensitive (RFC 9110 §9.1), but not everybody knows: "trace" must not reach one who reads it as TRACE.
   if (method !== method.toUpperCase()) throw invalid('the method is not in capitals: write one such as "GET"');
@@ -150,10 +156,9 @@ function hostOf(value: string | undefined, version: string): string {
     if (version === '1.0') return '';
     throw invalid('the field "host" is missing: HTTP/1.1 needs it');
   }
-  const [, host = '', port = ''] = HOST.exec(value) ?? [];
-  const isMalformed = host === '' || Number(port) > 65_535 || (host.startsWith('[') && !isIPv6(host.slice(1, -1)));
-  if (isMalformed) throw invalid('the field "host" is malformed: send a name or an address, and a port where there is one');
-  return host.toLowerCase();
+  const host = readHost(value);
+  if (host === undefined) throw invalid('the field "host" is malformed: send a name or an address, and a port where there is one');
+  return host;
 }
 
 /** RFC 9112 §6.3: a list, even of equal lengths, is refused, and so is what a number cannot hold exactly. */

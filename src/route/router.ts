@@ -17,7 +17,7 @@ interface RoutedCaller {
   readonly method: string;
 }
 
-type RoutedRequest = Pick<CallerRequest, 'listener' | 'host' | 'method' | 'target'>;
+type RoutedRequest = Pick<CallerRequest, 'listener' | 'host' | 'authority' | 'method' | 'target'>;
 
 export interface Router {
   /**
@@ -90,7 +90,8 @@ function moreSpecificFirst(a: Candidate, b: Candidate): number {
 
 /** What follows the prefix where path, host and listener fit; the caller and the method are not looked at. */
 function restFor({ route, host, listeners }: Candidate, request: RoutedRequest): string | undefined {
-  if (host !== undefined && host !== request.host) return undefined;
+  // Whose URLs pass through a forward proxy is said by name, not by what is left over.
+  if (host === undefined ? request.authority !== undefined : host !== request.host) return undefined;
   if (listeners !== undefined && !listeners.has(request.listener)) return undefined;
   return restWithin(route.prefix, request.target);
 }

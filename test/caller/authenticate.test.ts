@@ -40,6 +40,7 @@ function request(authorization?: string, presented?: PeerCertificate): CallerReq
     fields: authorization === undefined ? ['Accept', '*/*'] : ['Accept', '*/*', 'AUTHORIZATION', authorization],
     body: undefined,
     upgrade: undefined,
+    authority: undefined,
     peer: { address: '127.0.0.1', encrypted: presented !== undefined, certificate: presented },
     onAbandoned() {},
     abandoned: false,

@@ -34,11 +34,12 @@ const head = (more: object, fields: readonly string[] = []) =>
   refusalBy(() =>
     checkRequestHead({ method: 'GET', target: '/', version: '1.1', fields: ['Host', 'x', ...fields], ...more }, local.limits),
   );
-const caller = (authenticate: 'basic' | 'mtls') =>
+const caller = (authenticate: 'basic' | 'mtls', authority?: string) =>
   refusalBy(() =>
     createAuthenticator({ listener: { ...local, authenticate: [authenticate] }, callers: {} })({
       fields: [],
       peer: {},
+      authority,
     } as unknown as CallerRequest),
   );
 
@@ -67,6 +68,7 @@ const UNUSUAL = [
   refusalOf(new WireError('target', 'too long')),
   refusalOf(new WireError('version', 'not supported')),
   caller('mtls'),
+  caller('basic', 'api.example'),
 ];
 
 const AT_UPSTREAM = [

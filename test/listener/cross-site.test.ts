@@ -8,10 +8,10 @@ type Parts = { address?: string; authenticate?: string[]; hosts?: string[] };
 
 const guardFor = (parts: Parts) => createSiteGuard(listener.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'], ...parts }));
 
-function passes(parts: Parts, host: string, fields: Fields = []): boolean {
+function passes(parts: Parts, host: string, fields: Fields = [], isWhole = false): boolean {
   const guard = guardFor(parts);
   try {
-    guard({ host, fields });
+    guard({ host, isWhole, fields });
     return true;
   } catch (error) {
     const { code, status, stage, close } = error as BrokerError;
@@ -21,6 +21,13 @@ function passes(parts: Parts, host: string, fields: Fields = []): boolean {
 }
 
 describe('site guard', () => {
+  test('takes any host of a whole URL, which no page can have sent here, unless "hosts" says which', () => {
+    expect(passes({}, 'api.example', [], true)).toBe(true);
+    expect(passes({ hosts: ['api.example'] }, 'api.example', [], true)).toBe(true);
+    expect(passes({ hosts: ['api.example'] }, 'other.example', [], true)).toBe(false);
+    expect(passes({}, 'api.example', ['Origin', 'http://evil.example'], true)).toBe(false);
+  });
+
   test.each(['localhost', 'app.localhost', '127.0.0.1', '127.8.9.1', '[::1]'])(
     'accepts the loopback host "%s" for anonymous callers',
     (host) => {

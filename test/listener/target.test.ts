@@ -87,8 +87,17 @@ describe('request target', () => {
   test.each([
     ['an empty target', '', 'begin it with "/"'],
     ['an asterisk', '*', '"*"'],
-    ['a whole URL', 'http://h.example/x', 'whole URL'],
-    ['a whole URL in capitals', 'HTTPS://h.example', 'whole URL'],
+    ['a URL of another scheme', 'ftp://h.example/x', 'does not begin with "/"'],
+    ['a URL without a host', 'http:///x', 'malformed'],
+    ['a URL with a user', 'http://u@h.example/x', 'user'],
+    ['a URL with a user and a password', 'http://u:p@h.example/x', 'user'],
+    ['a URL with a broken host', 'http://h example/x', 'malformed'],
+    ['a URL with a broken address', 'http://[::1/x', 'malformed'],
+    ['a URL with a broken port', 'http://h.example:99999/x', 'malformed'],
+    ['a URL with a port that is none', 'http://h.example:8o/x', 'malformed'],
+    ['a URL with a backslash for a slash', 'http://h.example\\x', '%5C'],
+    ['a URL with a fragment', 'http://h.example#f', 'fragment'],
+    ['a URL with a dot segment', 'http://h.example/a/../b', 'dot segment'],
     ['a host and a port', 'h.example:443', 'does not begin with "/"'],
     ['a relative path', 'a/b', 'does not begin with "/"'],
     ['a query alone', '?a', 'does not begin with "/"'],
@@ -164,5 +173,21 @@ describe('request target', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  test.each([
+    ['http://h.example/a?b', { authority: 'h.example', host: 'h.example', target: '/a?b' }],
+    ['HTTPS://H.Example:8443/a', { authority: 'H.Example:8443', host: 'h.example', target: '/a' }],
+    ['http://h.example', { authority: 'h.example', host: 'h.example', target: '/' }],
+    ['http://h.example?b', { authority: 'h.example', host: 'h.example', target: '/?b' }],
+    ['http://[::1]:80//a//b', { authority: '[::1]:80', host: '[::1]', target: '//a//b' }],
+    ['http://h.example/a?u=http://x@y/', { authority: 'h.example', host: 'h.example', target: '/a?u=http://x@y/' }],
+  ])('H08 takes the whole URL %s apart, its path and query byte for byte', (url, parts) => {
+    expect(checkTarget(url)).toEqual(parts);
+  });
+
+  test('says nothing of the usual form', () => {
+    expect(checkTarget('/a?b')).toBeUndefined();
+    expect(checkTarget('/a%2fb')).toBeUndefined();
   });
 });

@@ -26,6 +26,7 @@ const ANONYMOUS = { name: 'anonymous', method: 'anonymous' };
 const request = (target: string, parts: { method?: string; host?: string; listener?: string } = {}) => ({
   listener: 'local',
   host: 'localhost',
+  authority: undefined,
   method: 'GET',
   target,
   ...parts,

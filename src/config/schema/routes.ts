@@ -33,7 +33,7 @@ export const route = z.strictObject({
     .describe(
       "Prefix by whole segments; the longest that this caller may use wins. It is replaced by the upstream's path; what follows passes byte for byte.",
     ),
-  host: hostName.optional().describe('Only requests for this Host name, on any port.'),
+  host: hostName.optional().describe('Only requests for this Host name, on any port; needed for whole URLs, as forward proxies are sent.'),
   methods: z
     .array(methodName)
     .min(1, 'is an empty list; remove it for every method')

@@ -186,7 +186,7 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
     } catch (error) {
       return this.#refuse(toBrokerError(error, 'listener'), head);
     }
-    const { length, chunked, host, persistent, awaitsContinue, upgrade } = checked;
+    const { target, authority, length, chunked, host, persistent, awaitsContinue, upgrade } = checked;
     if (!persistent) this.#closing = true;
     const body = chunked || (length ?? 0) > 0 ? new CallerBody(length, this) : undefined;
     this.#body = body;
@@ -195,9 +195,10 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
     this.#lingerBytes = LINGER_BYTES;
     this.#awaitsContinue = awaitsContinue;
     this.#peer ??= this.#host.peerOf(this.#socket);
-    const { method, target, fields } = head;
+    const { method, fields } = head;
     const { id, listener } = this.#host.identify(head);
-    this.#request = new HttpRequest({ id, listener, method, target, host, fields, body, upgrade: this.#tunnel, peer: this.#peer });
+    const peer = this.#peer;
+    this.#request = new HttpRequest({ id, listener, method, target, host, authority, fields, body, upgrade: this.#tunnel, peer });
     this.#reply = new CallerReply(this, head, awaitsContinue);
     this.#host.handle(this.#request, this.#reply);
   }

@@ -11,6 +11,7 @@ export class HttpRequest implements CallerRequest {
   readonly method: string;
   readonly target: string;
   readonly host: string;
+  readonly authority: string | undefined;
   readonly fields: Fields;
   readonly body: CallerBody | undefined;
   readonly upgrade: Upgrade | undefined;
@@ -24,6 +25,7 @@ export class HttpRequest implements CallerRequest {
     this.method = facts.method;
     this.target = facts.target;
     this.host = facts.host;
+    this.authority = facts.authority;
     this.fields = facts.fields;
     this.body = facts.body;
     this.upgrade = facts.upgrade;
