@@ -10,11 +10,9 @@ import { Deadlines } from '../wire/deadlines.ts';
 import { READ_BYTES } from '../wire/inlet.ts';
 import type { ParsedRequestHead } from '../wire/request-head.ts';
 import { bind } from './bind.ts';
-import { createSiteGuard, type SiteGuard } from './cross-site.ts';
+import { createHeadCheck, type HeadCheck } from './head-check.ts';
 import { CallerConnection } from './http1/caller-connection.ts';
 import type { ConnectionHost } from './http1/connection-host.ts';
-import { type CheckedHead, checkRequestHead } from './request-head.ts';
-import { checkTarget } from './target.ts';
 import { followTlsFiles, presentedCertificate, tlsOptions } from './tls.ts';
 
 export interface HttpListenerParts {
@@ -39,12 +37,12 @@ const IDLE_GRACE_MS = 300;
 
 export class HttpListener implements ConnectionHost {
   readonly limits: ListenerConfig['limits'];
+  readonly check: HeadCheck;
   readonly readMemory = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #parts: HttpListenerParts;
   readonly #server: Server;
   readonly #connections = new Set<CallerConnection>();
   readonly #deadlines: Deadlines;
-  readonly #checkSite: SiteGuard;
   #draining = false;
   #onRested = (): void => {};
 
@@ -52,7 +50,7 @@ export class HttpListener implements ConnectionHost {
     this.#parts = parts;
     this.limits = parts.config.limits;
     this.#deadlines = new Deadlines(Math.min(this.limits.headTimeout, this.limits.idleTimeout));
-    this.#checkSite = createSiteGuard(parts.config);
+    this.check = createHeadCheck(parts.config);
     this.#server = this.#createServer();
     this.#server.maxConnections = this.limits.maxConnections;
   }
@@ -111,14 +109,6 @@ export class HttpListener implements ConnectionHost {
       certificate:
         authenticate.includes('mtls') && tls ? presentedCertificate(socket as TLSSocket, this.#parts.readCertificate) : undefined,
     };
-  }
-
-  check(head: ParsedRequestHead): CheckedHead {
-    const checked = checkRequestHead(head, this.limits);
-    const whole = checkTarget(head.target);
-    const host = whole?.host ?? checked.host;
-    this.#checkSite({ host, isWhole: whole !== undefined, fields: head.fields });
-    return whole === undefined ? checked : { ...checked, ...whole };
   }
 
   identify({ fields }: ParsedRequestHead): { id: string; listener: string } {

@@ -2,13 +2,11 @@
 
 import type { OnReadOpts } from 'node:net';
 import { listener as listenerSchema } from '../../src/config/schema/listeners.ts';
-import { type BrokerError, toBrokerError } from '../../src/errors.ts';
+import { BrokerError, toBrokerError } from '../../src/errors.ts';
 import { createRecord, refuse } from '../../src/exchange.ts';
-import { createSiteGuard } from '../../src/listener/cross-site.ts';
+import { createHeadCheck } from '../../src/listener/head-check.ts';
 import { CallerConnection } from '../../src/listener/http1/caller-connection.ts';
 import type { ConnectionHost } from '../../src/listener/http1/connection-host.ts';
-import { checkRequestHead } from '../../src/listener/request-head.ts';
-import { checkTarget } from '../../src/listener/target.ts';
 import type { CallerRequest, Reply } from '../../src/message.ts';
 import type { UpstreamConnections } from '../../src/upstream/connections.ts';
 import type { Dialed, Dialer } from '../../src/upstream/dial.ts';
@@ -36,7 +34,7 @@ export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LISTENER = listenerSchema.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'] });
 const LIMITS = LISTENER.limits;
 const READ_MEMORY = Buffer.alloc(READ_BYTES);
-const checkSite = createSiteGuard(LISTENER);
+const check = createHeadCheck(LISTENER);
 const HOUR = 3_600_000;
 
 /** @param answer what the upstream says to each whole request; with `end`, and then closes */
@@ -80,6 +78,8 @@ async function send(request: CallerRequest, reply: Reply, connections: UpstreamC
   const fields = () => outboundFields(request.fields, { ...outbound, inject: ['Authorization', 'Bearer our-token'] });
   const { target, body } = request;
   try {
+    // As where no route sets a host.
+    if (request.authority !== undefined) throw new BrokerError('ROUTE_NOT_FOUND', 'no route', { stage: 'route' });
     await forward(request, reply, {
       connections,
       target,
@@ -105,12 +105,7 @@ function hostOf(handle: (request: CallerRequest, reply: Reply) => void): Connect
     draining: false,
     readMemory: READ_MEMORY,
     peerOf: () => ({ address: '127.0.0.1', encrypted: false, certificate: undefined }),
-    check(head) {
-      const checked = checkRequestHead(head, LIMITS);
-      checkTarget(head.target);
-      checkSite({ host: checked.host, fields: head.fields });
-      return checked;
-    },
+    check,
     identify: () => ({ id: 'fuzz', listener: 'fuzz' }),
     handle,
     refuse: answerFailure,
