@@ -2,7 +2,7 @@
 
 import type { OnReadOpts } from 'node:net';
 import { listener as listenerSchema } from '../../src/config/schema/listeners.ts';
-import { BrokerError, toBrokerError } from '../../src/errors.ts';
+import { type BrokerError, toBrokerError } from '../../src/errors.ts';
 import { createRecord, refuse } from '../../src/exchange.ts';
 import { createHeadCheck } from '../../src/listener/head-check.ts';
 import { CallerConnection } from '../../src/listener/http1/caller-connection.ts';
@@ -78,8 +78,6 @@ async function send(request: CallerRequest, reply: Reply, connections: UpstreamC
   const fields = () => outboundFields(request.fields, { ...outbound, inject: ['Authorization', 'Bearer our-token'] });
   const { target, body } = request;
   try {
-    // As where no route sets a host.
-    if (request.authority !== undefined) throw new BrokerError('ROUTE_NOT_FOUND', 'no route', { stage: 'route' });
     await forward(request, reply, {
       connections,
       target,
