@@ -58,3 +58,32 @@ describe('pipelining', () => {
     expect(await connection.closed).toBe('fin');
   });
 });
+
+describe('a caller that goes away', () => {
+  test('S07 is noticed also when the end of its body was paused', async () => {
+    let left = () => {};
+    const gone = new Promise<void>((resolve) => (left = resolve));
+    let wake = () => {};
+    const whole = new Promise<void>((resolve) => (wake = resolve));
+    server = await startListener((request) => {
+      const { body } = request;
+      request.onAbandoned(left);
+      body?.pipe({
+        chunk: () => body.pause(),
+        end() {
+          setImmediate(() => {
+            body.resume();
+            wake();
+          });
+        },
+        fail() {},
+      });
+    });
+    const connection = await openRaw(server.address);
+    connection.write('POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody');
+    await whole;
+    connection.reset();
+    await gone;
+    expect(server.listener.openConnections).toBe(0);
+  });
+});

@@ -240,7 +240,8 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
     if (this.#state !== 'busy') return;
     this.#request = undefined;
     this.#reply = undefined;
-    if (this.#body !== undefined) this.#inlet.lend(false);
+    if (this.#body !== undefined) this.#body.paused = false;
+    this.#inlet.lend(false);
     this.#body = undefined;
     if (this.closing) return this.#linger();
     this.#tunnel = undefined;

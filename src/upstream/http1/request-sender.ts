@@ -84,9 +84,8 @@ export class RequestSender implements BodySink {
 
   /** The upstream takes bytes again. */
   onRoom(): void {
-    if (this.#over) return;
     this.#body?.resume();
-    this.#events.progressed();
+    if (!this.#over) this.#events.progressed();
   }
 
   /** Nobody wants the rest of the body. */
