@@ -4,7 +4,7 @@ import type { AccessRecord } from './exchange.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { GrantObserver, TokenObserver } from './token/observer.ts';
-import type { StoreObserver } from './token/store/redis.ts';
+import type { StoreObserver } from './token/store/shared-store.ts';
 
 /** A server that makes up thousands of scopes shall not fill the log. */
 const MAX_SCOPE = 1_000;
@@ -81,9 +81,9 @@ export function reportStore(log: Log, metrics: Metrics): StoreObserver {
       metrics.storeUp.set(1);
       log.info('store recovered');
     },
-    unreadable() {
+    unreadable(reason, first) {
       metrics.storeUnreadable.inc();
-      log.warn('store entry unreadable: treated as missing');
+      if (first) log.warn({ reason }, 'store entry unreadable: treated as missing');
     },
   };
 }

@@ -11,8 +11,9 @@ import { Refusals } from './refusals.ts';
 import { type Lifetime, planLifetime } from './renewal.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { TokenSource, Waiter } from './source.ts';
-import type { StoredToken, TokenStore } from './store/store.ts';
-import { Token } from './token.ts';
+import { isTurn, noStore, type StoredToken, type TokenStore, type Turn } from './store/store.ts';
+import { fromStored, isWorthTaking, toStored } from './stored.ts';
+import type { Token } from './token.ts';
 
 export interface CachedTokenParts {
   /** The token's name in the config. */
@@ -25,9 +26,6 @@ export interface CachedTokenParts {
   readonly observer: TokenObserver;
   readonly clock: Clock;
 }
-
-/** Clocks of one fleet differ a little; the hard margin covers as much. */
-const CLOCK_SKEW_MS = 2_000;
 
 interface Held extends Lifetime {
   readonly token: Token;
@@ -166,26 +164,21 @@ export class CachedToken implements TokenSource {
   }
 
   async #fetch(serves: (stored: StoredToken) => boolean): Promise<Token> {
-    const { identity } = this.#parts;
-    const token = (await this.#fromStore(identity, serves)) ?? (await this.#fromGrant(identity));
+    const { identity, store = noStore, name, observer, renew } = this.#parts;
+    const hasNone = () => this.#held === undefined || !this.mayBeSent(this.#held.token);
+    const found = await store.obtain(identity, (stored) => serves(stored) && isWorthTaking(stored, hasNone(), renew, this.#clock));
+    if (isTurn(found)) return this.#use(await this.#fromGrant(found), identity, serves);
+    const token = fromStored(found, renew, this.#clock);
+    observer.shared(name, token);
+    return this.#use(token, identity, serves);
+  }
+
+  #use(token: Token, identity: string, serves: (stored: StoredToken) => boolean): Token | Promise<Token> {
     // Whose token this is has changed on the way.
     return identity === this.#parts.identity ? this.#hold(token, identity) : this.#fetch(serves);
   }
 
-  async #fromStore(identity: string, serves: (stored: StoredToken) => boolean): Promise<Token | undefined> {
-    const { store, name, observer, renew } = this.#parts;
-    const stored = await store?.read(identity);
-    if (stored === undefined || !serves(stored)) return undefined;
-    const token = new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, this.#clock);
-    // Its replica's clock is ahead of ours: how old it is cannot be told, and it might have ended.
-    if (stored.requestedAt - this.#clock.now() > CLOCK_SKEW_MS) return undefined;
-    // Only one that would not have to be renewed at once is worth taking over: else nobody ever renews.
-    if (token.ageMs(this.#clock) >= planLifetime(token.lifetimeMs, renew, 1).renewAtAge) return undefined;
-    observer.shared(name, token);
-    return token;
-  }
-
-  async #fromGrant(identity: string): Promise<Token> {
+  async #fromGrant(turn: Turn): Promise<Token> {
     const { grant, name, observer } = this.#parts;
     const pauseMs = this.#grantedAt + this.#parts.renew.minInterval - this.#clock.monotonic();
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
@@ -200,9 +193,10 @@ export class CachedToken implements TokenSource {
       this.#memory.forget();
       this.#grantedAt = this.#clock.monotonic();
       observer.granted(name, token, this.#grantedAt - startedAt);
-      this.#share(token, identity);
+      this.#share(token, turn);
       return token;
     } catch (error) {
+      turn.giveUp();
       throw this.#fail(toAuthorizationServerError(error), changes);
     }
   }
@@ -219,10 +213,9 @@ export class CachedToken implements TokenSource {
     return error;
   }
 
-  #share(token: Token, identity: string): void {
-    const stored: StoredToken = { value: token.reveal(), requestedAt: token.requestedAt, lifetimeMs: token.lifetimeMs, scope: token.scope };
+  #share(token: Token, turn: Turn): void {
     const { unusableAtAge } = planLifetime(token.lifetimeMs, this.#parts.renew, 0);
-    void this.#parts.store?.write(identity, stored, Math.floor(unusableAtAge - token.ageMs(this.#clock)));
+    turn.share(toStored(token), Math.floor(unusableAtAge - token.ageMs(this.#clock)));
   }
 
   #hold(token: Token, identity: string): Token {

@@ -22,7 +22,9 @@ import type { GrantObserver, TokenObserver } from './observer.ts';
 import { fillIn } from './own-credentials.ts';
 import { RefusedCredentials } from './refused-credentials.ts';
 import type { TokenSource } from './source.ts';
-import { RedisStore, type StoreObserver } from './store/redis.ts';
+import { redisStore } from './store/redis.ts';
+import type { StoreObserver } from './store/shared-store.ts';
+import type { TokenStore } from './store/store.ts';
 
 export interface TokensOptions {
   readonly config: Config;
@@ -49,14 +51,14 @@ export class Tokens {
   /** By the server's identity: two names of the config may stand for one. */
   readonly #refused = new Map<string, RefusedCredentials>();
   readonly #digest = createKeyedDigest();
-  readonly #store: RedisStore | undefined;
+  readonly #store: TokenStore | undefined;
   readonly #forget: (() => void)[] = [];
   readonly #config: Config;
 
   constructor(options: TokensOptions) {
     const { config, clock } = options;
     this.#config = config;
-    this.#store = config.store === undefined ? undefined : new RedisStore(config.store, options.storeObserver, clock);
+    this.#store = config.store === undefined ? undefined : redisStore(config.store, options.storeObserver, clock);
     for (const [name, server] of Object.entries(config.authorizationServers))
       this.#servers.set(name, new AuthorizationServer(server, clock));
     for (const [name, token] of Object.entries(config.tokens)) {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
-import type { StoredToken, TokenStore } from '../../src/token/store/store.ts';
 import { cachedTokenRig as rig } from '../helpers/cached-token.ts';
-import { FakeClock, settle } from '../helpers/fake-clock.ts';
+import { settle } from '../helpers/fake-clock.ts';
+import { memoryStore } from '../helpers/memory-store.ts';
 
 const permanent = () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_client'));
 const dead = () => Promise.reject(new AuthorizationServerError('transient', 'econnrefused', { retryAfterMs: 1 }));
@@ -207,12 +207,7 @@ describe('cached token', () => {
   });
 
   test('C02 a token is not served any more when the user name that it was obtained for has changed', async () => {
-    const written: string[] = [];
-    const store: TokenStore = {
-      read: async () => undefined,
-      write: async (identity) => void written.push(identity),
-      close: async () => {},
-    };
+    const store = memoryStore();
     const { cached, become, answerWith } = rig({ store });
     expect((await cached.get()).reveal()).toBe('token-1');
     become('bob');
@@ -226,13 +221,7 @@ describe('cached token', () => {
     answer();
     // The token that came was bob's: it is dropped, and another one asked for.
     expect((await waiting).reveal()).toBe('token-3');
-    expect(written).toEqual(['alice', 'bob', 'carol']);
-  });
-
-  test('a token in the store that was asked for in the future is not trusted: its age cannot be told', async () => {
-    const stored: StoredToken = { value: 'ahead', requestedAt: new FakeClock().now() + 300_000, lifetimeMs: 100_000 };
-    const { cached } = rig({ store: { read: async () => stored, write: async () => {}, close: async () => {} } });
-    expect((await cached.get()).reveal()).toBe('token-1');
+    expect(store.shared.map(({ identity }) => identity)).toEqual(['alice', 'bob', 'carol']);
   });
 
   test('a refused resource owner is left alone for ten minutes', async () => {
@@ -245,20 +234,6 @@ describe('cached token', () => {
     await clock.advance(1_000);
     await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
     expect(grants()).toBe(2);
-  });
-
-  test('takes a token from the store instead of a grant, and gives a granted one to it', async () => {
-    const written: StoredToken[] = [];
-    const store: TokenStore = {
-      read: async () => written.at(-1),
-      write: async (_identity, token) => void written.push(token),
-      close: async () => {},
-    };
-    const first = rig({ store });
-    await first.cached.get();
-    const second = rig({ store });
-    expect((await second.cached.get()).reveal()).toBe('token-1');
-    expect(second.grants()).toBe(0);
   });
 
   test('leaves no timer behind when closed', async () => {

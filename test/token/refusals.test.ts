@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
 import { cachedTokenRig } from '../helpers/cached-token.ts';
+import { memoryStore } from '../helpers/memory-store.ts';
 
 describe('a token that an upstream refused', () => {
   test('is replaced by one grant, however many ask at once or a moment later', async () => {
@@ -38,13 +39,9 @@ describe('a token that an upstream refused', () => {
   });
 
   test('has no replacement in a store that holds the same token', async () => {
-    const { cached, clock } = cachedTokenRig({
-      store: {
-        read: async () => ({ value: 'stored', requestedAt: clock.now(), lifetimeMs: 100_000 }),
-        write: async () => {},
-        close: async () => {},
-      },
-    });
+    const store = memoryStore();
+    const { cached, clock } = cachedTokenRig({ store });
+    store.held.set('alice', { value: 'stored', requestedAt: clock.now(), lifetimeMs: 100_000 });
     const refused = await cached.get();
     expect((await cached.replace(refused))?.reveal()).toBe('token-1');
   });

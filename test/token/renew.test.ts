@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
 import { cachedTokenRig } from '../helpers/cached-token.ts';
 import { settle } from '../helpers/fake-clock.ts';
+import { memoryStore } from '../helpers/memory-store.ts';
 
 const permanent = () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_client'));
 
@@ -51,16 +52,11 @@ describe('a forced renewal', () => {
   });
 
   test('takes no token from the store, and gives the new one to it', async () => {
-    const written: string[] = [];
-    const { cached, clock } = cachedTokenRig({
-      store: {
-        read: async () => ({ value: 'stored', requestedAt: clock.now(), lifetimeMs: 100_000 }),
-        write: async (_identity, token) => void written.push(token.value),
-        close: async () => {},
-      },
-    });
+    const store = memoryStore();
+    const { cached, clock } = cachedTokenRig({ store });
+    store.held.set('alice', { value: 'stored', requestedAt: clock.now(), lifetimeMs: 100_000 });
     expect((await cached.get()).reveal()).toBe('stored');
     expect((await cached.renew()).reveal()).toBe('token-1');
-    expect(written).toEqual(['token-1']);
+    expect(store.shared.map(({ token }) => token.value)).toEqual(['token-1']);
   });
 });

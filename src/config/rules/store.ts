@@ -2,6 +2,7 @@
 
 import { isLoopbackHost } from '../loopback.ts';
 import { type Finding, problem, warning } from '../problem.ts';
+import type { RedisConfig } from '../schema/redis.ts';
 import type { Rule } from './rule.ts';
 
 export const storeRules: Rule = ({ config: { store } }) => {
@@ -14,15 +15,27 @@ export const storeRules: Rule = ({ config: { store } }) => {
   });
   if (store.unsafePlaintext)
     findings.push(warning(['store', 'unsafePlaintext'], 'leaves tokens in Redis unencrypted, for all who can read there'));
-  const { url } = store.redis;
-  const parsed = url.filled && URL.canParse(url.reveal()) ? new URL(url.reveal()) : undefined;
-  if (parsed?.protocol === 'redis:' && !isLoopbackHost(parsed.hostname)) {
-    findings.push(
-      warning(['store', 'redis', 'url'], 'is redis:// to a host that is not loopback: its password travels unencrypted; use rediss://'),
-    );
-  }
-  if (parsed?.protocol === 'redis:' && store.redis.tls !== undefined) {
-    findings.push(warning(['store', 'redis', 'tls'], 'has no effect on redis://; use rediss://'));
-  }
-  return findings;
+  return [...findings, ...redisFindings(store.redis)];
 };
+
+const IN_THE_CLEAR = 'to a host that is not loopback: its password travels unencrypted;';
+
+function redisFindings({ url, cluster, sentinel, username, password, tls }: RedisConfig): Finding[] {
+  const path = ['store', 'redis'];
+  const nodes = [...(cluster?.nodes ?? []), ...(sentinel?.nodes ?? [])];
+  if (tls === undefined && nodes.some(({ host }) => !isLoopbackHost(host))) {
+    return [warning([...path, cluster === undefined ? 'sentinel' : 'cluster'], `goes ${IN_THE_CLEAR} add "tls": {}`)];
+  }
+  const parsed = url?.filled && URL.canParse(url.reveal()) ? new URL(url.reveal()) : undefined;
+  if (parsed === undefined) return [];
+  const findings: Finding[] = [];
+  if (parsed.username !== '' && username !== undefined)
+    findings.push(problem([...path, 'username'], 'stands in "url" too; remove one of them'));
+  if (parsed.password !== '' && password !== undefined)
+    findings.push(problem([...path, 'password'], 'stands in "url" too; remove one of them'));
+  if (parsed.protocol === 'redis:' && !isLoopbackHost(parsed.hostname))
+    findings.push(warning([...path, 'url'], `is redis:// ${IN_THE_CLEAR} use rediss://`));
+  if (parsed.protocol === 'redis:' && tls !== undefined)
+    findings.push(warning([...path, 'tls'], 'has no effect on redis://; use rediss://'));
+  return findings;
+}

@@ -1,37 +1,9 @@
 /** `store`: where replicas share tokens. Absent: each keeps its own in memory. */
 
 import * as z from 'zod';
-import { certificatesProblem, encryptionKeyProblem, privateKeyProblem, redisUrlProblem } from '../contents.ts';
-import { Secret } from '../secret.ts';
-import { material, secret } from './references.ts';
-import { duration } from './values.ts';
-
-/** Written out only when there is no password in it. */
-const plainRedisUrl = z
-  .string()
-  .refine((text) => !URL.canParse(text) || new URL(text).password === '', 'holds a password; give the URL by reference')
-  .meta({ examples: ['rediss://redis:6379'] })
-  .transform((text) => new Secret({ unsafeInline: text }, { confidential: false, check: redisUrlProblem }));
-
-const redis = z.strictObject({
-  url: z
-    .union([plainRedisUrl, secret(redisUrlProblem)], {
-      error: 'is neither a string nor a reference; write redis://HOST:PORT, { "fromEnv": "NAME" } or { "fromFile": "path" }',
-    })
-    .describe('redis:// or rediss:// URL; by reference when it holds a password. Read at start.'),
-  commandTimeout: duration({ minMs: 10, maxMs: 60_000 })
-    .prefault('250ms')
-    .describe('A slower command counts as failed: requests go on without the store.'),
-  tls: z
-    .strictObject({
-      ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
-      cert: material(certificatesProblem).optional().describe('PEM client certificate chain, leaf first; needs "key".'),
-      key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate, not encrypted.'),
-    })
-    .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
-    .optional()
-    .describe('For rediss:// only. Read at start: changed files need a restart.'),
-});
+import { encryptionKeyProblem } from '../contents.ts';
+import { redis } from './redis.ts';
+import { secret } from './references.ts';
 
 const encryption = z
   .strictObject({
@@ -72,3 +44,4 @@ export const store = z
   );
 
 export type StoreConfig = z.output<typeof store>;
+export type SealKey = NonNullable<StoreConfig['encryption']>['keys'][number];

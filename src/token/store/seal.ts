@@ -1,52 +1,41 @@
 /** Encryption of stored tokens at rest: AES-256-GCM under named keys. */
 
-import { createHmac } from 'node:crypto';
-import type { Secret } from '../../config/secret.ts';
+import type { SealKey } from '../../config/schema/store.ts';
 import { decrypt, encrypt } from '../aes-gcm.ts';
 import type { StoredToken } from './store.ts';
 
-export interface SealKey {
-  readonly id: string;
-  /** Base64 of 32 bytes. */
-  readonly key: Secret;
-}
+/** Why a text is no token for us: it is broken or planted, or sealed with a key that we do not have. */
+export type Unreadable = 'damaged' | 'unknown_key';
 
 /** Turns tokens into text for a store and back. */
 export interface Seal {
-  /** The names under which a store may hold the token of an identity, the one to write first: they say nothing about it. */
-  names(identity: string): readonly [string, ...string[]];
   seal(name: string, token: StoredToken): string;
-  /** `undefined` for anything that was not sealed under this name by a key we have. */
-  open(name: string, text: string): StoredToken | undefined;
+  /** Opens what was sealed under this name, and nothing else. */
+  open(name: string, text: string): StoredToken | Unreadable;
 }
 
 /** The first key seals, all open. The entry's name is authenticated with it, so that entries cannot be swapped. */
 export function aesSeal(keys: readonly SealKey[]): Seal {
   const first = keys[0] as SealKey;
   return {
-    names: (identity) => [nameUnder(first, identity), ...keys.slice(1).map((key) => nameUnder(key, identity))],
     seal(name, token) {
       return `1.${first.id}.${encrypt(first.key, name, JSON.stringify(token))}`;
     },
     open(name, text) {
       const match = /^1\.([A-Za-z0-9._-]{1,64})\.([A-Za-z0-9_-]+)$/.exec(text);
-      const key = keys.find((candidate) => candidate.id === match?.[1]);
-      if (match === null || key === undefined) return undefined;
+      if (match === null) return 'damaged';
+      const key = keys.find((candidate) => candidate.id === match[1]);
+      if (key === undefined) return 'unknown_key';
       const clear = decrypt(key.key, name, match[2] as string);
-      return clear === undefined ? undefined : readStoredToken(clear);
+      return (clear === undefined ? undefined : readStoredToken(clear)) ?? 'damaged';
     },
   };
 }
 
-function nameUnder({ key }: SealKey, identity: string): string {
-  return createHmac('sha256', Buffer.from(key.reveal(), 'base64')).update(`name:${identity}`).digest('hex');
-}
-
 /** No encryption, by explicit choice (`unsafePlaintext`). */
 export const plainSeal: Seal = {
-  names: (identity) => [identity],
   seal: (_name, token) => `0.${JSON.stringify(token)}`,
-  open: (_name, text) => (text.startsWith('0.') ? readStoredToken(text.slice(2)) : undefined),
+  open: (_name, text) => (text.startsWith('0.') ? readStoredToken(text.slice(2)) : undefined) ?? 'damaged',
 };
 
 /** Whatever stands in a store is somebody else's word until it has passed this. */

@@ -9,11 +9,41 @@ export interface StoredToken {
   readonly scope?: string | undefined;
 }
 
-/** Never rejects: a store's trouble is a miss (`read`) or nothing (`write`), and it tells its observer. */
+/** Never rejects: a store's trouble means a turn at once, and the store tells its observer. */
 export interface TokenStore {
-  /** @param identity the token's digest */
-  read(identity: string): Promise<StoredToken | undefined>;
-  /** @param ttlMs how long the entry may be kept, milliseconds */
-  write(identity: string, token: StoredToken, ttlMs: number): Promise<void>;
+  /**
+   * A token that is `wanted`, as soon as there is one, or else the turn to ask for it. While the store works, one replica has the turn
+   * and the others wait for what it gets, for a few seconds; a turn is a favour to the authorization server, and nothing depends on it.
+   *
+   * @param identity the token's digest
+   */
+  obtain(identity: string, wanted: (token: StoredToken) => boolean): Promise<StoredToken | Turn>;
+  /** What stands there is of no use to anybody. */
+  forget(identity: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Ends by exactly one call. */
+export interface Turn {
+  /**
+   * Gives the others what was obtained, unless one of them has shared another since the turn began.
+   *
+   * @param ttlMs how long it may be kept, milliseconds
+   */
+  share(token: StoredToken, ttlMs: number): void;
+  /** Nothing was obtained: nobody need wait for it. */
+  giveUp(): void;
+}
+
+export function isTurn(found: StoredToken | Turn): found is Turn {
+  return 'giveUp' in found;
+}
+
+/** For a single replica. */
+export const noStore: TokenStore = {
+  obtain: () => Promise.resolve(ownTurn),
+  forget: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};
+
+const ownTurn: Turn = { share: () => undefined, giveUp: () => undefined };

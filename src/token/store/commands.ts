@@ -1,0 +1,111 @@
+/** The few commands that a store needs, each under its deadline: reads through keyv, everything fenced as one script. */
+
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
+import type { RedisConnection } from './connection.ts';
+import { KEEP, REMOVE, TAKE, WRITE } from './scripts.ts';
+
+/** What was seen under a name: '' for nothing, a digest of a text, `other` for what is no text. */
+export type Mark = string;
+
+export interface Entry {
+  readonly text: string;
+  readonly mark: Mark;
+}
+
+/** In place of a holder's id, for a moment: it asked and got nothing. */
+export const GAVE_UP = 'gave-up';
+
+/** Each rejects when Redis does not do it in time, with an error that has a short code. */
+export interface StoreCommands {
+  read(name: string): Promise<Entry>;
+  /** `changed` when another entry stands there than the one with `mark`; `busy` when another has the lease. */
+  take(name: string, mark: Mark, holder: string, ms: number): Promise<'held' | 'changed' | 'busy' | typeof GAVE_UP>;
+  /** Only the holder's lease is kept for `ms` more, or changed to `content`. */
+  keep(name: string, holder: string, content: string, ms: number): Promise<void>;
+  /** Writes where nothing stands, or still what was seen; ends the holder's lease. */
+  write(name: string, mark: Mark, text: string, ttlMs: number, holder: string): Promise<void>;
+  remove(name: string, mark: Mark): Promise<void>;
+  /** Writes something of no meaning where the entry would stand: whether Redis would take it. */
+  probe(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const NOTHING: Entry = { text: '', mark: '' };
+const PROBE_MS = 1_000;
+
+export class RedisCommands implements StoreCommands {
+  readonly #connection: RedisConnection;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+
+  constructor(connection: RedisConnection, clock: Clock, timeoutMs: number) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async read(name: string): Promise<Entry> {
+    try {
+      const text = await this.#inTime(async () => (await this.#connection.whenReady()).keyv.get<string>(name));
+      return text === undefined || text === null ? NOTHING : { text, mark: createHash('sha1').update(text).digest('hex') };
+    } catch (error) {
+      // Somebody else's entry of another type under our name: Redis itself is fine.
+      if (reasonOf(error) === 'wrongtype') return { text: '', mark: 'other' };
+      throw error;
+    }
+  }
+
+  async take(name: string, mark: Mark, holder: string, ms: number) {
+    const said = await this.#run(TAKE, [name, leaseOf(name)], [mark, holder, String(ms)]);
+    return said === 'held' || said === 'changed' || said === GAVE_UP ? said : 'busy';
+  }
+
+  async keep(name: string, holder: string, content: string, ms: number): Promise<void> {
+    await this.#run(KEEP, [leaseOf(name)], [holder, content, String(ms)]);
+  }
+
+  async write(name: string, mark: Mark, text: string, ttlMs: number, holder: string): Promise<void> {
+    await this.#run(WRITE, [name, leaseOf(name)], [mark, text, String(ttlMs), holder]);
+  }
+
+  async remove(name: string, mark: Mark): Promise<void> {
+    await this.#run(REMOVE, [name], [mark]);
+  }
+
+  async probe(name: string): Promise<void> {
+    await this.#inTime(async () => (await this.#connection.whenReady()).client.set(`${name}:probe`, '1', { PX: PROBE_MS }));
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #run(script: string, keys: string[], args: string[]): Promise<unknown> {
+    return this.#inTime(async () => (await this.#connection.whenReady()).client.eval(script, { keys, arguments: args }));
+  }
+
+  async #inTime<T>(command: () => Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const cancel = this.#clock.after(this.#timeoutMs, () =>
+      late.reject(Object.assign(new Error('the store is too slow'), { code: 'ETIMEDOUT' })),
+    );
+    try {
+      return await Promise.race([command(), late.promise]);
+    } finally {
+      cancel();
+    }
+  }
+}
+
+function leaseOf(name: string): string {
+  return `${name}:lease`;
+}
+
+/** A short code for the log; texts of Redis errors can hold keys. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === 'string') return code.toLowerCase();
+  const word = typeof message === 'string' ? /^[A-Z]{2,20}\b/.exec(message)?.[0] : undefined;
+  return word?.toLowerCase() ?? 'unavailable';
+}

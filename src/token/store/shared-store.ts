@@ -1,0 +1,156 @@
+/** The store that replicas share: sealed entries, one turn at a time, and its trouble never the caller's. */
+
+import type { Clock } from '../../clock.ts';
+import type { StoreConfig } from '../../config/schema/store.ts';
+import { StoreBreaker } from './breaker.ts';
+import type { Mark, StoreCommands } from './commands.ts';
+import { Lease } from './lease.ts';
+import { type Names, namesOf } from './names.ts';
+import { aesSeal, plainSeal, type Seal, type Unreadable } from './seal.ts';
+import type { StoredToken, TokenStore, Turn } from './store.ts';
+
+export interface StoreObserver {
+  /** The store stopped working: `reason` is a short code. Told once for each change of state. */
+  lost(reason: string): void;
+  recovered(): void;
+  /** An entry that is not ours to read; `first`: this one was not told of before. */
+  unreadable(reason: Unreadable, first: boolean): void;
+}
+
+export interface SharedStoreParts {
+  readonly config: Pick<StoreConfig, 'prefix' | 'encryption'>;
+  readonly observer: StoreObserver;
+  readonly clock: Clock;
+  /** @param onConnected to be called for each new connection */
+  readonly connect: (onConnected: () => void) => StoreCommands;
+}
+
+interface Seen {
+  readonly mark: Mark;
+  readonly token?: StoredToken;
+  /** Sealed with a key we do not have: somebody else's, and left to them. */
+  readonly foreign?: boolean;
+}
+
+interface Shared {
+  readonly token: StoredToken;
+  readonly endsAt: number;
+}
+
+const NOTHING_THERE = '';
+
+export class SharedStore implements TokenStore {
+  readonly #parts: SharedStoreParts;
+  readonly #seal: Seal;
+  readonly #commands: StoreCommands;
+  readonly #breaker: StoreBreaker;
+  /** What this replica has obtained, by identity: given again to a store that has lost it, or could not take it. */
+  readonly #shared = new Map<string, Shared>();
+  /** The last unreadable thing told of, by name. */
+  readonly #told = new Map<string, Mark>();
+
+  constructor(parts: SharedStoreParts) {
+    const { config, observer, clock, connect } = parts;
+    this.#parts = parts;
+    this.#seal = config.encryption === undefined ? plainSeal : aesSeal(config.encryption.keys);
+    this.#breaker = new StoreBreaker({
+      clock,
+      probe: (name) => this.#commands.probe(name),
+      onLost: (reason) => observer.lost(reason),
+      onRecovered: () => {
+        observer.recovered();
+        void this.#shareAgain();
+      },
+    });
+    this.#commands = connect(() => {
+      // A server that is there again may be empty.
+      if (this.#breaker.lost) this.#breaker.hurry();
+      else void this.#shareAgain();
+    });
+  }
+
+  async obtain(identity: string, wanted: (token: StoredToken) => boolean): Promise<StoredToken | Turn> {
+    const startedAt = this.#parts.clock.monotonic();
+    const names = this.#names(identity);
+    let before: Mark | undefined;
+    for (;;) {
+      const seen = await this.#look(names, wanted);
+      if (seen?.token !== undefined) {
+        // Another replica's is the newer one: giving it again is up to that.
+        this.#shared.delete(identity);
+        return seen.token;
+      }
+      if (seen === undefined || seen.foreign) return this.#turn(identity, seen?.foreign ? undefined : NOTHING_THERE);
+      // Something else stands there, and is not to be seen: a server that lags behind.
+      if (seen.mark === before) return this.#turn(identity, seen.mark);
+      before = seen.mark;
+      const lease = await Lease.wait({ ...this.#parts, commands: this.#commands, breaker: this.#breaker }, names[0], seen.mark, startedAt);
+      if (lease !== 'changed') return this.#turn(identity, seen.mark, lease);
+    }
+  }
+
+  async forget(identity: string): Promise<void> {
+    this.#shared.delete(identity);
+    for (const name of this.#names(identity)) {
+      const entry = await this.#breaker.run(name, () => this.#commands.read(name));
+      if (entry === undefined || entry.mark === NOTHING_THERE || this.#open(name, entry) === 'unknown_key') continue;
+      await this.#breaker.run(name, () => this.#commands.remove(name, entry.mark));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#breaker.close();
+    await this.#commands.close();
+  }
+
+  /** A wanted token under any of the names, or what stands under the first; `undefined` when the store cannot tell. */
+  async #look(names: Names, wanted: (token: StoredToken) => boolean): Promise<Seen | undefined> {
+    let first: Seen | undefined;
+    for (const name of names) {
+      const entry = await this.#breaker.run(name, () => this.#commands.read(name));
+      if (entry === undefined) return undefined;
+      const opened = entry.mark === NOTHING_THERE ? undefined : this.#open(name, entry);
+      if (typeof opened === 'object' && wanted(opened)) return { mark: entry.mark, token: opened };
+      first ??= { mark: entry.mark, foreign: opened === 'unknown_key' };
+    }
+    return first;
+  }
+
+  #open(name: string, { text, mark }: { text: string; mark: Mark }): StoredToken | Unreadable {
+    const opened = this.#seal.open(name, text);
+    if (typeof opened === 'string') {
+      this.#parts.observer.unreadable(opened, this.#told.get(name) !== mark);
+      this.#told.set(name, mark);
+    }
+    return opened;
+  }
+
+  /** @param mark what may be overwritten; `undefined`: nothing is shared */
+  #turn(identity: string, mark: Mark | undefined, lease?: Lease): Turn {
+    return {
+      share: (token, ttlMs) => {
+        // Redis takes whole milliseconds only, and keeps an entry of none for ever.
+        if (mark === undefined || ttlMs < 1) return lease?.giveUp();
+        this.#shared.set(identity, { token, endsAt: this.#parts.clock.monotonic() + ttlMs });
+        void this.#write(identity, mark, lease?.end());
+      },
+      giveUp: () => lease?.giveUp(),
+    };
+  }
+
+  async #write(identity: string, mark: Mark, holder = ''): Promise<void> {
+    const { token, endsAt } = this.#shared.get(identity) as Shared;
+    const ttlMs = Math.floor(endsAt - this.#parts.clock.monotonic());
+    if (ttlMs < 1) return void this.#shared.delete(identity);
+    const [name] = this.#names(identity);
+    await this.#breaker.run(name, () => this.#commands.write(name, mark, this.#seal.seal(name, token), ttlMs, holder));
+  }
+
+  async #shareAgain(): Promise<void> {
+    for (const identity of this.#shared.keys()) await this.#write(identity, NOTHING_THERE);
+  }
+
+  #names(identity: string): Names {
+    return namesOf(identity, this.#parts.config.prefix, this.#parts.config.encryption?.keys);
+  }
+}

@@ -1,0 +1,31 @@
+/** What of the store is good enough here, and what goes into it. */
+
+import type { Clock } from '../clock.ts';
+import type { RenewConfig } from '../config/schema/tokens.ts';
+import { planLifetime } from './renewal.ts';
+import type { StoredToken } from './store/store.ts';
+import { Token } from './token.ts';
+
+/** Clocks of one fleet differ a little; the hard margin covers as much. */
+const CLOCK_SKEW_MS = 2_000;
+
+export function toStored(token: Token): StoredToken {
+  return { value: token.reveal(), requestedAt: token.requestedAt, lifetimeMs: token.lifetimeMs, scope: token.scope };
+}
+
+/** @param renew of this replica: its longest lifetime counts here */
+export function fromStored(stored: StoredToken, renew: RenewConfig, clock: Clock): Token {
+  return new Token({ ...stored, lifetimeMs: Math.min(stored.lifetimeMs, renew.maxLifetime), scope: stored.scope }, clock);
+}
+
+/**
+ * Whether a stored token is worth taking over. One that would have to be renewed at once is not, or else nobody ever renews; but
+ * whoever has none at all serves it, and renews it meanwhile.
+ */
+export function isWorthTaking(stored: StoredToken, hasNone: boolean, renew: RenewConfig, clock: Clock): boolean {
+  // Its replica's clock is ahead of ours: how old it is cannot be told, and it might have ended.
+  if (stored.requestedAt - clock.now() > CLOCK_SKEW_MS) return false;
+  const token = fromStored(stored, renew, clock);
+  const { renewAtAge, unusableAtAge } = planLifetime(token.lifetimeMs, renew, 1);
+  return token.ageMs(clock) < (hasNone ? unusableAtAge : renewAtAge);
+}
