@@ -28,7 +28,7 @@ export function memoryStore(): MemoryStore {
         },
       };
     },
-    forget: async (identity) => void store.held.delete(identity),
+    remove: async (identity) => void store.held.delete(identity),
     close: async () => undefined,
   };
   return store;

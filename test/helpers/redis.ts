@@ -141,7 +141,8 @@ async function writeTls(directory: string, tls: NonNullable<RedisOptions['tls']>
   return ['--tls-cert-file', files.cert, '--tls-key-file', files.key, '--tls-ca-cert-file', files.ca, '--tls-auth-clients', clients];
 }
 
-async function sendCommand(url: string, options: RedisOptions, words: readonly string[]): Promise<unknown> {
+/** Sends one command on a connection of its own. */
+export async function sendCommand(url: string, options: Pick<RedisOptions, 'tls'>, words: readonly string[]): Promise<unknown> {
   const { tls } = options;
   // Where clients need a certificate, the server's own does: whoever asks for this is the test itself.
   const socket = tls === undefined ? {} : { tls: true as const, ca: tls.ca, cert: tls.cert, key: tls.key, servername: 'localhost' };

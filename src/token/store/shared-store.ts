@@ -89,7 +89,7 @@ export class SharedStore implements TokenStore {
     }
   }
 
-  async forget(identity: string): Promise<void> {
+  async remove(identity: string): Promise<void> {
     this.#shared.delete(identity);
     for (const name of this.#names(identity)) {
       const entry = await this.#breaker.run(name, () => this.#commands.read(name));

@@ -18,8 +18,8 @@ export interface TokenStore {
    * @param identity the token's digest
    */
   obtain(identity: string, wanted: (token: StoredToken) => boolean): Promise<StoredToken | Turn>;
-  /** What stands there is of no use to anybody. */
-  forget(identity: string): Promise<void>;
+  /** Takes out what stands there, whoever shared it, and nothing newer. */
+  remove(identity: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export function isTurn(found: StoredToken | Turn): found is Turn {
 /** For a single replica. */
 export const noStore: TokenStore = {
   obtain: () => Promise.resolve(ownTurn),
-  forget: () => Promise.resolve(),
+  remove: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
 

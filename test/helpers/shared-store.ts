@@ -1,0 +1,74 @@
+/** One replica's side of a shared store, without a broker around it. */
+
+import { systemClock } from '../../src/clock.ts';
+import { type StoreConfig, store as storeSchema } from '../../src/config/schema/store.ts';
+import { redisStore } from '../../src/token/store/redis.ts';
+import { isTurn, type StoredToken, type TokenStore, type Turn } from '../../src/token/store/store.ts';
+
+export const STORE_KEY = { id: 'k1', key: { unsafeInline: Buffer.alloc(32, 7).toString('base64') } };
+
+export interface TestStore {
+  readonly store: TokenStore;
+  /** `lost etimedout`, `recovered`, `unreadable damaged`, in order. */
+  readonly events: string[];
+  /** Resolves with the first event, past or to come, that fits. */
+  happened(event: RegExp): Promise<string>;
+  /** The value of a token that stands there, or the turn to obtain one. */
+  obtain(identity?: string): Promise<string | Turn>;
+  /** Obtains a turn and shares a token by it. */
+  share(value: string, identity?: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A token of a minute's life, asked for now. */
+export function storedToken(value: string): StoredToken {
+  return { value, requestedAt: Date.now(), lifetimeMs: 60_000 };
+}
+
+/** @param redis as a user would write it @param more keys of `store` @param prepare fills what comes from files */
+export function openStore(
+  redis: Record<string, unknown>,
+  more: Record<string, unknown> = {},
+  prepare: (config: StoreConfig) => void = () => undefined,
+): TestStore {
+  const config = storeSchema.parse({ redis, encryption: { keys: [STORE_KEY] }, ...more });
+  prepare(config);
+  const events: string[] = [];
+  const watchers = new Set<() => void>();
+  const tell = (event: string) => {
+    events.push(event);
+    for (const look of watchers) look();
+  };
+  const observer = {
+    lost: (reason: string) => tell(`lost ${reason}`),
+    recovered: () => tell('recovered'),
+    unreadable: (reason: string, first: boolean) => tell(`unreadable ${reason}${first ? '' : ' again'}`),
+  };
+  const store = redisStore(config, observer, systemClock);
+  const obtain = async (identity = 'identity') => {
+    const found = await store.obtain(identity, () => true);
+    return isTurn(found) ? found : found.value;
+  };
+  return {
+    store,
+    events,
+    happened: (event) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = events.find((each) => event.test(each));
+          if (found === undefined) return;
+          watchers.delete(look);
+          resolve(found);
+        };
+        watchers.add(look);
+        look();
+      }),
+    obtain,
+    async share(value, identity) {
+      const turn = await obtain(identity);
+      if (typeof turn === 'string') throw new Error(`there is one already: ${turn}`);
+      turn.share(storedToken(value), 60_000);
+    },
+    close: () => store.close(),
+  };
+}

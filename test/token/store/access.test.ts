@@ -1,0 +1,124 @@
+/** How a store logs in: users with few rights, passwords and certificates that change, servers that are not who they should be. */
+
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Secret } from '../../../src/config/secret.ts';
+import { createAuthority, sharedAuthority } from '../../helpers/certificates.ts';
+import { type RedisOptions, sendCommand, startRedis } from '../../helpers/redis.ts';
+import { openStore, type TestStore } from '../../helpers/shared-store.ts';
+
+const closing: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const each of closing.splice(0).reverse()) await each.close();
+});
+
+async function start(options?: RedisOptions) {
+  const redis = await startRedis(options);
+  closing.push(redis);
+  return redis;
+}
+
+function open(redis: Record<string, unknown>): TestStore {
+  const store = openStore(redis);
+  closing.push(store);
+  return store;
+}
+
+/** Whether a token that one shares reaches the other. */
+async function share(one: TestStore, two: TestStore): Promise<void> {
+  await one.share('token-1');
+  expect(await two.obtain()).toBe('token-1');
+  expect([...one.events, ...two.events]).toEqual([]);
+}
+
+describe('C14 a store', () => {
+  test('works with an ACL user that may do nothing but what it needs', async () => {
+    const redis = await start();
+    await redis.command(
+      'ACL',
+      'SETUSER',
+      'broker',
+      'on',
+      '>few-rights',
+      '~token-broker:*',
+      'resetchannels',
+      '-@all',
+      '+get',
+      '+set',
+      '+del',
+      '+eval',
+      '+ping',
+    );
+    const access = { url: `redis://127.0.0.1:${redis.port}`, username: 'broker', password: { unsafeInline: 'few-rights' } };
+    const [one, two] = [open(access), open(access)];
+    await share(one, two);
+    await two.store.remove('identity');
+    expect(await one.obtain()).not.toBe('token-1');
+    expect(one.events).toEqual([]);
+  });
+
+  test('says so when a right is missing, and goes on by itself when it is given', async () => {
+    const redis = await start();
+    await redis.command('ACL', 'SETUSER', 'broker', 'on', '>few-rights', '~token-broker:*', '-@all', '+get', '+ping');
+    const store = open({ url: { unsafeInline: `redis://broker:few-rights@127.0.0.1:${redis.port}` } });
+    expect(await store.obtain()).toBeInstanceOf(Object);
+    expect(await store.happened(/lost/)).toBe('lost noperm');
+    await redis.command('ACL', 'SETUSER', 'broker', '+set', '+del', '+eval');
+    await store.happened(/recovered/);
+  });
+
+  test('goes over TLS, with its own certificate where the server asks for one', async () => {
+    const authority = await sharedAuthority();
+    const [server, client] = [await authority.issueServer(), await authority.issueClient({ commonName: 'broker' })];
+    const redis = await start({ tls: { ...server, ca: authority.certificate, clientCa: authority.certificate } });
+    const tls = { ca: authority.certificate, cert: client.cert, key: { unsafeInline: client.key } };
+    await share(open({ url: redis.url, tls }), open({ url: redis.url, tls }));
+    const without = open({ url: redis.url, tls: { ca: authority.certificate } });
+    await without.obtain();
+    await without.happened(/^lost/);
+  });
+
+  test('refuses a server of another authority', async () => {
+    const authority = await sharedAuthority();
+    const redis = await start({ tls: { ...(await authority.issueServer()), ca: authority.certificate } });
+    const store = open({ url: redis.url, tls: { ca: (await createAuthority('Another')).certificate } });
+    await store.obtain();
+    await store.happened(/^lost/);
+    expect(redis.output()).not.toContain('Accepted');
+  });
+
+  test('refuses a server of another name, unless that is the name to expect', async () => {
+    const authority = await sharedAuthority();
+    const server = await authority.issueServer({ dns: ['redis.example'], ip: [] });
+    const redis = await start({ tls: { ...server, ca: authority.certificate } });
+    const store = open({ url: redis.url, tls: { ca: authority.certificate } });
+    await store.obtain();
+    await store.happened(/^lost/);
+    const tls = { ca: authority.certificate, serverName: 'redis.example' };
+    await share(open({ url: redis.url, tls }), open({ url: redis.url, tls }));
+  });
+
+  test('takes a changed password over by a new connection, and keeps the old one until that stands', async () => {
+    const redis = await start({ password: 'first' });
+    let password: Secret | undefined;
+    const store = openStore({ url: `redis://127.0.0.1:${redis.port}`, password: { fromFile: 'password' } }, {}, (config) => {
+      password = config.redis.password;
+      password?.fill('first');
+    });
+    closing.push(store);
+    const other = open({ url: { unsafeInline: redis.url } });
+    await other.share('token-1', 'before');
+    expect(await store.obtain('before')).toBe('token-1');
+    // Here first: the server does not know it yet, and the old connection goes on.
+    password?.fill('second');
+    await other.share('token-2', 'between');
+    expect(await store.obtain('between')).toBe('token-2');
+    await redis.command('CONFIG', 'SET', 'requirepass', 'second');
+    const url = `redis://:second@127.0.0.1:${redis.port}`;
+    // Its new connection is one more than that of the other store and that of this command.
+    const clients = async () => String(await sendCommand(url, {}, ['CLIENT', 'LIST'])).match(/cmd=(?:ping|auth)/g) ?? [];
+    while ((await clients()).length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+    await sendCommand(url, {}, ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
+    while ((await store.obtain('between')) !== 'token-2') await store.happened(/recovered/);
+    expect(other.events).not.toContain('recovered');
+  });
+});
