@@ -33,6 +33,7 @@ export interface StoreCommands {
 
 const NOTHING: Entry = { text: '', mark: '' };
 const PROBE_MS = 1_000;
+const TOO_SLOW = 'etimedout';
 
 export class RedisCommands implements StoreCommands {
   readonly #connection: RedisConnection;
@@ -74,7 +75,13 @@ export class RedisCommands implements StoreCommands {
   }
 
   async probe(name: string): Promise<void> {
-    await this.#inTime(async () => (await this.#connection.whenReady()).client.set(`${name}:probe`, '1', { PX: PROBE_MS }));
+    try {
+      await this.#inTime(async () => (await this.#connection.whenReady()).client.set(`${name}:probe`, '1', { PX: PROBE_MS }));
+    } catch (error) {
+      // A connection on which nonsense was said stays open, and answers never match their commands again.
+      if (reasonOf(error) === TOO_SLOW) this.#connection.renew();
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -88,7 +95,7 @@ export class RedisCommands implements StoreCommands {
   async #inTime<T>(command: () => Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
     const cancel = this.#clock.after(this.#timeoutMs, () =>
-      late.reject(Object.assign(new Error('the store is too slow'), { code: 'ETIMEDOUT' })),
+      late.reject(Object.assign(new Error('the store is too slow'), { code: TOO_SLOW.toUpperCase() })),
     );
     try {
       return await Promise.race([command(), late.promise]);

@@ -39,6 +39,11 @@ export class RedisConnection {
     return this.#inUse === undefined ? this.#first.promise : Promise.resolve(this.#inUse);
   }
 
+  /** Makes another connection, unless one is being made. */
+  renew(): void {
+    if (this.#next === undefined) this.#connect(0);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelRetry();
