@@ -5,6 +5,7 @@ import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { GrantObserver, TokenObserver } from './token/observer.ts';
 import type { StoreObserver } from './token/store/shared-store.ts';
+import type { SnapshotObserver } from './token/store/snapshot.ts';
 
 /** A server that makes up thousands of scopes shall not fill the log. */
 const MAX_SCOPE = 1_000;
@@ -70,7 +71,7 @@ export function reportGrants(log: Log): (name: string) => GrantObserver {
   });
 }
 
-export function reportStore(log: Log, metrics: Metrics): StoreObserver {
+export function reportStore(log: Log, metrics: Metrics): StoreObserver & SnapshotObserver {
   metrics.storeUp.set(1);
   return {
     lost(reason) {
@@ -84,6 +85,9 @@ export function reportStore(log: Log, metrics: Metrics): StoreObserver {
     unreadable(reason, first) {
       metrics.storeUnreadable.inc();
       if (first) log.warn({ reason }, 'store entry unreadable: treated as missing');
+    },
+    notKept(err) {
+      log.error({ err }, 'store snapshot not written: the one before stays');
     },
   };
 }

@@ -22,14 +22,15 @@ import type { GrantObserver, TokenObserver } from './observer.ts';
 import { fillIn } from './own-credentials.ts';
 import { RefusedCredentials } from './refused-credentials.ts';
 import type { TokenSource } from './source.ts';
-import { redisStore } from './store/redis.ts';
+import { configuredStore } from './store/configured-store.ts';
 import type { StoreObserver } from './store/shared-store.ts';
+import type { SnapshotObserver } from './store/snapshot.ts';
 import type { TokenStore } from './store/store.ts';
 
 export interface TokensOptions {
   readonly config: Config;
   readonly observer: TokenObserver;
-  readonly storeObserver: StoreObserver;
+  readonly storeObserver: StoreObserver & SnapshotObserver;
   /** One for each token, by its name. */
   readonly grantObserver: (name: string) => GrantObserver;
   readonly clock: Clock;
@@ -40,7 +41,7 @@ const ignore = () => undefined;
 /** For those who only want tokens. */
 export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'grantObserver'> = {
   observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, credentialsRefused: ignore, shared: ignore, idle: ignore },
-  storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore },
+  storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore, notKept: ignore },
   grantObserver: () => ({ secretChanged: ignore, refused: ignore, notPersisted: ignore, unreadable: ignore }),
 };
 
@@ -58,7 +59,7 @@ export class Tokens {
   constructor(options: TokensOptions) {
     const { config, clock } = options;
     this.#config = config;
-    this.#store = config.store === undefined ? undefined : redisStore(config.store, options.storeObserver, clock);
+    this.#store = config.store === undefined ? undefined : configuredStore(config.store, options.storeObserver, clock);
     for (const [name, server] of Object.entries(config.authorizationServers))
       this.#servers.set(name, new AuthorizationServer(server, clock));
     for (const [name, token] of Object.entries(config.tokens)) {

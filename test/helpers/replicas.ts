@@ -45,6 +45,7 @@ export function startReplica({ tokenEndpoint, redis, token }: ReplicaOptions): R
       lost: (reason) => events.push(`lost ${reason}`),
       recovered: () => events.push('recovered'),
       unreadable: (reason) => events.push(`unreadable ${reason}`),
+      notKept: () => events.push('not kept'),
     },
   });
   return { source: tokens.source('orders'), events, close: () => tokens.close() };

@@ -2,7 +2,7 @@
 
 import { systemClock } from '../../src/clock.ts';
 import { type StoreConfig, store as storeSchema } from '../../src/config/schema/store.ts';
-import { redisStore } from '../../src/token/store/redis.ts';
+import { configuredStore } from '../../src/token/store/configured-store.ts';
 import { isTurn, type StoredToken, type TokenStore, type Turn } from '../../src/token/store/store.ts';
 
 export const STORE_KEY = { id: 'k1', key: { unsafeInline: Buffer.alloc(32, 7).toString('base64') } };
@@ -43,8 +43,9 @@ export function openStore(
     lost: (reason: string) => tell(`lost ${reason}`),
     recovered: () => tell('recovered'),
     unreadable: (reason: string, first: boolean) => tell(`unreadable ${reason}${first ? '' : ' again'}`),
+    notKept: () => tell('not kept'),
   };
-  const store = redisStore(config, observer, systemClock);
+  const store = configuredStore(config, observer, systemClock);
   const obtain = async (identity = 'identity') => {
     const found = await store.obtain(identity, () => true);
     return isTurn(found) ? found : found.value;

@@ -15,7 +15,7 @@ export const storeRules: Rule = ({ config: { store } }) => {
   });
   if (store.unsafePlaintext)
     findings.push(warning(['store', 'unsafePlaintext'], 'leaves tokens in Redis unencrypted, for all who can read there'));
-  return [...findings, ...redisFindings(store.redis)];
+  return store.redis === undefined ? findings : [...findings, ...redisFindings(store.redis)];
 };
 
 const IN_THE_CLEAR = 'to a host that is not loopback: its password travels unencrypted;';

@@ -1,7 +1,8 @@
-/** `store`: where replicas share tokens. Absent: each keeps its own in memory. */
+/** `store`: where replicas share tokens, and where one keeps them for its next start. Absent: in memory alone. */
 
 import * as z from 'zod';
 import { encryptionKeyProblem } from '../contents.ts';
+import { KeptFile } from '../kept-file.ts';
 import { redis } from './redis.ts';
 import { secret } from './references.ts';
 
@@ -22,11 +23,20 @@ const encryption = z
         'To rotate, put the new key first and keep the old one behind it: what it sealed is read until it ends. Drop the old key once all replicas have the new one.',
       ),
   })
-  .describe('How tokens are encrypted in Redis: AES-256-GCM under the first key.');
+  .describe('How tokens are encrypted in Redis and in the snapshot: AES-256-GCM under the first key.');
 
 export const store = z
   .strictObject({
-    redis: redis.describe('The server. Its trouble never fails a request.'),
+    redis: redis.optional().describe('Where replicas share tokens. Its trouble never fails a request.'),
+    snapshot: z
+      .string()
+      .min(1, 'is empty; give the path of a file')
+      .meta({ examples: ['state/tokens'] })
+      .transform((path) => new KeptFile(path))
+      .optional()
+      .describe(
+        'Path of a file, relative to this config, where this broker keeps its tokens, encrypted, mode 0600: after a restart they serve on until they end, also while the authorization server is down. Its folder must be writable, and each replica needs a file of its own.',
+      ),
     prefix: z
       .string()
       .regex(/^[\x21-\x7e]{1,100}$/, 'is not a usable prefix')
@@ -38,6 +48,8 @@ export const store = z
       .optional()
       .describe('Instead of "encryption": tokens stand in Redis for all to read who can read there.'),
   })
+  .refine((entry) => entry.redis !== undefined || entry.snapshot !== undefined, 'needs "redis", "snapshot" or both')
+  .refine((entry) => entry.snapshot === undefined || entry.encryption !== undefined, 'needs "encryption.keys" for "snapshot"')
   .refine(
     (entry) => (entry.encryption === undefined) !== (entry.unsafePlaintext === undefined),
     'needs "encryption.keys" (or, for a test, "unsafePlaintext": true), not both',

@@ -101,7 +101,7 @@ describe('C14 a store', () => {
     const redis = await start({ password: 'first' });
     let password: Secret | undefined;
     const store = openStore({ url: `redis://127.0.0.1:${redis.port}`, password: { fromFile: 'password' } }, {}, (config) => {
-      password = config.redis.password;
+      password = config.redis?.password;
       password?.fill('first');
     });
     closing.push(store);

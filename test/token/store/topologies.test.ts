@@ -27,7 +27,13 @@ describe('a store in a Redis Cluster', () => {
     async () => {
       const cluster = await startRedisCluster();
       closing.push(cluster);
-      const [one, two] = [open({ cluster: { nodes: cluster.addresses.slice(0, 2) } }), open({ cluster: { nodes: cluster.addresses } })];
+      const rights = ['~token-broker:*', 'resetchannels', '-@all', '+get', '+set', '+del', '+eval', '+ping', '+cluster|slots', '+asking'];
+      for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', 'broker', 'on', '>few-rights', ...rights);
+      const login = { username: 'broker', password: { unsafeInline: 'few-rights' } };
+      const [one, two] = [
+        open({ cluster: { nodes: cluster.addresses.slice(0, 2) }, ...login }),
+        open({ cluster: { nodes: cluster.addresses }, ...login }),
+      ];
       for (const identity of IDENTITIES) await one.share(`token-of-${identity}`, identity);
       for (const identity of IDENTITIES) expect(await two.obtain(identity)).toBe(`token-of-${identity}`);
       expect([...one.events, ...two.events]).toEqual([]);
