@@ -1,14 +1,15 @@
 /** `npm run bench`: the parts asked for, all by default; `--help` tells the options. */
 
 import { parseArgs } from 'node:util';
+import { benchFleet } from './fleet/fleet.ts';
 import { TARGET_NAMES } from './proxy/peers.ts';
 import { benchProxy, SECTION_NAMES } from './proxy/proxy.ts';
 import { benchTokens } from './tokens.ts';
 
-const PARTS = ['tokens', 'proxy'];
+const PARTS = ['tokens', 'fleet', 'proxy'];
 const HELP = `npm run bench -- [${PARTS.join('] [')}] [options]
 
-  --quick            proxy: about a minute, with nginx and http-proxy-3 alone
+  --quick            proxy: about a minute, with nginx and http-proxy-3 alone; fleet: a few replicas, about a minute
   --report           proxy: with --quick, everything all the same, and docs/benchmarks.md
   --only SECTION     proxy: ${SECTION_NAMES.join(', ')}
   --targets A,B      proxy: ${TARGET_NAMES.join(', ')}
@@ -48,6 +49,7 @@ if (values.help || unknown.length > 0) {
 } else {
   const kept = [
     !parts.includes('tokens') || (await benchTokens(Number(values.seconds), say)),
+    !parts.includes('fleet') || (await benchFleet({ quick, say })),
     !parts.includes('proxy') || (await benchProxy({ quick, whole: !quick || values.report, only, targets, beside: values.beside, say })),
   ];
   process.exitCode = kept.every(Boolean) ? 0 : 1;

@@ -38,6 +38,8 @@ interface Shared {
 }
 
 const NOTHING_THERE = '';
+/** Of what is remembered here; more than any config has tokens. */
+const MOST_REMEMBERED = 10_000;
 
 export class SharedStore implements TokenStore {
   readonly #parts: SharedStoreParts;
@@ -120,7 +122,7 @@ export class SharedStore implements TokenStore {
     const opened = this.#seal.open(name, text);
     if (typeof opened === 'string') {
       this.#parts.observer.unreadable(opened, this.#told.get(name) !== mark);
-      this.#told.set(name, mark);
+      remember(this.#told, name, mark);
     }
     return opened;
   }
@@ -131,7 +133,7 @@ export class SharedStore implements TokenStore {
       share: (token, ttlMs) => {
         // Redis takes whole milliseconds only, and keeps an entry of none for ever.
         if (mark === undefined || ttlMs < 1) return lease?.giveUp();
-        this.#shared.set(identity, { token, endsAt: this.#parts.clock.monotonic() + ttlMs });
+        remember(this.#shared, identity, { token, endsAt: this.#parts.clock.monotonic() + ttlMs });
         void this.#write(identity, mark, lease?.end());
       },
       giveUp: () => lease?.giveUp(),
@@ -153,4 +155,11 @@ export class SharedStore implements TokenStore {
   #names(identity: string): Names {
     return namesOf(identity, this.#parts.config.prefix, this.#parts.config.encryption?.keys);
   }
+}
+
+/** The one that was set the longest ago goes. */
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > MOST_REMEMBERED) map.delete(map.keys().next().value as string);
 }

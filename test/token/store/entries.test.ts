@@ -1,0 +1,176 @@
+/** What stands in Redis: only what is ours is read, what is odd is written over, and nothing is told to those who look. */
+
+import { createHmac, randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createCanaries } from '../../helpers/canaries.ts';
+import { openRaw } from '../../helpers/raw-client.ts';
+import { type Redis, startRedis } from '../../helpers/redis.ts';
+import { startReplica } from '../../helpers/replicas.ts';
+import { scaled } from '../../helpers/scale.ts';
+import { tokenAnswer } from '../../helpers/scripted-answers.ts';
+import { startScriptedServer } from '../../helpers/scripted-server.ts';
+import { openStore, STORE_KEY, storedToken, type TestStore } from '../../helpers/shared-store.ts';
+
+const closing: { close(): Promise<unknown> }[] = [];
+let redis: Redis;
+beforeEach(async () => {
+  redis = await startRedis();
+  closing.push(redis);
+});
+afterEach(async () => {
+  for (const each of closing.splice(0).reverse()) await each.close();
+});
+
+function open(more?: Record<string, unknown>): TestStore {
+  const store = openStore({ url: redis.url, commandTimeout: '5s' }, more);
+  closing.push(store);
+  return store;
+}
+
+const nameOf = (identity: string) => `token-broker:{${createHmac('sha256', Buffer.alloc(32, 7)).update(`name:${identity}`).digest('hex')}}`;
+const NAME = nameOf('identity');
+
+describe('an entry', () => {
+  test.each([
+    ['cut short', ['SET', NAME, '1.k1.AAAA']],
+    ['null', ['SET', NAME, 'null']],
+    ['a number', ['SET', NAME, '7']],
+    ['empty', ['SET', NAME, '']],
+    ['of an unknown version', ['SET', NAME, '2.k1.AAAA']],
+    ['a list', ['RPUSH', NAME, 'a', 'b']],
+    ['a hash', ['HSET', NAME, 'a', 'b']],
+  ])('C07 that is %s is a miss, told of once, counted each time, and written over', async (_what, command) => {
+    const store = open();
+    await redis.command(...command);
+    const turn = await store.obtain();
+    if (typeof turn === 'string') throw new Error('it was read');
+    turn.giveUp();
+    const again = await store.obtain();
+    if (typeof again === 'string') throw new Error('it was read');
+    expect(store.events).toEqual(['unreadable damaged', 'unreadable damaged again']);
+    again.share(storedToken('token-1'), 60_000);
+    while ((await redis.command('TYPE', NAME)) !== 'string' || (await redis.command('STRLEN', NAME)) === command[2]?.length);
+    expect(await open().obtain()).toBe('token-1');
+  });
+
+  test('C09 is not used past the end that stands inside it, whatever its TTL', async () => {
+    const authorizationServer = await startScriptedServer({ answer: ({ count }) => tokenAnswer({ access_token: `token-${count}` }) });
+    closing.push(authorizationServer);
+    const start = () => {
+      const redisAccess = { url: redis.url, commandTimeout: '5s' };
+      const token = { renew: { eager: false } };
+      const replica = startReplica({ tokenEndpoint: `${authorizationServer.url}/token`, redis: redisAccess, token });
+      closing.push(replica);
+      return replica;
+    };
+    authorizationServer.answer = () => tokenAnswer({ access_token: 'short', expires_in: 1 });
+    await start().source.get();
+    while (((await redis.command('KEYS', '*}')) as string[]).length === 0);
+    const [name] = (await redis.command('KEYS', '*}')) as [string];
+    await redis.command('PERSIST', name);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    authorizationServer.answer = () => tokenAnswer({ access_token: 'next' });
+    expect((await start().source.get()).reveal()).toBe('next');
+  });
+
+  test('sealed with an unknown key is left alone', async () => {
+    const [one, other] = [open(), open({ encryption: { keys: [{ ...STORE_KEY, id: 'other' }] } })];
+    await one.share('token-1');
+    expect(await open().obtain()).toBe('token-1');
+    const before = await redis.command('GET', NAME);
+    await other.share('token-2');
+    // A command later on the same connection: whatever was written stands by now.
+    await other.obtain('another');
+    expect(await redis.command('GET', NAME)).toBe(before);
+    expect(other.events).toEqual(['unreadable unknown_key']);
+  });
+
+  test('C15 that was taken out serves nobody any more', async () => {
+    const [one, two] = [open(), open()];
+    await one.share('token-1');
+    expect(await two.obtain()).toBe('token-1');
+    await two.store.remove('identity');
+    expect(await redis.command('EXISTS', NAME)).toBe(0);
+    expect(await one.obtain()).not.toBe('token-1');
+  });
+
+  test.each([
+    [{ expires_in: 3600 }, 3_595_000],
+    [{ expires_in: '3600' }, 3_595_000],
+    [{ expires_in: 3600.7 }, 3_595_700],
+    [{ expires_in: 1 }, 900],
+    [{ expires_in: undefined }, 295_000],
+    [{ expires_in: 1e12 }, 86_395_000],
+  ])('C10 of a token with %j ends before the token does', async (members, longestMs) => {
+    const authorizationServer = await startScriptedServer({ answer: () => tokenAnswer(members) });
+    closing.push(authorizationServer);
+    const redisAccess = { url: redis.url, commandTimeout: '5s' };
+    const replica = startReplica({
+      tokenEndpoint: `${authorizationServer.url}/token`,
+      redis: redisAccess,
+      token: { renew: { eager: false } },
+    });
+    closing.push(replica);
+    await replica.source.get();
+    let ttl = -2;
+    while (ttl === -2) {
+      const [name] = (await redis.command('KEYS', '*}')) as string[];
+      ttl = name === undefined ? -2 : Number(await redis.command('PTTL', name));
+    }
+    expect(ttl).toBeGreaterThan(0);
+    expect(ttl).toBeLessThanOrEqual(longestMs);
+  });
+});
+
+describe('Redis', () => {
+  test('C11 hears no token, secret, user or client name, whatever is done with the store', async () => {
+    const canaries = createCanaries();
+    const [password, user, client, token] = ['password', 'user-name', 'client-name', 'token'].map((name) =>
+      canaries.plant(name, { plain: true }),
+    ) as [string, string, string, string];
+    const monitor = await openRaw(redis);
+    closing.push({ close: async () => monitor.end() });
+    monitor.write('MONITOR\r\n');
+    await monitor.waitFor('+OK\r\n');
+    const authorizationServer = await startScriptedServer({ answer: ({ count }) => tokenAnswer({ access_token: `${token}-${count}` }) });
+    closing.push(authorizationServer);
+    const resourceOwner = { username: { unsafeInline: user }, password: { unsafeInline: password } };
+    const replicas = Array.from({ length: 3 }, () =>
+      startReplica({
+        tokenEndpoint: `${authorizationServer.url}/token`,
+        redis: { url: redis.url, commandTimeout: '5s' },
+        token: { grant: 'password', clientId: client, resourceOwner },
+      }),
+    );
+    closing.push(...replicas);
+    await Promise.all(replicas.map(({ source }) => source.get()));
+    await replicas[0]?.source.renew();
+    const heard = await monitor.waitFor(/"1\.k1\./);
+    expect(heard).toContain('token-broker:{');
+    expect(canaries.find(heard)).toEqual([]);
+  });
+
+  test('C12 keeps nothing of ten thousand tokens that have ended', async () => {
+    const store = open();
+    const count = scaled(2_000, 10_000);
+    for (let index = 0; index < count; index += 1) {
+      const turn = await store.obtain(`identity-${index}`);
+      if (typeof turn === 'object') turn.share(storedToken(`token-${index}`), 300);
+    }
+    while ((await redis.command('DBSIZE')) !== 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(store.events).toEqual([]);
+  });
+
+  test('C06 that is away is asked by nobody but a probe, and no command waits for it to come back', async () => {
+    const store = open();
+    await store.share('token-1');
+    await redis.kill();
+    while (!store.events.some((event) => event.startsWith('lost'))) await store.obtain(randomBytes(4).toString('hex'));
+    for (let index = 0; index < 100_000; index += 1) await store.obtain('identity');
+    await redis.restart();
+    await store.happened(/recovered/);
+    const stats = String(await redis.command('INFO', 'stats'));
+    expect(Number(/total_commands_processed:(\d+)/.exec(stats)?.[1])).toBeLessThan(50);
+    expect(await open().obtain()).toBe('token-1');
+  });
+});

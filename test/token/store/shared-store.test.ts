@@ -1,0 +1,142 @@
+/** The shared store over commands that the test plays, in its own time. */
+
+import { describe, expect, test } from '@jest/globals';
+import { simulatedRedis } from '../../../bench/fleet/simulated-redis.ts';
+import { store as storeSchema } from '../../../src/config/schema/store.ts';
+import type { StoreCommands } from '../../../src/token/store/commands.ts';
+import { SharedStore } from '../../../src/token/store/shared-store.ts';
+import { isTurn, type StoredToken, type Turn } from '../../../src/token/store/store.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+import { STORE_KEY, storedToken } from '../../helpers/shared-store.ts';
+
+const config = storeSchema.parse({ redis: { url: 'redis://simulated' }, encryption: { keys: [STORE_KEY] } });
+
+function rig(change: (commands: StoreCommands) => StoreCommands = (commands) => commands) {
+  const clock = new FakeClock();
+  clock.randomValue = 0.5;
+  const redis = simulatedRedis(clock);
+  const commands = change(redis);
+  const events: string[] = [];
+  const observer = {
+    lost: (reason: string) => events.push(`lost ${reason}`),
+    recovered: () => events.push('recovered'),
+    unreadable: (reason: string) => events.push(`unreadable ${reason}`),
+  };
+  let connected = () => {};
+  const open = () =>
+    new SharedStore({
+      config,
+      clock,
+      observer,
+      connect: (onConnected) => {
+        connected = onConnected;
+        return commands;
+      },
+    });
+  /** What comes of it within this long. */
+  const within = async <T>(ms: number, promise: Promise<T>): Promise<T | 'nothing yet'> => {
+    await clock.advance(ms);
+    return Promise.race([promise, Promise.resolve('nothing yet' as const)]);
+  };
+  const turn = async (store: SharedStore, identity = 'identity') => {
+    const found = store.obtain(identity, () => true);
+    await clock.advance(10);
+    return (await found) as Turn;
+  };
+  return { clock, redis, events, open, within, turn, connected: () => connected() };
+}
+
+const value = (found: StoredToken | Turn | 'nothing yet') => (typeof found === 'string' || isTurn(found) ? found : found.value);
+
+describe('a turn', () => {
+  test('is had by one: the other waits, and takes what the first has shared', async () => {
+    const { open, turn, within } = rig();
+    const first = await turn(open());
+    const waiting = open().obtain('identity', () => true);
+    expect(await within(1_900, waiting)).toBe('nothing yet');
+    first.share(storedToken('token-1'), 60_000);
+    expect(value(await within(1_000, waiting))).toBe('token-1');
+  });
+
+  test('is kept for as long as a grant takes within four seconds, and then goes to the next', async () => {
+    const { open, turn, within } = rig();
+    await turn(open());
+    const waiting = open().obtain('identity', () => true);
+    expect(await within(4_500, waiting)).toBe('nothing yet');
+    expect(await within(2_500, waiting)).toHaveProperty('giveUp');
+  });
+
+  test('that is given up lets all who wait go on', async () => {
+    const { open, turn, within } = rig();
+    const first = await turn(open());
+    const waiting = Promise.all([open(), open(), open()].map((store) => store.obtain('identity', () => true)));
+    expect(await within(500, waiting)).toBe('nothing yet');
+    first.giveUp();
+    expect(await within(1_000, waiting)).toHaveLength(3);
+  });
+
+  test('is waited for eight seconds at most, whoever has it', async () => {
+    const busy = { take: async () => 'busy' as const };
+    const { open, within } = rig((commands) => ({ ...commands, ...busy }));
+    const waiting = open().obtain('identity', () => true);
+    expect(await within(7_000, waiting)).toBe('nothing yet');
+    expect(await within(2_000, waiting)).toHaveProperty('giveUp');
+  });
+
+  test('comes at once from a server whose reads lag behind its writes', async () => {
+    const lagging = { take: async () => 'changed' as const };
+    const { open, within } = rig((commands) => ({ ...commands, ...lagging }));
+    expect(
+      await within(
+        10,
+        open().obtain('identity', () => true),
+      ),
+    ).toHaveProperty('giveUp');
+  });
+});
+
+describe('a store in trouble', () => {
+  test('is lost once, probed ever more rarely, and recovers once', async () => {
+    let works = false;
+    let probes = 0;
+    const fail = () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
+    const { open, clock, events } = rig((commands) => ({
+      ...commands,
+      read: (name) => (works ? commands.read(name) : fail()),
+      probe: (name) => {
+        probes += 1;
+        return works ? commands.probe(name) : fail();
+      },
+    }));
+    const store = open();
+    for (let index = 0; index < 10; index += 1) await store.obtain('identity', () => true);
+    expect(events).toEqual(['lost econnrefused']);
+    await clock.advance(60_000);
+    expect(probes).toBeGreaterThan(14);
+    expect(probes).toBeLessThan(20);
+    works = true;
+    await clock.advance(5_100);
+    expect(events).toEqual(['lost econnrefused', 'recovered']);
+  });
+
+  test('C13 is given back the last ten thousand tokens that were obtained here, and no more', async () => {
+    const written: string[] = [];
+    const { open, clock, turn, connected } = rig((commands) => ({
+      ...commands,
+      write: (name, ...rest) => {
+        written.push(name);
+        return commands.write(name, ...rest);
+      },
+    }));
+    const store = open();
+    for (let index = 0; index < 10_001; index += 1)
+      (await turn(store, `identity-${index}`)).share(storedToken(`token-${index}`), 86_400_000);
+    await clock.advance(10);
+    const [first] = written.splice(0);
+    connected();
+    while (written.length < 10_000) await clock.advance(100);
+    await clock.advance(100);
+    expect(written).toHaveLength(10_000);
+    expect(written).not.toContain(first);
+  });
+});
