@@ -5,6 +5,7 @@ import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { CachedToken } from '../../src/token/cached.ts';
 import { SharedStore } from '../../src/token/store/shared-store.ts';
 import { Token } from '../../src/token/token.ts';
+import { UNOBSERVED } from '../../src/token/tokens.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { simulatedRedis } from './simulated-redis.ts';
 
@@ -62,11 +63,10 @@ const config = storeSchema.parse({
 });
 
 function replica(clock: SimulatedClock, redis: ReturnType<typeof simulatedRedis>, granted: () => number): CachedToken {
-  const ignore = () => undefined;
   const store = new SharedStore({
     config,
     clock,
-    observer: { lost: ignore, recovered: ignore, unreadable: ignore },
+    observer: UNOBSERVED.storeObserver,
     connect: () => redis,
   });
   const grant = async () => {
@@ -77,10 +77,10 @@ function replica(clock: SimulatedClock, redis: ReturnType<typeof simulatedRedis>
   return new CachedToken({
     name: 'bench',
     identity: '0'.repeat(64),
-    grant: { peek: ignore, get: grant },
+    grant: { peek: () => undefined, get: grant },
     renew: { ...renew, idleAfter: Number.POSITIVE_INFINITY },
     store,
-    observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, shared: ignore, idle: ignore },
+    observer: UNOBSERVED.observer,
     clock,
   });
 }

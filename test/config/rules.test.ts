@@ -392,4 +392,41 @@ describe('the store', () => {
       'store.redis.url is not a Redis URL; write redis://HOST:PORT or rediss://HOST:PORT',
     ]);
   });
+
+  test('takes one server, a cluster or sentinels, and says what would travel in the clear', async () => {
+    const redis = async (of: object) =>
+      judge(
+        bent((config) => {
+          config['store'] = { redis: of, encryption: { keys: [{ id: 'a', key: { fromEnv: 'KEY' } }] } };
+        }),
+        { CLIENT_SECRET: 'x', KEY: key },
+      );
+    const nodes = ['r1.example:6379', '[::1]:6379'];
+    expect(await redis({ cluster: { nodes }, tls: {} })).toEqual(fine);
+    expect(await redis({ cluster: { nodes } })).toEqual({
+      problems: [],
+      warnings: ['store.redis.cluster goes to a host that is not loopback: its password travels unencrypted; add "tls": {}'],
+    });
+    expect(await redis({ sentinel: { nodes: ['127.0.0.1:26379'], master: 'm' } })).toEqual(fine);
+    expect((await redis({ cluster: { nodes: ['r1.example'] } })).problems).toEqual([
+      'store.redis.cluster.nodes[0] is not the address of a server; write host:port or [v6]:port',
+    ]);
+    const one = ['store.redis must have exactly one of "url", "cluster", "sentinel"'];
+    expect((await redis({})).problems).toEqual(one);
+    expect((await redis({ url: 'rediss://r.example', cluster: { nodes } })).problems).toEqual(one);
+    expect((await redis({ url: 'rediss://alice@r.example', username: 'bob' })).problems).toEqual([
+      'store.redis.username stands in "url" too; remove one of them',
+    ]);
+  });
+
+  test('needs Redis, a snapshot or both, and keys for a snapshot', async () => {
+    const of = (entry: object) => judged((config) => (config['store'] = entry));
+    const keys = { encryption: { keys: [{ id: 'a', key: { unsafeInline: key } }] } };
+    expect((await of({ snapshot: 'tokens', ...keys })).problems).toEqual([]);
+    expect((await of(keys)).problems).toEqual(['store needs "redis", "snapshot" or both']);
+    expect((await of({ snapshot: 'tokens', unsafePlaintext: true })).problems).toEqual(['store needs "encryption.keys" for "snapshot"']);
+    expect((await of({ snapshot: 'no/such/folder', ...keys })).problems).toEqual([
+      'store.snapshot lies in a folder that does not exist; create it, or correct the path',
+    ]);
+  });
 });

@@ -148,8 +148,16 @@ export class SharedStore implements TokenStore {
     await this.#breaker.run(name, () => this.#commands.write(name, mark, this.#seal.seal(name, token), ttlMs, holder));
   }
 
+  /** What was lost there, or could not be written; what another replica obtained later stays. */
   async #shareAgain(): Promise<void> {
-    for (const identity of this.#shared.keys()) await this.#write(identity, NOTHING_THERE);
+    for (const [identity, { token }] of this.#shared) {
+      const [name] = this.#names(identity);
+      const entry = await this.#breaker.run(name, () => this.#commands.read(name));
+      if (entry === undefined) return;
+      const there = entry.mark === NOTHING_THERE ? 'damaged' : this.#seal.open(name, entry.text);
+      const isOlder = typeof there === 'object' ? there.requestedAt < token.requestedAt : there === 'damaged';
+      if (isOlder) await this.#write(identity, entry.mark);
+    }
   }
 
   #names(identity: string): Names {

@@ -174,3 +174,20 @@ describe('Redis', () => {
     expect(await open().obtain()).toBe('token-1');
   });
 });
+
+describe('C08 a store that could not be written', () => {
+  test('is given the newer token when it can be again, though the older one still stands there', async () => {
+    const [one, two] = [open(), open()];
+    await one.share('token-1');
+    expect(await two.obtain()).toBe('token-1');
+    await redis.command('REPLICAOF', '127.0.0.1', '1');
+    const turn = await one.store.obtain('identity', () => false);
+    if (!('giveUp' in turn)) throw new Error('nothing was wanted');
+    turn.share({ ...storedToken('token-2'), requestedAt: Date.now() + 1 }, 60_000);
+    await one.happened(/lost/);
+    await redis.command('REPLICAOF', 'NO', 'ONE');
+    await one.happened(/recovered/);
+    while ((await two.obtain()) !== 'token-2');
+    expect(one.events).toEqual([expect.stringMatching(/^lost /), 'recovered']);
+  });
+});
