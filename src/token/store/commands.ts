@@ -34,6 +34,8 @@ export interface StoreCommands {
 const NOTHING: Entry = { text: '', mark: '' };
 const PROBE_MS = 1_000;
 const TOO_SLOW = 'etimedout';
+/** Name, TLS and login take several round trips; a fleet that gives up on them at its start makes a grant for each replica. */
+const FIRST_CONNECTION_MS = 1_000;
 
 export class RedisCommands implements StoreCommands {
   readonly #connection: RedisConnection;
@@ -94,7 +96,7 @@ export class RedisCommands implements StoreCommands {
 
   async #inTime<T>(command: () => Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
-    const cancel = this.#clock.after(this.#timeoutMs, () =>
+    const cancel = this.#clock.after(this.#connection.begun ? this.#timeoutMs : Math.max(this.#timeoutMs, FIRST_CONNECTION_MS), () =>
       late.reject(Object.assign(new Error('the store is too slow'), { code: TOO_SLOW.toUpperCase() })),
     );
     try {

@@ -18,7 +18,7 @@ export class RedisConnection {
   readonly #clock: Clock;
   readonly #onConnected: () => void;
   readonly #forget: (() => void)[];
-  readonly #first = Promise.withResolvers<Connected>();
+  #first = pending();
   #inUse: Connected | undefined;
   /** Being connected, to take the place of the one in use. */
   #next: RedisClient | undefined;
@@ -34,9 +34,14 @@ export class RedisConnection {
     this.#connect(0);
   }
 
-  /** Waits for the first connection, without end; later ones may be down for a while, and then commands fail at once. */
+  /** Waits for the first connection until that fails; later ones may be down for a while, and then commands fail at once. */
   whenReady(): Promise<Connected> {
     return this.#inUse === undefined ? this.#first.promise : Promise.resolve(this.#inUse);
+  }
+
+  /** Whether there was a connection: making the first one takes longer than a command. */
+  get begun(): boolean {
+    return this.#inUse !== undefined;
   }
 
   /** Makes another connection, unless one is being made. */
@@ -63,9 +68,16 @@ export class RedisConnection {
     const client = createRedisClient(this.#config, () => this.#clock.random());
     this.#next = client;
     // Without a listener an `error` event would end the process; each command reports its own failure.
-    client.on('error', () => undefined);
+    client.on('error', (error) => this.#fail(error));
     client.on('ready', () => this.#onConnected());
     client.connect().then(() => this.#use(client), again);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#inUse !== undefined) return;
+    const { reject } = this.#first;
+    this.#first = pending();
+    reject(error);
   }
 
   #use(client: RedisClient): void {
@@ -76,6 +88,13 @@ export class RedisConnection {
     this.#first.resolve(this.#inUse);
     this.#onConnected();
   }
+}
+
+/** Nobody may be waiting when it fails. */
+function pending() {
+  const first = Promise.withResolvers<Connected>();
+  first.promise.catch(() => undefined);
+  return first;
 }
 
 function keyvOn(client: RedisClient): Keyv<string> {

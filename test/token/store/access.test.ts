@@ -96,6 +96,24 @@ describe('C14 a store', () => {
     expect(await share(open({ url: redis.url, tls }), open({ url: redis.url, tls }))).toEqual(['token-1']);
   });
 
+  test('C04 C05 says why it has no connection, and makes nobody wait for one', async () => {
+    const redis = await start({ password: 'right' });
+    const url = `redis://127.0.0.1:${redis.port}`;
+    const wrong = open({ url, password: { unsafeInline: 'wrong' } });
+    await wrong.obtain();
+    expect(wrong.events).toEqual(['lost wrongpass']);
+    const none = open({ url });
+    await none.obtain();
+    expect(none.events).toEqual(['lost noauth']);
+    await redis.kill();
+    const refused = open({ url });
+    await refused.obtain();
+    expect(refused.events).toEqual(['lost econnrefused']);
+    const unknown = open({ url: 'redis://no-such-host.invalid:6379' });
+    await unknown.obtain();
+    expect(unknown.events).toEqual([expect.stringMatching(/^lost (enotfound|eai_again|etimedout)$/)]);
+  });
+
   test('takes a changed password over by a new connection, and keeps the old one until that stands', async () => {
     const redis = await start({ password: 'first' });
     let password: Secret | undefined;
