@@ -71,7 +71,7 @@ test('C03 fifty tenants through one process, two layers over one Redis: no token
   expect([...Object.values(inEast), ...Object.values(inWest)].sort()).toEqual([...granted].sort());
   expect(granted).toHaveLength(2 * NAMES.length);
   const entries = async (prefix: string) =>
-    ((await redis.command('KEYS', `${prefix}*`)) as string[]).filter((name) => /^\w+:[0-9a-f]{64}$/.test(name));
+    ((await redis.command('KEYS', `${prefix}*`)) as string[]).filter((name) => /^\w+:\{[0-9a-f]{64}\}$/.test(name));
   for (const [prefix, broker] of [['east:', east] as const, ['west:', west] as const]) {
     const isLost = () => broker.log.some((line) => line['msg'] === 'store lost: serving from memory alone');
     // The last ones may still be on their way: a request does not wait for them.

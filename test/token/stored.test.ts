@@ -12,7 +12,7 @@ describe('a cached token with a store', () => {
     const store = memoryStore();
     const first = cachedTokenRig({ store });
     await first.cached.get();
-    expect(store.shared).toEqual([
+    expect(store.shared).toMatchObject([
       { identity: 'alice', ttlMs: 95_000, token: { value: 'token-1', requestedAt: first.clock.now(), lifetimeMs: 100_000 } },
     ]);
     const second = cachedTokenRig({ store });
