@@ -20,6 +20,7 @@ import { outboundFields } from './upstream/fields.ts';
 import { type Forwarded, forward } from './upstream/forward.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
 import { limitBody } from './upstream/limited-body.ts';
+import { ThroughProxy } from './upstream/through-proxy.ts';
 
 type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
 
@@ -54,7 +55,7 @@ export class BrokerStages implements Stages {
       const { origin, protocol, host: ownHost } = new URL(route.upstream);
       const host = route.hostHeader ?? ownHost;
       this.#exits.set(name, {
-        connections: new Http1Pool(origin, route),
+        connections: connectionsTo(origin, route),
         host,
         // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
         origin: originOf(`${protocol}//${host}`),
@@ -126,6 +127,11 @@ export class BrokerStages implements Stages {
   async close(): Promise<void> {
     await Promise.all([...this.#exits.values()].map((exit) => exit.connections.close()));
   }
+}
+
+function connectionsTo(origin: string, route: RouteConfig): UpstreamConnections {
+  const pool = new Http1Pool(origin, route);
+  return route.proxy === undefined || origin.startsWith('https:') ? pool : new ThroughProxy(pool, origin, route.proxy);
 }
 
 function credentialsFieldOf({ token: name }: RouteConfig, { tokens }: Config): string | undefined {

@@ -5,7 +5,14 @@ import { relative, sep } from 'node:path';
 const EVERYWHERE = ['errors', 'message', 'clock', 'telemetry'];
 
 /** Values of the config that stand for themselves: the rest of it is seen as types, made once and passed in. */
-const CONFIG = ['type config', 'config/secret.ts', 'config/loopback.ts', 'config/signing-key.ts', 'config/own-credentials.ts'];
+const CONFIG = [
+  'type config',
+  'config/secret.ts',
+  'config/loopback.ts',
+  'config/signing-key.ts',
+  'config/proxy-authorization.ts',
+  'config/own-credentials.ts',
+];
 
 /**
  * For each part of src/ (a folder, or a file right under src/): what else of ours it may import. A part that is not listed may

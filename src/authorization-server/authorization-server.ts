@@ -47,6 +47,7 @@ export class AuthorizationServer {
       timeoutMs: config.timeout,
       connectTimeoutMs: config.connectTimeout,
       ca: () => config.tls.ca?.reveal(),
+      proxy: config.proxy,
     });
     this.#metadata = new MetadataDocument(config, this.#calls, clock);
     this.#breaker = new Breaker(clock);

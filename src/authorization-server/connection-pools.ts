@@ -1,7 +1,9 @@
 /** Connections to one authorization server: a pool for each client certificate, so that none travels under another's name. */
 
 import { createSecureContext } from 'node:tls';
-import { Agent } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { proxyAuthorization } from '../config/proxy-authorization.ts';
+import type { ProxyConfig } from '../config/schema/proxy.ts';
 import type { ClientCertificate } from './client-proof.ts';
 import { AuthorizationServerError } from './failure.ts';
 
@@ -11,6 +13,7 @@ export interface PoolOptions {
   readonly connectTimeoutMs: number;
   /** PEM certificates instead of the system's. */
   readonly ca: () => string | undefined;
+  readonly proxy?: ProxyConfig | undefined;
 }
 
 /** PEM texts that a pool was made with. */
@@ -18,10 +21,12 @@ interface Material {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** For the proxy. */
+  readonly authorization?: string;
 }
 
 interface Pool {
-  readonly agent: Agent;
+  readonly agent: Dispatcher;
   readonly material: Material;
 }
 
@@ -34,7 +39,7 @@ export class ConnectionPools {
   }
 
   /** The pool of a certificate, or of none; a new one when files have changed. Throws when certificate and key cannot be used. */
-  get(certificate: ClientCertificate | undefined): Agent {
+  get(certificate: ClientCertificate | undefined): Dispatcher {
     const material = this.#material(certificate);
     const old = this.#pools.get(certificate);
     if (old !== undefined && isSame(old.material, material)) return old.agent;
@@ -52,14 +57,18 @@ export class ConnectionPools {
 
   #material(certificate: ClientCertificate | undefined): Material {
     const ca = this.#options.ca();
+    const authorization = this.#options.proxy && proxyAuthorization(this.#options.proxy);
     return {
       ...(ca === undefined ? {} : { ca }),
+      ...(authorization === undefined ? {} : { authorization }),
       ...(certificate === undefined ? {} : { cert: certificate.certificate.reveal(), key: certificate.key.reveal() }),
     };
   }
 
-  #createAgent(material: Material): Agent {
-    return new Agent({
+  #createAgent({ authorization, ...material }: Material): Dispatcher {
+    const { proxy, connectTimeoutMs } = this.#options;
+    const connect = { timeout: connectTimeoutMs, rejectUnauthorized: true, ...material };
+    const options = {
       allowH2: false,
       // Grants are rare; sixteen connections carry the discovery and token calls of any sidecar.
       connections: 16,
@@ -67,13 +76,15 @@ export class ConnectionPools {
       maxHeaderSize: 16 * 1024,
       headersTimeout: this.#options.timeoutMs,
       bodyTimeout: this.#options.timeoutMs,
-      connect: { timeout: this.#options.connectTimeoutMs, rejectUnauthorized: true, ...material },
-    });
+    };
+    if (proxy === undefined) return new Agent({ ...options, connect });
+    const token = authorization === undefined ? {} : { token: authorization };
+    return new ProxyAgent({ ...options, ...token, uri: proxy.url, proxyTls: { timeout: connectTimeoutMs }, requestTls: connect });
   }
 }
 
 function isSame(a: Material, b: Material): boolean {
-  return a.ca === b.ca && a.cert === b.cert && a.key === b.key;
+  return a.ca === b.ca && a.cert === b.cert && a.key === b.key && a.authorization === b.authorization;
 }
 
 /** While only one of two files has changed they do not fit; the second change makes the next grant work. */

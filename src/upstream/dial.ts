@@ -1,8 +1,11 @@
 /** Opens connections to one upstream: TCP, or TLS with verified names and resumed sessions (RFC 8446 §2.2). */
 
-import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { proxyAuthorization } from '../config/proxy-authorization.ts';
+import type { ProxyConfig } from '../config/schema/proxy.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
+import { ProxyTunnel } from './proxy-tunnel.ts';
 import { tlsIdentity } from './tls-identity.ts';
 
 export interface Dialed {
@@ -11,8 +14,19 @@ export interface Dialed {
   readonly ready: 'connect' | 'secureConnect';
 }
 
+/** How a route reaches its upstream. */
+export type Way = Pick<RouteConfig, 'upstreamTls' | 'upstreamSocket' | 'proxy'>;
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
 export class Dialer {
-  readonly #where: { readonly host: string; readonly port: number };
+  readonly #upstream: Place;
+  /** What is connected to. */
+  readonly #where: Place | { readonly path: string };
+  readonly #proxy: ProxyConfig | undefined;
   readonly #secure: boolean;
   readonly #tls: RouteConfig['upstreamTls'];
   readonly #unfollow: (() => void)[] = [];
@@ -23,10 +37,11 @@ export class Dialer {
    * @param origin scheme, host and port of the upstream
    * @param onRenew runs when a certificate or key has changed: connections from before are of the old identity
    */
-  constructor(origin: string, tls: RouteConfig['upstreamTls'], onRenew: () => void) {
-    const { protocol, hostname, port } = new URL(origin);
-    this.#secure = protocol === 'https:';
-    this.#where = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (this.#secure ? 443 : 80) };
+  constructor(origin: string, { upstreamTls: tls, upstreamSocket, proxy }: Way, onRenew: () => void) {
+    this.#secure = origin.startsWith('https:');
+    this.#upstream = placeOf(origin);
+    this.#proxy = proxy;
+    this.#where = upstreamSocket === undefined ? placeOf(proxy?.url ?? origin) : { path: upstreamSocket };
     this.#tls = tls;
     const renew = () => {
       this.#context = undefined;
@@ -38,13 +53,15 @@ export class Dialer {
 
   /** Happy eyeballs (RFC 8305) is the platform's. Throws where certificate and key do not fit together. */
   dial(onread: OnReadOpts): Dialed {
-    const options = { ...this.#where, onread, noDelay: true, keepAlive: true };
+    // Node's types know "onread" with a host alone.
+    const options = { ...this.#where, onread, noDelay: true, keepAlive: true } as TcpNetConnectOpts;
     if (!this.#secure) return { socket: connectTcp(options), ready: 'connect' };
     const identity = tlsIdentity(this.#tls);
     this.#context ??= createSecureContext(identity);
-    const { host } = this.#where;
+    const { host } = this.#upstream;
+    const tunnel = this.#proxy && this.#tunnelThrough(this.#proxy);
     const socket = connectTls({
-      ...options,
+      ...(tunnel === undefined ? options : { socket: tunnel }),
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ...identity,
       secureContext: this.#context,
@@ -54,10 +71,29 @@ export class Dialer {
     socket.on('session', (session) => {
       this.#session = session;
     });
+    if (tunnel === undefined) return { socket, ready: 'secureConnect' };
+    tunnel.on('error', (error) => socket.destroy(error));
+    readInto(socket, onread);
     return { socket, ready: 'secureConnect' };
+  }
+
+  #tunnelThrough(proxy: ProxyConfig): ProxyTunnel {
+    const { host, port } = this.#upstream;
+    const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return new ProxyTunnel({ proxy: placeOf(proxy.url), authority, authorization: proxyAuthorization(proxy) });
   }
 
   close(): void {
     for (const stop of this.#unfollow) stop();
   }
+}
+
+function placeOf(url: string): Place {
+  const { protocol, hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
+}
+
+/** Node offers no `onread` for TLS over a stream. */
+function readInto(socket: Socket, { callback }: OnReadOpts): void {
+  socket.on('data', (bytes: Buffer) => callback(bytes.length, bytes));
 }

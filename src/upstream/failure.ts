@@ -41,6 +41,22 @@ const ANSWER_TIMEOUT: Verdict = {
   message: 'the upstream took too long to answer',
 };
 
+const PROXY_UNREACHABLE: Verdict = {
+  code: 'UPSTREAM_UNREACHABLE',
+  proxyError: 'destination_unavailable',
+  message: 'the HTTP proxy on the way to the upstream cannot be reached',
+};
+const PROXY_CREDENTIALS: Verdict = {
+  code: 'UPSTREAM_UNREACHABLE',
+  proxyError: 'proxy_configuration_error',
+  message: 'the HTTP proxy on the way to the upstream does not accept the credentials of "proxy"',
+};
+const PROXY_REFUSED: Verdict = {
+  code: 'UPSTREAM_UNREACHABLE',
+  proxyError: 'destination_unavailable',
+  message: 'the HTTP proxy does not connect to the upstream',
+};
+
 const BY_CODE: Readonly<Record<string, Verdict>> = {
   ECONNREFUSED: REFUSED,
   ENOENT: REFUSED,
@@ -55,6 +71,9 @@ const BY_CODE: Readonly<Record<string, Verdict>> = {
   ECONNRESET: RESET,
   EPIPE: RESET,
   WireError: INVALID,
+  PROXY_UNREACHABLE,
+  PROXY_CREDENTIALS,
+  PROXY_REFUSED,
 };
 
 /** OpenSSL's verification results and Node's TLS errors come under many names. */

@@ -1,37 +1,25 @@
 /** Connects to an upstream and leaves again: what `check --online` asks. */
 
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { RouteConfig } from '../config/schema/routes.ts';
-import { BrokerError } from '../errors.ts';
-import { toUpstreamError } from './failure.ts';
-import { tlsIdentity } from './tls-identity.ts';
+import { Dialer, type Way } from './dial.ts';
+import { connectTimeout, toUpstreamError } from './failure.ts';
 
 /** Resolves once the connection, with TLS where the URL says so, is there. Rejects with a `BrokerError` of stage `upstream`. */
-export async function probeUpstream({
-  upstream,
-  timeouts,
-  upstreamTls,
-}: Pick<RouteConfig, 'upstream' | 'timeouts' | 'upstreamTls'>): Promise<void> {
-  const { protocol, hostname, port } = new URL(upstream);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const secure = protocol === 'https:';
-  const where = { host, port: Number(port) || (secure ? 443 : 80) };
-  const name = isIP(host) === 0 ? { servername: host } : {};
-  const socket = secure ? connectTls({ ...where, ...name, ...tlsIdentity(upstreamTls) }) : connectTcp(where);
+export async function probeUpstream(route: Pick<RouteConfig, 'upstream' | 'timeouts'> & Way): Promise<void> {
+  const dialer = new Dialer(route.upstream, route, () => {});
   try {
-    await connected(socket, secure ? 'secureConnect' : 'connect', timeouts.connect);
+    await connected(dialer, route.timeouts.connect);
   } catch (error) {
     throw toUpstreamError(error);
   } finally {
-    socket.destroy();
+    dialer.close();
   }
 }
 
-function connected(socket: Socket, event: string, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once(event, resolve).on('error', reject);
-    const late = new BrokerError('UPSTREAM_TIMEOUT', 'connecting to the upstream took too long', { stage: 'upstream' });
-    socket.setTimeout(timeoutMs, () => reject(late));
-  });
+function connected(dialer: Dialer, timeoutMs: number): Promise<void> {
+  const { socket, ready } = dialer.dial({ buffer: Buffer.alloc(1024), callback: () => true });
+  return new Promise<void>((resolve, reject) => {
+    socket.once(ready, resolve).on('error', reject);
+    socket.setTimeout(timeoutMs, () => reject(connectTimeout()));
+  }).finally(() => socket.destroy());
 }

@@ -14,6 +14,48 @@ const judged = (bend: Bend) => judge(bent(bend));
 const fine = { problems: [], warnings: [] };
 const TLS = { cert: { fromEnv: 'CERT' }, key: { fromEnv: 'KEY' } };
 
+describe('the way out', () => {
+  const route =
+    (more: object) =>
+    ({ routes }: Loose) =>
+      Object.assign(routes.orders, more);
+
+  test('is one: a Unix socket or a proxy', async () => {
+    expect(await judged(route({ upstreamSocket: '/run/app.sock' }))).toEqual(fine);
+    expect(await judged(route({ proxy: { url: 'http://proxy.example:3128' } }))).toEqual(fine);
+    expect((await judged(route({ upstreamSocket: '/run/app.sock', proxy: { url: 'http://proxy.example:3128' } }))).problems).toEqual([
+      'routes.orders.proxy stands beside "upstreamSocket", and there is one way to an upstream; remove one of them',
+    ]);
+  });
+
+  test('in the clear is refused, also where only the proxy is elsewhere', async () => {
+    expect(await judged(route({ upstream: 'http://app.example', upstreamSocket: '/run/app.sock' }))).toEqual(fine);
+    const local = { upstream: 'http://127.0.0.1:9000' };
+    expect(await judged(route({ ...local, proxy: { url: 'http://127.0.0.1:3128' } }))).toEqual(fine);
+    expect((await judged(route({ ...local, proxy: { url: 'http://proxy.example:3128' } }))).problems[0]).toContain(
+      'routes.orders.upstream is http',
+    );
+  });
+
+  test.each([
+    [{ url: 'https://proxy.example' }, 'proxy.url is https'],
+    [{ url: 'http://proxy.example/x' }, 'proxy.url has a path'],
+    [{ url: 'http://user:pw@proxy.example' }, 'proxy.url holds a user or password'],
+    [{ url: 'http://proxy.example', username: 'broker' }, 'proxy needs "username" and "password" together'],
+    [{ url: 'http://proxy.example', username: 'a:b', password: { unsafeInline: 'x' } }, 'proxy.username is not a user name'],
+  ])('names a proxy properly: %j', async (proxy, problem) => {
+    expect((await judged(route({ proxy }))).problems[0]).toContain(`routes.orders.${problem}`);
+    const server = ({ authorizationServers }: Loose) => Object.assign(authorizationServers.acme, { proxy });
+    expect((await judged(server)).problems[0]).toContain(`authorizationServers.acme.${problem}`);
+  });
+
+  test.each(['run/app.sock', '', `/${'x'.repeat(107)}`])('names a Unix socket by its path: %s', async (upstreamSocket) => {
+    expect((await judged(route({ upstreamSocket }))).problems[0]).toContain(
+      'routes.orders.upstreamSocket is not the path of a Unix socket',
+    );
+  });
+});
+
 describe('K05 what lowers protection is refused, and with an explicit word warned about', () => {
   test('anonymous callers on an address that is not loopback', async () => {
     const open =

@@ -9,6 +9,7 @@ import { refusalOf } from '../../src/listener/refusal.ts';
 import { checkRequestHead } from '../../src/listener/request-head.ts';
 import type { CallerRequest } from '../../src/message.ts';
 import { answerTimeout, connectTimeout, toUpstreamError } from '../../src/upstream/failure.ts';
+import { ProxyFailure } from '../../src/upstream/proxy-tunnel.ts';
 import { WireError } from '../../src/wire/wire-error.ts';
 
 interface Section {
@@ -73,6 +74,7 @@ const UNUSUAL = [
 
 const AT_UPSTREAM = [
   ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'ECONNRESET'].map((code) => toUpstreamError({ code })),
+  ...(['PROXY_UNREACHABLE', 'PROXY_CREDENTIALS', 'PROXY_REFUSED'] as const).map((code) => toUpstreamError(new ProxyFailure(code))),
   toUpstreamError(new WireError('malformed', 'the status line is malformed')),
   connectTimeout(),
   answerTimeout(),

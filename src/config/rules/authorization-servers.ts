@@ -9,7 +9,7 @@ export const authorizationServerRules: Rule = ({ config, complete }) => {
   const used = new Set(Object.values(config.tokens).map((token) => token.authorizationServer));
   return Object.entries(config.authorizationServers).flatMap(([name, server]) => {
     const path = ['authorizationServers', name];
-    const findings: Finding[] = URL_KEYS.filter((key) => isExposedHttp(server[key]) && !server.unsafeHttp).map((key) =>
+    const findings: Finding[] = URL_KEYS.filter((key) => isExposedHttp(server[key], server.proxy) && !server.unsafeHttp).map((key) =>
       problem(
         [...path, key],
         'is http to a host that is not loopback, where client secrets travel unencrypted; use https, or say "unsafeHttp": true',

@@ -17,6 +17,7 @@ export const routeRules: Rule = (context) => {
       ...references(route, ['routes', name], context),
       ...protectionFindings(route, ['routes', name]),
       ...fieldFindings(route, ['routes', name]),
+      ...wayFindings(route, ['routes', name]),
       ...boundRouteFindings(route, ['routes', name], context.config.tokens[route.token ?? '']),
     ]),
     ...competitors(routes),
@@ -37,13 +38,18 @@ function references(route: RouteConfig, path: ConfigPath, context: RuleContext):
 
 function protectionFindings(route: RouteConfig, path: ConfigPath): Finding[] {
   if (route.unsafeHttp) return [warning([...path, 'unsafeHttp'], 'lets the token travel unencrypted, for all on the way to read')];
-  if (!isExposedHttp(route.upstream)) return [];
+  if (route.upstreamSocket !== undefined || !isExposedHttp(route.upstream, route.proxy)) return [];
   return [
     problem(
       [...path, 'upstream'],
       'is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true',
     ),
   ];
+}
+
+function wayFindings({ upstreamSocket, proxy }: RouteConfig, path: ConfigPath): Finding[] {
+  if (upstreamSocket === undefined || proxy === undefined) return [];
+  return [problem([...path, 'proxy'], 'stands beside "upstreamSocket", and there is one way to an upstream; remove one of them', 'key')];
 }
 
 function fieldFindings({ headers, inject, token }: RouteConfig, path: ConfigPath): Finding[] {

@@ -40,8 +40,8 @@ export function isLocal(address: Address): boolean {
   return address.kind === 'unix' || isLoopbackHost(address.host);
 }
 
-/** Whether a URL sends in the clear to another machine. */
-export function isExposedHttp(text: string | undefined): boolean {
+/** Whether a URL sends in the clear to another machine: its own host, or the proxy on the way. */
+export function isExposedHttp(text: string | undefined, proxy?: { readonly url: string }): boolean {
   const url = text === undefined || !URL.canParse(text) ? undefined : new URL(text);
-  return url?.protocol === 'http:' && !isLoopbackHost(url.hostname);
+  return url?.protocol === 'http:' && (!isLoopbackHost(url.hostname) || isExposedHttp(proxy?.url));
 }

@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { certificatesProblem } from '../contents.ts';
+import { proxy } from './proxy.ts';
 import { material } from './references.ts';
 import { duration, httpUrl } from './values.ts';
 
@@ -40,6 +41,7 @@ export const authorizationServer = z
       })
       .prefault({})
       .describe('How the server is recognized.'),
+    proxy: proxy.describe('HTTP proxy on the way to the server. An https server is reached by CONNECT: the proxy sees no secret.'),
     unsafeHttp: z
       .literal(true)
       .optional()

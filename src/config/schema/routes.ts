@@ -2,8 +2,9 @@
 
 import * as z from 'zod';
 import { certificatesProblem, fieldValueProblem, privateKeyProblem } from '../contents.ts';
+import { proxy } from './proxy.ts';
 import { material, secret } from './references.ts';
-import { duration, fieldName, hostName, httpUrl, name, size } from './values.ts';
+import { duration, fieldName, hostName, httpUrl, isSocketPath, name, size } from './values.ts';
 
 const methodName = z.string().regex(/^[A-Z][A-Z-]{0,30}$/, 'is not a method; write it in capitals, such as "GET"');
 
@@ -54,6 +55,17 @@ export const route = z.strictObject({
     .union([name, z.null()])
     .describe('The token to send, or null for none: then the Authorization of the application passes, unless it was meant for the broker.'),
   upstream: upstream.describe('Where it goes: scheme, host, port, and the path that replaces the prefix.'),
+  upstreamSocket: z
+    .string()
+    .refine(isSocketPath, 'is not the path of a Unix socket; begin with "/", at most 107 bytes')
+    .optional()
+    .meta({ examples: ['/run/app.sock'] })
+    .describe(
+      'Unix socket to connect to instead of the host and port of "upstream", which still names the Host, the path and whether TLS is spoken.',
+    ),
+  proxy: proxy.describe(
+    'HTTP proxy on the way to the upstream. An https upstream is reached by CONNECT, so that the proxy sees neither token nor request; an http one by sending the proxy the whole URL.',
+  ),
   inject: z
     .strictObject({
       header: setField.default('Authorization').describe('The field that carries the token; one of that name from the caller is dropped.'),

@@ -142,7 +142,7 @@ export function parseAddress(text: string): Address | undefined {
 }
 
 /** Absolute, and within the 108 bytes that Linux gives `sun_path`, its end included. */
-function isSocketPath(path: string): boolean {
+export function isSocketPath(path: string): boolean {
   return path.startsWith('/') && !path.includes('\0') && Buffer.byteLength(path) < 108;
 }
 

@@ -4,12 +4,12 @@ import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
 import { Deadlines, type Timed } from '../../wire/deadlines.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
-import { Dialer } from '../dial.ts';
+import { Dialer, type Way } from '../dial.ts';
 import { toUpstreamError } from '../failure.ts';
 import { type ConnectionOwner, Http1Connection } from './connection.ts';
 import { type Carrier, Http1Flow } from './flow.ts';
 
-export type PoolRoute = Pick<RouteConfig, 'timeouts' | 'upstreamTls' | 'pool' | 'maxConnectionAge'>;
+export type PoolRoute = Pick<RouteConfig, 'timeouts' | 'pool' | 'maxConnectionAge'> & Way;
 
 export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   readonly timeouts: RouteConfig['timeouts'];
@@ -27,11 +27,11 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
 
   /** @param origin scheme, host and port of the upstream */
   constructor(origin: string, route: PoolRoute) {
-    const { timeouts, pool, upstreamTls } = route;
+    const { timeouts, pool } = route;
     this.timeouts = timeouts;
     this.idleMs = pool.idleTimeout;
     this.#route = route;
-    this.#dialer = new Dialer(origin, upstreamTls, () => this.#renew());
+    this.#dialer = new Dialer(origin, route, () => this.#renew());
     this.#deadlines = new Deadlines(Math.min(timeouts.connect, timeouts.response, timeouts.idle, pool.idleTimeout));
   }
 
