@@ -208,8 +208,7 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
     this.#state = 'busy';
     this.#closing = true;
     this.#reply = new CallerReply(this, head, false);
-    const { method, target } = head;
-    this.#host.refuse(error, { ...this.#host.identify(head), method, target }, this.#reply);
+    this.#host.refuse(error, { ...head, ...this.#host.identify(head) }, this.#reply);
   }
 
   #readBody(body: CallerBody, bytes: Buffer, at: number): number {
