@@ -141,6 +141,8 @@ export class HttpListener implements ConnectionHost {
     if (tls === undefined) return createServer({ ...net, pauseOnConnect: true }, (socket) => this.#accept(socket));
     const secure = { ...net, ...tlsOptions(tls, authenticate), handshakeTimeout: this.limits.headTimeout };
     const server: TlsServer = createTlsServer(secure, (socket) => this.#accept(socket));
+    // A handshake that fails or takes too long ends nothing by itself.
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
     followTlsFiles(server, tls, authenticate, this.#parts.onTlsProblem);
     return server;
   }

@@ -45,7 +45,7 @@ export function fieldLines(head: string, name: string): string[] {
     .split('\r\n')
     .slice(1)
     .filter((line) => line.slice(0, line.indexOf(':')).toLowerCase() === name.toLowerCase())
-    .map((line) => line.slice(line.indexOf(':') + 1).trim());
+    .map((line) => line.slice(line.indexOf(':') + 1).replace(/^[\t ]+|[\t ]+$/g, ''));
 }
 
 function frameChunked(bytes: Buffer, head: string, bodyStart: number): Framed {

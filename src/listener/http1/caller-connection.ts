@@ -132,9 +132,8 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
     if (body === undefined || body.over) return this.#done();
     const closing = this.#closing;
     this.deadlineAt = performance.now() + LINGER_MS;
-    // May find the end of the body, and begin the next request.
+    // May find the end of the body, and begin the next request; unless the answer says that the connection closes.
     body.discard();
-    // The answer says that the connection closes: what is left of the body is only read past.
     if (closing) this.#done();
   }
 
@@ -154,10 +153,9 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
         this.#tunnel?.take(this.#inlet.lasting(bytes.subarray(at)));
         return bytes.length;
       case 'lingering':
+      case 'closed':
         this.#lingerBytes -= bytes.length - at;
         if (this.#lingerBytes < 0) this.#leave();
-        return bytes.length;
-      case 'closed':
         return bytes.length;
     }
   }
