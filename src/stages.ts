@@ -20,6 +20,7 @@ import { outboundFields } from './upstream/fields.ts';
 import { type Forwarded, forward } from './upstream/forward.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
 import { limitBody } from './upstream/limited-body.ts';
+import { answerAsLast, countedDown, forwardsLeft } from './upstream/max-forwards.ts';
 import { ThroughProxy } from './upstream/through-proxy.ts';
 
 type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
@@ -84,7 +85,13 @@ export class BrokerStages implements Stages {
   forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
     const exit = this.#exits.get(match.route.name) as Exit;
     const { connections, host, config, credentialsField } = exit;
-    const { method, fields, body } = request;
+    const { method, body } = request;
+    const left = forwardsLeft(method, request.fields);
+    if (left === 0) {
+      body?.discard();
+      return Promise.resolve(answerAsLast(reply));
+    }
+    const fields = left === undefined ? request.fields : countedDown(request.fields, left);
     const upgrade = config.upgrade ? request.upgrade : undefined;
     const sent = this.#injectedToken(token, exit, request);
     const outbound = {

@@ -2,6 +2,7 @@
 
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { createSiteGuard } from './cross-site.ts';
+import { refuseLoop } from './loop.ts';
 import { type CheckedHead, checkRequestHead, type RequestHead } from './request-head.ts';
 import { checkTarget } from './target.ts';
 
@@ -13,6 +14,7 @@ export function createHeadCheck(listener: ListenerConfig): HeadCheck {
   return (head) => {
     const checked = checkRequestHead(head, listener.limits);
     const whole = checkTarget(head.target);
+    refuseLoop(head.fields);
     checkSite({ host: whole?.host ?? checked.host, isWhole: whole !== undefined, fields: head.fields });
     return whole === undefined ? checked : { ...checked, ...whole };
   };

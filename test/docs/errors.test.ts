@@ -5,6 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createAuthenticator } from '../../src/caller/authenticate.ts';
 import { listener } from '../../src/config/schema/listeners.ts';
 import { type BrokerError, ERROR_KINDS, type ErrorCode, toBrokerError } from '../../src/errors.ts';
+import { refuseLoop } from '../../src/listener/loop.ts';
 import { refusalOf } from '../../src/listener/refusal.ts';
 import { checkRequestHead } from '../../src/listener/request-head.ts';
 import type { CallerRequest } from '../../src/message.ts';
@@ -65,6 +66,7 @@ const UNUSUAL = [
     Array.from({ length: 300 }, () => 'x'),
   ),
   head({ method: 'CONNECT' }),
+  refusalBy(() => refuseLoop(['Via', '1.1 token-broker, 1.1 token-broker, 1.1 token-broker, 1.1 token-broker'])),
   refusalOf(new WireError('head', 'too large')),
   refusalOf(new WireError('target', 'too long')),
   refusalOf(new WireError('version', 'not supported')),
