@@ -1,6 +1,7 @@
 /** The broker: a config brought to life, from binding its listeners to the last byte of the drain. */
 
 import type { Server } from 'node:http';
+import type { Actionable } from './admin/actions.ts';
 import { createAdminServer } from './admin/admin-server.ts';
 import { createAuthenticator } from './caller/authenticate.ts';
 import { createPasswordCheck } from './caller/password-check.ts';
@@ -23,6 +24,9 @@ export interface BrokerParts {
   readonly log: Log;
   readonly clock?: Clock;
 }
+
+/** Beyond the grace: short, since Kubernetes counts on. */
+const REVOCATION_MS = 3_000;
 
 type Phase = 'starting' | 'running' | 'draining' | 'stopped';
 
@@ -65,7 +69,7 @@ export class Broker {
   /** Binds everything, then asks for the eager tokens in the background. Rejects with a `BrokerError` when an address cannot be bound. */
   async start(): Promise<void> {
     const { admin, probes } = this.#config;
-    await this.#bindAdmin('admin', admin.address);
+    await this.#bindAdmin('admin', admin.address, this.#actionable());
     if (probes.address !== undefined) await this.#bindAdmin('probes', probes.address);
     for (const listener of this.#listeners) {
       const { address } = this.#config.listeners[listener.name] as Config['listeners'][string];
@@ -86,6 +90,7 @@ export class Broker {
     for (const listener of this.#listeners) listener.announceClose();
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     const cut = (await Promise.all(this.#listeners.map((listener) => listener.drain(grace)))).reduce((sum, count) => sum + count, 0);
+    await this.#tokens.revoke(REVOCATION_MS);
     await this.close();
     this.#log.info({ cut }, 'stopped');
     return cut;
@@ -134,14 +139,39 @@ export class Broker {
     });
   }
 
-  async #bindAdmin(name: 'admin' | 'probes', address: Address): Promise<void> {
-    const server = createAdminServer({
+  async #bindAdmin(name: 'admin' | 'probes', address: Address, actionable?: Actionable): Promise<void> {
+    const face = {
       notReady: () => this.#notReady(),
       details: () => this.#details(),
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.render() }),
-    });
+    };
+    const server = createAdminServer(face, actionable);
     this.#adminServers.push(server);
     this.#bound(name, await orBindError(name, address, bind(server, address)));
+  }
+
+  #actionable(): Actionable {
+    const { address, hosts } = this.#config.admin;
+    return {
+      hosts: address.kind === 'unix' ? 'any' : hosts,
+      act: (action, name) => {
+        if (!Object.hasOwn(this.#config.tokens, name)) return undefined;
+        const ofCallers = this.#tokens.ofCallers(name);
+        // Only a request of the caller itself can renew what is made from its credentials.
+        if (action === 'renew' && ofCallers !== undefined) return undefined;
+        this.#log.info({ token: name, action }, 'admin action');
+        if (action === 'purge') return (ofCallers ?? this.#tokens.source(name)).purge();
+        return this.#tokens
+          .source(name)
+          .renew()
+          .then(() => undefined);
+      },
+      facts: (name) => {
+        if (this.#tokens.ofCallers(name) !== undefined) return { state: 'none', fingerprint: undefined, secondsLeft: undefined };
+        const { state, fingerprint, secondsLeft } = this.#tokens.source(name).status();
+        return { state, fingerprint, secondsLeft };
+      },
+    };
   }
 
   #bound(name: string, address: string): void {

@@ -48,6 +48,12 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
       metrics.sharedTokens.inc({ token: name });
       log.info({ token: name, fingerprint: token.fingerprint }, 'token taken from the store');
     },
+    revoked(name, token) {
+      log.info({ token: name, fingerprint: token?.fingerprint }, 'token revoked');
+    },
+    notRevoked(name, failure) {
+      log.warn({ token: name, reason: failure.reason, said: failure.said, err: failure }, 'token not revoked: good until it ends');
+    },
     idle(name) {
       log.info({ token: name }, 'token idle: no longer renewed');
     },

@@ -80,6 +80,7 @@ function replica(clock: SimulatedClock, redis: ReturnType<typeof simulatedRedis>
     grant: { peek: () => undefined, get: grant },
     renew: { ...renew, idleAfter: Number.POSITIVE_INFINITY },
     store,
+    discard: (_token, identity) => store.remove(identity),
     observer: UNOBSERVED.observer,
     clock,
   });

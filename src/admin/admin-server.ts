@@ -1,6 +1,8 @@
-/** Probes and metrics, on an address of their own. */
+/** Probes and metrics, on an address of their own; on that of the admin also what it can be told to do. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type Actionable, answerAction } from './actions.ts';
+import { type Page, textPage } from './page.ts';
 
 /** What the admin pages need of the broker. */
 export interface BrokerFace {
@@ -11,56 +13,52 @@ export interface BrokerFace {
   metrics(): Promise<{ contentType: string; text: string }>;
 }
 
-interface Page {
-  readonly status: number;
-  readonly contentType: string;
-  readonly text: string;
-}
+type Pages = Readonly<Record<string, (query: string) => Page | Promise<Page>>>;
 
-const text = (status: number, body: string): Page => ({ status, contentType: 'text/plain; charset=utf-8', text: `${body}\n` });
-
-/** Paths match exactly: nothing else is served here, whatever the caller says of itself (GHSA-5hvv-m4w4-gf6v). */
-export function createAdminServer(broker: BrokerFace): Server {
-  const pages: Readonly<Record<string, (query: string) => Page | Promise<Page>>> = {
-    '/livez': () => text(200, 'ok'),
+/**
+ * Paths match exactly: nothing else is served here, whatever the caller says of itself (GHSA-5hvv-m4w4-gf6v).
+ *
+ * @param actionable absent where others than the admin may ask
+ */
+export function createAdminServer(broker: BrokerFace, actionable?: Actionable): Server {
+  const pages: Pages = {
+    '/livez': () => textPage(200, 'ok'),
     '/readyz': (query) => readiness(broker, query === 'verbose'),
     '/metrics': async () => {
       const { contentType, text: body } = await broker.metrics();
       return { status: 200, contentType, text: body };
     },
   };
-  return createServer({ requestTimeout: 10_000, maxHeaderSize: 16 * 1024 }, (request, response) => void serve(pages, request, response));
+  const answer = async (request: IncomingMessage): Promise<Page> => {
+    const [path, query = ''] = (request.url ?? '').split('?', 2) as [string, string?];
+    const { method, headers } = request;
+    const acted = actionable && (await answerAction(actionable, { path, method, headers }));
+    return acted ?? answerOf(Object.hasOwn(pages, path) ? pages[path] : undefined, method, query);
+  };
+  return createServer(
+    { requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
+    (request, response) => void answer(request).then((page) => send(page, request, response)),
+  );
 }
 
-async function serve(
-  pages: Readonly<Record<string, (query: string) => Page | Promise<Page>>>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const [path, query = ''] = (request.url ?? '').split('?', 2) as [string, string?];
-  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-  const answer = await answerOf(page, request.method, query);
-  response.writeHead(answer.status, {
-    'content-type': answer.contentType,
-    'content-length': Buffer.byteLength(answer.text),
+function send(page: Page, request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(page.status, {
+    'content-type': page.contentType,
+    'content-length': Buffer.byteLength(page.text),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    ...(answer.status === 405 ? { allow: 'GET, HEAD' } : {}),
+    ...(page.allow === undefined ? {} : { allow: page.allow }),
   });
-  response.end(request.method === 'HEAD' ? undefined : answer.text);
+  response.end(request.method === 'HEAD' ? undefined : page.text);
 }
 
-async function answerOf(
-  page: ((query: string) => Page | Promise<Page>) | undefined,
-  method: string | undefined,
-  query: string,
-): Promise<Page> {
-  if (page === undefined) return text(404, 'not found; there are /livez, /readyz and /metrics');
-  if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD');
+async function answerOf(page: Pages[string] | undefined, method: string | undefined, query: string): Promise<Page> {
+  if (page === undefined) return textPage(404, 'not found; there are /livez, /readyz and /metrics');
+  if (method !== 'GET' && method !== 'HEAD') return { ...textPage(405, 'only GET and HEAD'), allow: 'GET, HEAD' };
   try {
     return await page(query);
   } catch {
-    return text(500, 'failed');
+    return textPage(500, 'failed');
   }
 }
 
@@ -68,5 +66,5 @@ function readiness(broker: BrokerFace, verbose: boolean): Page {
   const reason = broker.notReady();
   const lines = [reason === undefined ? 'ok' : `not ready: ${reason}`];
   if (verbose) for (const [name, state] of Object.entries(broker.details())) lines.push(`${name}: ${state}`);
-  return text(reason === undefined ? 200 : 503, lines.join('\n'));
+  return textPage(reason === undefined ? 200 : 503, lines.join('\n'));
 }

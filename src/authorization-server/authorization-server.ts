@@ -9,6 +9,7 @@ import type { ClientProof } from './client-proof.ts';
 import { toAuthorizationServerError } from './failure.ts';
 import { MetadataDocument } from './metadata.ts';
 import type { ProofKey } from './proof-key.ts';
+import { type RevocationRequest, revoke } from './revocation.ts';
 import { secretsOfRequest } from './said.ts';
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts';
 
@@ -79,6 +80,14 @@ export class AuthorizationServer {
         throw toAuthorizationServerError(error);
       }
       return accepted();
+    });
+  }
+
+  /** One token given back, one try (RFC 7009). Rejects with `AuthorizationServerError`. */
+  revoke(request: RevocationRequest): Promise<void> {
+    return this.#breaker.run(async () => {
+      const metadata = await this.#metadata.get();
+      await revoke(request, { metadata, issuer: this.#config.issuer, calls: this.#calls, now: this.#clock.now() });
     });
   }
 

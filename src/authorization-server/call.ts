@@ -25,6 +25,8 @@ export interface CallRequest {
   readonly body: string | undefined;
   /** Presented where the server asks for one. */
   readonly certificate?: ClientCertificate | undefined;
+  /** Where that is less than the server's own. */
+  readonly timeoutMs?: number;
 }
 
 /** Makes calls to one authorization server over connections of its own, so that a hung server holds up no other. */
@@ -44,7 +46,7 @@ export class AuthorizationServerCalls {
       headers: call.headers,
       body: call.body ?? null,
       dispatcher: this.#pools.get(call.certificate),
-      signal: AbortSignal.timeout(this.#timeoutMs),
+      signal: AbortSignal.timeout(Math.min(this.#timeoutMs, call.timeoutMs ?? this.#timeoutMs)),
     });
     const field = (name: string) => {
       const value = headers[name];

@@ -7,11 +7,16 @@ import type { AuthorizationServerConfig } from '../config/schema/authorization-s
 import type { AuthorizationServerCalls } from './call.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
 
-export interface Metadata {
+/** Endpoints besides that for tokens: their names in RFC 8414 §2, and in the config. */
+const OTHER_ENDPOINTS = { revocation_endpoint: 'revocationEndpoint' } as const;
+
+type OtherEndpoints = { readonly [Name in keyof typeof OTHER_ENDPOINTS]?: string };
+
+export interface Metadata extends OtherEndpoints {
   readonly issuer: string;
   readonly token_endpoint: string;
   /** For clients that prove themselves by a certificate (RFC 8705 §5). */
-  readonly mtls_endpoint_aliases?: { readonly token_endpoint: string };
+  readonly mtls_endpoint_aliases: OtherEndpoints & { readonly token_endpoint?: string };
 }
 
 /** After a failed re-read the old document serves on, and the next try comes after this long. */
@@ -35,7 +40,7 @@ export class MetadataDocument {
   /** The kept document at once, else the first read, shared by all who wait. Rejects with a transient failure. */
   async get(): Promise<Metadata> {
     const { tokenEndpoint, issuer } = this.#config;
-    if (tokenEndpoint !== undefined) return { issuer: issuer ?? new URL(tokenEndpoint).origin, token_endpoint: tokenEndpoint };
+    if (tokenEndpoint !== undefined) return this.#complete({}, issuer ?? new URL(tokenEndpoint).origin, tokenEndpoint);
     if (this.#kept === undefined) return this.#read();
     if (this.#clock.monotonic() >= this.#rereadAt) this.#read().catch(() => undefined);
     return this.#kept;
@@ -83,12 +88,22 @@ export class MetadataDocument {
     });
     const metadata = found.serverMetadata();
     if (metadata.issuer !== issuer) throw new AuthorizationServerError('transient', 'issuer_mismatch');
-    const alias = metadata.mtls_endpoint_aliases?.token_endpoint;
-    return {
-      issuer,
-      token_endpoint: this.#checkEndpoint(metadata.token_endpoint),
-      ...(alias === undefined ? {} : { mtls_endpoint_aliases: { token_endpoint: this.#checkEndpoint(alias) } }),
-    };
+    return this.#complete(metadata, issuer, this.#checkEndpoint(metadata.token_endpoint));
+  }
+
+  #complete(document: oauth.ServerMetadata | Record<string, never>, issuer: string, token_endpoint: string): Metadata {
+    const { mtls_endpoint_aliases: aliases = {} } = document;
+    const token = aliases.token_endpoint === undefined ? {} : { token_endpoint: this.#checkEndpoint(aliases.token_endpoint) };
+    return { ...this.#others(document), issuer, token_endpoint, mtls_endpoint_aliases: { ...this.#others(aliases), ...token } };
+  }
+
+  /** What the config names wins, over aliases too; one that a document names and that is not acceptable counts as missing. */
+  #others(document: { readonly [Name in keyof OtherEndpoints]?: unknown }): OtherEndpoints {
+    const found = Object.entries(OTHER_ENDPOINTS).map(([name, key]) => {
+      const named = document[name as keyof OtherEndpoints];
+      return [name, this.#config[key] ?? (this.#isAcceptable(named) ? named : undefined)];
+    });
+    return Object.fromEntries(found.filter(([, endpoint]) => endpoint !== undefined)) as OtherEndpoints;
   }
 
   async #get(url: string): Promise<Response> {
@@ -100,9 +115,13 @@ export class MetadataDocument {
 
   #checkEndpoint(endpoint: string | undefined): string {
     if (endpoint === undefined || !URL.canParse(endpoint)) throw new AuthorizationServerError('transient', 'token_endpoint_missing');
-    const { protocol, hostname } = new URL(endpoint);
-    const allowed = protocol === 'https:' || (protocol === 'http:' && (isLoopbackHost(hostname) || this.#config.unsafeHttp === true));
-    if (!allowed) throw new AuthorizationServerError('transient', 'token_endpoint_insecure');
+    if (!this.#isAcceptable(endpoint)) throw new AuthorizationServerError('transient', 'token_endpoint_insecure');
     return endpoint;
+  }
+
+  #isAcceptable(endpoint: unknown): boolean {
+    if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) return false;
+    const { protocol, hostname } = new URL(endpoint);
+    return protocol === 'https:' || (protocol === 'http:' && (isLoopbackHost(hostname) || this.#config.unsafeHttp === true));
   }
 }

@@ -30,6 +30,12 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
   };
 }
 
+/** What an answer that is not the wanted one means: the same at every endpoint (RFC 6749 §5.2, RFC 7009 §2.2.1). */
+export function refusalOf(answer: Answer, rules: Pick<AnswerRules, 'grant' | 'now' | 'secrets'>): AuthorizationServerError {
+  const facts = answerFacts(answer, { ...rules, maxSize: 0, tokenTypes: [] });
+  return failureOf(ANSWER_KINDS.find(({ fits }) => fits(facts)) as AnswerKind, facts, answer);
+}
+
 function failureOf(kind: AnswerKind, facts: AnswerFacts, answer: Answer): AuthorizationServerError {
   const { rules, status, json } = facts;
   const reason = typeof kind.reason === 'string' ? kind.reason : kind.reason(facts);

@@ -47,7 +47,12 @@ export interface DemoAuthorizationServerOptions {
   readonly onIssued?: (accessToken: string) => void;
   /** Called before the first request. For tests: more grants may be registered. */
   readonly onProvider?: (provider: Provider, refusals: typeof errors) => void;
+  /** Called with the kind of each token that was given back. */
+  readonly onRevoked?: (kind: RevokedKind) => void;
 }
+
+const REVOKED_KINDS = ['client_credentials', 'access_token', 'refresh_token'] as const;
+export type RevokedKind = (typeof REVOKED_KINDS)[number];
 
 export interface DemoAuthorizationServer {
   readonly issuer: string;
@@ -55,7 +60,7 @@ export interface DemoAuthorizationServer {
   close(): Promise<void>;
 }
 
-/** Starts it. Grants: client_credentials, password and refresh_token; metadata by OIDC discovery and RFC 8414; resource indicators give JWTs. */
+/** Starts it. Grants: client_credentials, password and refresh_token; metadata by OIDC discovery and RFC 8414; revocation; resource indicators give JWTs. */
 export async function startDemoAuthorizationServer(options: DemoAuthorizationServerOptions): Promise<DemoAuthorizationServer> {
   const { Provider, errors: refusals } = await loadProvider();
   const server = options.tls === undefined ? createServer() : createTlsServer(tlsOptions(options.tls));
@@ -68,6 +73,7 @@ export async function startDemoAuthorizationServer(options: DemoAuthorizationSer
     registerPasswordGrant(provider, refusals, options.users, resourceServer);
     options.onProvider?.(provider, refusals);
     watchTokenRequests(provider, options);
+    for (const kind of REVOKED_KINDS) provider.on(`${kind}.destroyed`, () => options.onRevoked?.(kind));
     server.on('request', provider.callback());
   } catch (error) {
     await closeServer(server);
@@ -113,9 +119,14 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
       devInteractions: { enabled: false },
       dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => options.dpopNonce === true },
       mTLS: mutualTls,
+      revocation: { enabled: true, allowedPolicy: (_context: Context, client: Client, token: Owned) => token.clientId === client.clientId },
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context: Context, resource: string) => resourceServer(resource) },
     },
   };
+}
+
+interface Owned {
+  readonly clientId: string;
 }
 
 function scopesOf(clients: readonly DemoClient[]): string[] {

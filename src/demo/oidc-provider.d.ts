@@ -73,6 +73,7 @@ declare module 'oidc-provider' {
       identifier: string,
       info: object,
     ) => object;
+    on(event: string, listener: () => void): this;
     use(middleware: (context: Context, next: () => Promise<void>) => Promise<void>): this;
     registerGrantType(name: string, handler: (context: Context) => Promise<void>, parameters: readonly string[], repeatable?: string): void;
     callback(): (request: IncomingMessage, response: ServerResponse) => void;

@@ -5,6 +5,7 @@ import { AuthorizationServerError, toAuthorizationServerError } from '../authori
 import type { Clock } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
 import type { BrokerError } from '../errors.ts';
+import type { Discard } from './discard.ts';
 import { FailureMemory, getWithRetry } from './failure.ts';
 import type { TokenObserver } from './observer.ts';
 import { Refusals } from './refusals.ts';
@@ -23,6 +24,7 @@ export interface CachedTokenParts {
   readonly grant: TokenSource;
   readonly renew: RenewConfig;
   readonly store: TokenStore | undefined;
+  readonly discard: Discard;
   readonly observer: TokenObserver;
   readonly clock: Clock;
 }
@@ -56,6 +58,8 @@ export class CachedToken implements TokenSource {
   #grantedAt = Number.NEGATIVE_INFINITY;
   /** How often a secret has changed. */
   #changes = 0;
+  /** How often it was purged. */
+  #purges = 0;
   #cancelTimer = () => {};
   #closed = false;
 
@@ -118,6 +122,20 @@ export class CachedToken implements TokenSource {
     return this.#flight.wait(this.#obtain(() => false));
   }
 
+  /**
+   * Ends the token at hand, also for other replicas, and forgets a remembered failure: whoever needs one next has it made. A grant in
+   * flight is told to begin again, or, once this is closed, waited for. Never rejects.
+   */
+  async purge(): Promise<void> {
+    if (this.#closed) await this.#flight.settled();
+    const held = this.#held;
+    this.#held = undefined;
+    this.#purges += 1;
+    this.#memory.forget();
+    this.#cancelTimer();
+    await this.#parts.discard(held?.token, held?.identity ?? this.#parts.identity);
+  }
+
   /** A changed secret deserves another try at once. Where it says whose token this is, the one at hand is somebody else's now. */
   secretChanged(): void {
     this.#changes += 1;
@@ -164,18 +182,25 @@ export class CachedToken implements TokenSource {
   }
 
   async #fetch(serves: (stored: StoredToken) => boolean): Promise<Token> {
-    const { identity, store = noStore, name, observer, renew } = this.#parts;
-    const hasNone = () => this.#held === undefined || !this.mayBeSent(this.#held.token);
-    const found = await store.obtain(identity, (stored) => serves(stored) && isWorthTaking(stored, hasNone(), renew, this.#clock));
-    if (isTurn(found)) return this.#use(await this.#fromGrant(found), identity, serves);
-    const token = fromStored(found, renew, this.#clock);
-    observer.shared(name, token);
-    return this.#use(token, identity, serves);
-  }
-
-  #use(token: Token, identity: string, serves: (stored: StoredToken) => boolean): Token | Promise<Token> {
+    const { identity } = this.#parts;
+    const purges = this.#purges;
+    const token = await this.#fromStore(identity, serves);
+    if (purges !== this.#purges) {
+      void this.#parts.discard(token, identity);
+      return this.#fetch((stored) => serves(stored) && stored.value !== token.reveal());
+    }
     // Whose token this is has changed on the way.
     return identity === this.#parts.identity ? this.#hold(token, identity) : this.#fetch(serves);
+  }
+
+  async #fromStore(identity: string, serves: (stored: StoredToken) => boolean): Promise<Token> {
+    const { store = noStore, name, observer, renew } = this.#parts;
+    const hasNone = () => this.#held === undefined || !this.mayBeSent(this.#held.token);
+    const found = await store.obtain(identity, (stored) => serves(stored) && isWorthTaking(stored, hasNone(), renew, this.#clock));
+    if (isTurn(found)) return this.#fromGrant(found);
+    const token = fromStored(found, renew, this.#clock);
+    observer.shared(name, token);
+    return token;
   }
 
   async #fromGrant(turn: Turn): Promise<Token> {

@@ -50,6 +50,11 @@ export class CallerToken implements TokenSource {
     this.#cached.secretChanged();
   }
 
+  /** See `CachedToken`. */
+  purge(): Promise<void> {
+    return this.#cached.purge();
+  }
+
   close(): void {
     this.#cached.close();
   }

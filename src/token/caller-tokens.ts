@@ -19,7 +19,7 @@ export interface CallerTokensParts {
   readonly name: string;
   readonly config: TokenConfig;
   /** The token of one caller, which ends no later than `endsAt`. */
-  readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<CachedTokenParts, 'identity' | 'grant'>;
+  readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<CachedTokenParts, 'identity' | 'grant' | 'discard'>;
   readonly digest: KeyedDigest;
   /** Of all tokens of one authorization server together: behind them are the same accounts. */
   readonly refused: RefusedCredentials;
@@ -80,6 +80,11 @@ export class CallerTokens {
     for (const token of this.#tokens.values()) token.secretChanged();
   }
 
+  /** See `CachedToken`. What is remembered of refused credentials stays: it protects accounts. */
+  async purge(): Promise<void> {
+    await Promise.all([...this.#tokens.values()].map((token) => token.purge()));
+  }
+
   close(): void {
     this.#cancelSweep?.();
     for (const token of this.#tokens.values()) token.close();
@@ -103,6 +108,7 @@ export class CallerTokens {
       renew: this.#renew,
       // What others could read there would not be theirs.
       store: undefined,
+      discard: made.discard,
       observer: this.#observe(
         () => {
           accepted = true;

@@ -14,6 +14,10 @@ export interface TokenObserver {
   credentialsRefused(name: string, failure: AuthorizationServerError): void;
   /** A token was taken over from the store. */
   shared(name: string, token: Token): void;
+  /** The authorization server took back the token, or the refresh token that was held without one. */
+  revoked(name: string, token: Token | undefined): void;
+  /** It did not: the token is good until it ends. */
+  notRevoked(name: string, failure: AuthorizationServerError): void;
   /** Nobody used the token for `idleAfter`: it is no longer renewed. */
   idle(name: string): void;
 }

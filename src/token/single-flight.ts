@@ -26,6 +26,11 @@ export class SingleFlight<T> {
     return this.#waiting;
   }
 
+  /** Resolves when nothing is running any more, whatever came of it. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+  }
+
   /** Starts `work` unless it is running. Its failure reaches those who `wait`, and nobody else. */
   start(work: () => Promise<T>): Promise<T> {
     if (this.#running === undefined) {

@@ -7,10 +7,12 @@ import type { Token } from './token.ts';
  *
  * `peek` never waits and never throws: a token that may be sent now, or `undefined`.
  * `get` waits for one. It rejects with a `BrokerError` of stage `token` (a cache) or an `AuthorizationServerError` (a grant).
+ * `forget` drops what a grant keeps for the next one, a refresh token, and gives it back.
  */
 export interface TokenSource {
   peek(): Token | undefined;
   get(waiter?: Waiter): Promise<Token>;
+  forget?(): string | undefined;
 }
 
 /** Whoever waits for a token may go away; the grant goes on for the others. */

@@ -1,5 +1,6 @@
 /** Every token of the config as a source. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthorizationServer } from '../authorization-server/authorization-server.ts';
 import type { Clock } from '../clock.ts';
 import { ownCredentialsPlace } from '../config/own-credentials.ts';
@@ -9,6 +10,7 @@ import type { GrantConfig, TokenConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
 import { CachedToken } from './cached.ts';
 import { CallerTokens } from './caller-tokens.ts';
+import { createDiscard } from './discard.ts';
 import { clientCredentials } from './grants/client-credentials.ts';
 import { grantRequests, type RequestGrant } from './grants/grant.ts';
 import { jwtBearer } from './grants/jwt-bearer.ts';
@@ -40,7 +42,16 @@ const ignore = () => undefined;
 
 /** For those who only want tokens. */
 export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'grantObserver'> = {
-  observer: { granted: ignore, attemptFailed: ignore, grantFailed: ignore, credentialsRefused: ignore, shared: ignore, idle: ignore },
+  observer: {
+    granted: ignore,
+    attemptFailed: ignore,
+    grantFailed: ignore,
+    credentialsRefused: ignore,
+    shared: ignore,
+    idle: ignore,
+    revoked: ignore,
+    notRevoked: ignore,
+  },
   storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore, notKept: ignore },
   grantObserver: () => ({ secretChanged: ignore, refused: ignore, notPersisted: ignore, unreadable: ignore }),
 };
@@ -93,6 +104,13 @@ export class Tokens {
     await Promise.allSettled(eager.map((source) => source.get()));
   }
 
+  /** Gives back what asked for it, all at the same time, and waits `withinMs` at most: a server in trouble holds up no stop. */
+  async revoke(withinMs: number): Promise<void> {
+    const asking = [...this.all(), ...this.allOfCallers()].filter((source) => this.#config.tokens[source.name]?.revokeOnShutdown);
+    for (const source of asking) source.close();
+    await Promise.race([Promise.all(asking.map((source) => source.purge())), sleep(withinMs, undefined, { ref: false })]);
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#forget) stop();
     for (const source of [...this.#sources.values(), ...this.#ofCallers.values()]) source.close();
@@ -102,16 +120,19 @@ export class Tokens {
   #createSource(name: string, token: GrantConfig, options: TokensOptions): CachedToken {
     const { observer, clock } = options;
     const [server, serverConfig] = this.#serverOf(token);
+    const grant = createGrant(token, server, clock, options.grantObserver(name));
+    // What is bound to a key of this process is worth nothing to another.
+    const store = token.dpop === undefined ? this.#store : undefined;
     const cached = new CachedToken({
       name,
       // Asked for anew each time: user name, fields and certificate may change with their files.
       get identity() {
         return tokenIdentity(token, serverConfig);
       },
-      grant: createGrant(token, server, clock, options.grantObserver(name)),
+      grant,
       renew: token.renew,
-      // What is bound to a key of this process is worth nothing to another.
-      store: token.dpop === undefined ? this.#store : undefined,
+      store,
+      discard: createDiscard({ name, config: token, server, grant, store, observer, clock }),
       observer,
       clock,
     });
@@ -134,11 +155,13 @@ export class Tokens {
       createGrant(credentials, endsAt) {
         const filled = fillIn(config, credentials);
         const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });
+        const grant = createGrant(filled, server, clock, grantObserver(name), ending);
         return {
           get identity() {
             return tokenIdentity(filled, serverConfig);
           },
-          grant: createGrant(filled, server, clock, grantObserver(name), ending),
+          grant,
+          discard: createDiscard({ name, config, server, grant, store: undefined, observer, clock }),
         };
       },
       observer,

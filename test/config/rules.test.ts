@@ -98,28 +98,31 @@ describe('K05 what lowers protection is refused, and with an explicit word warne
     expect(problems.filter((problem) => problem.includes('without TLS'))).toEqual([]);
   });
 
-  test.each(['issuer', 'tokenEndpoint', 'metadataUrl'])('an authorization server whose %s is http to another host', async (key) => {
-    const server =
-      (url: string, more: object) =>
-      ({ authorizationServers }: Loose) => {
-        authorizationServers.acme = { issuer: 'https://login.example', [key]: url, ...more };
-      };
-    expect(await judged(server('http://login.example', {}))).toEqual({
-      problems: [
-        `authorizationServers.acme.${key} is http to a host that is not loopback, where client secrets travel unencrypted; use https, or say "unsafeHttp": true`,
-      ],
-      warnings: [],
-    });
-    expect(await judged(server('http://login.example', { unsafeHttp: true }))).toEqual({
-      problems: [],
-      warnings: ['authorizationServers.acme.unsafeHttp lets client secrets and tokens travel unencrypted, for all on the way to read'],
-    });
-    for (const host of ['127.0.0.1:1', '[::1]', 'localhost', 'idp.localhost:8080'])
-      expect(await judged(server(`http://${host}`, {}))).toEqual(fine);
-    for (const host of ['127.0.0.1.example', 'localhost.example', '128.0.0.1', '[::2]', '0.0.0.0']) {
-      expect((await judged(server(`http://${host}`, {}))).problems).toHaveLength(1);
-    }
-  });
+  test.each(['issuer', 'tokenEndpoint', 'metadataUrl', 'revocationEndpoint'])(
+    'an authorization server whose %s is http to another host',
+    async (key) => {
+      const server =
+        (url: string, more: object) =>
+        ({ authorizationServers }: Loose) => {
+          authorizationServers.acme = { issuer: 'https://login.example', [key]: url, ...more };
+        };
+      expect(await judged(server('http://login.example', {}))).toEqual({
+        problems: [
+          `authorizationServers.acme.${key} is http to a host that is not loopback, where client secrets travel unencrypted; use https, or say "unsafeHttp": true`,
+        ],
+        warnings: [],
+      });
+      expect(await judged(server('http://login.example', { unsafeHttp: true }))).toEqual({
+        problems: [],
+        warnings: ['authorizationServers.acme.unsafeHttp lets client secrets and tokens travel unencrypted, for all on the way to read'],
+      });
+      for (const host of ['127.0.0.1:1', '[::1]', 'localhost', 'idp.localhost:8080'])
+        expect(await judged(server(`http://${host}`, {}))).toEqual(fine);
+      for (const host of ['127.0.0.1.example', 'localhost.example', '128.0.0.1', '[::2]', '0.0.0.0']) {
+        expect((await judged(server(`http://${host}`, {}))).problems).toHaveLength(1);
+      }
+    },
+  );
 
   test('an upstream that is http to another host', async () => {
     const to =
@@ -311,6 +314,33 @@ describe('authorization servers and tokens', () => {
     expect(problems).toEqual([
       'tokens.orders.parameters.grant_type is a protocol field; use the key of its own, such as "scope", "audience" or "resourceOwner"',
       'tokens.orders.headers.AUTHORIZATION is set by the broker itself; remove it',
+    ]);
+  });
+});
+
+describe('tokens that are to be given back', () => {
+  const asking =
+    (more: object, config: object = {}) =>
+    (whole: Loose) => {
+      Object.assign(whole['authorizationServers'].acme, more);
+      whole['tokens'].orders.revokeOnShutdown = true;
+      Object.assign(whole, config);
+    };
+
+  test('need to be asked where, when no metadata says so', async () => {
+    const tokenEndpoint = 'https://login.example/token';
+    expect((await judged(asking({ tokenEndpoint }))).problems).toEqual([
+      'tokens.orders.revokeOnShutdown needs "authorizationServers.acme.revocationEndpoint", since with "tokenEndpoint" no metadata is read',
+    ]);
+    expect(await judged(asking({ tokenEndpoint, revocationEndpoint: 'https://login.example/revoke' }))).toEqual(fine);
+    expect(await judged(asking({}))).toEqual(fine);
+  });
+
+  test('cannot be those of a shared store', async () => {
+    const store = { redis: { url: 'rediss://redis' }, encryption: { keys: [{ id: 'k', key: { fromEnv: 'KEY' } }] } };
+    const { problems } = await judge(bent(asking({}, { store })), { CLIENT_SECRET: 's', KEY: Buffer.alloc(32, 7).toString('base64') });
+    expect(problems).toEqual([
+      'tokens.orders.revokeOnShutdown would end a token that other replicas use, since there is a "store" in Redis; remove it',
     ]);
   });
 });

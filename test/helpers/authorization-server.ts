@@ -1,7 +1,7 @@
 /** The real authorization server of most tests: oidc-provider over TLS, counting what it was asked. */
 
 import type { Client, Provider } from 'oidc-provider';
-import { startDemoAuthorizationServer, type TokenRequest } from '../../src/demo/authorization-server.ts';
+import { type RevokedKind, startDemoAuthorizationServer, type TokenRequest } from '../../src/demo/authorization-server.ts';
 import type { DemoClient } from '../../src/demo/client.ts';
 import { issueRefreshToken } from '../../src/demo/password-grant.ts';
 import { type AssertionIssuer, registerAssertionGrants } from './assertion-grants.ts';
@@ -52,6 +52,8 @@ export interface TestAuthorizationServer {
   readonly issued: readonly string[];
   /** Gives a client a refresh token, as if somebody had logged in. */
   refreshToken(clientId: string): Promise<string>;
+  /** The kind of every token given back, in order. */
+  readonly revoked: readonly RevokedKind[];
   /** How many grants were given, all or of one client. */
   grants(clientId?: string): number;
   close(): Promise<void>;
@@ -63,6 +65,7 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
   const requests: TokenRequest[] = [];
   const issued: string[] = [];
   let provider: Provider | undefined;
+  const revoked: RevokedKind[] = [];
   const server = await startDemoAuthorizationServer({
     address: { host: '127.0.0.1', port: options.port ?? 0 },
     clients: options.clients ?? Object.values(CLIENTS),
@@ -76,6 +79,7 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
       provider = created;
       if (options.assertionIssuer !== undefined) registerAssertionGrants(created, refusals, options.assertionIssuer);
     },
+    onRevoked: (kind) => void revoked.push(kind),
   });
   return {
     ...server,
@@ -86,6 +90,7 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
       const client = (await provider?.Client.find(clientId)) as Client;
       return issueRefreshToken(provider as Provider, { accountId: USER.username, client, gty: 'password' });
     },
+    revoked,
     grants: (clientId) =>
       requests.filter((request) => request.status === 200 && request.clientId === (clientId ?? request.clientId)).length,
   };

@@ -31,6 +31,8 @@ export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifet
     credentialsRefused: () => events.push('credentials refused'),
     shared: () => events.push('shared'),
     idle: () => events.push('idle'),
+    revoked: () => events.push('revoked'),
+    notRevoked: () => events.push('not revoked'),
   };
   const grant = {
     peek: () => undefined,
@@ -50,6 +52,7 @@ export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifet
     grant,
     renew: renewConfig(options.renew),
     store: options.store,
+    discard: async (token, of) => void events.push(`discarded ${token?.fingerprint} of ${of}`),
     observer,
     clock,
   });

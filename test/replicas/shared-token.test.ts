@@ -71,6 +71,17 @@ describe('a shared store', () => {
     expect(ttl).toBeLessThanOrEqual(95_000);
   });
 
+  test('C15 a purge takes the token out of Redis: whoever needs it next has another one made', async () => {
+    const { join, redis, authorizationServer } = await fleet();
+    const one = await join();
+    await get(one);
+    const answer = await request(`${one.url('admin')}/tokens/orders/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+    expect(answer.status).toBe(200);
+    expect(await redis.command('KEYS', '*')).toEqual([]);
+    await get(await join());
+    expect(authorizationServer.requests).toHaveLength(2);
+  });
+
   test('a new encryption key costs no grant: entries of the old one are read until they end', async () => {
     const [old, current] = [randomBytes(32), randomBytes(32)].map((bytes) => ({ unsafeInline: bytes.toString('base64') }));
     const { join, authorizationServer } = await fleet();

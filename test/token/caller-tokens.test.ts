@@ -28,6 +28,7 @@ function rig(more: Record<string, unknown> = {}) {
     config: tokenSchema.parse({ ...(more['grant'] === undefined && { grant: 'password', resourceOwner: 'caller' }), ...CONFIG, ...more }),
     createGrant: ({ username, secret }, endsAt) => ({
       identity: 'the same for all',
+      discard: async () => {},
       grant: {
         peek: () => undefined,
         async get() {

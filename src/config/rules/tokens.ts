@@ -2,6 +2,7 @@
 
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
+import type { Config } from '../schema/root.ts';
 import type { RenewConfig, TokenConfig } from '../schema/tokens.ts';
 import { Secret } from '../secret.ts';
 import { boundTokenFindings } from './bound-tokens.ts';
@@ -18,6 +19,7 @@ export const tokenRules: Rule = (context) => {
       ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
       ...clientAuthenticationFindings(token, path, context.config),
       ...boundTokenFindings(token, path, context.config),
+      ...revocationFindings(token, path, context.config),
       ...renewFindings(token.renew, [...path, 'renew']),
       ...signedSubjectFindings(token, path),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),
@@ -25,6 +27,21 @@ export const tokenRules: Rule = (context) => {
     ];
   });
 };
+
+function revocationFindings(token: TokenConfig, path: ConfigPath, { authorizationServers, store }: Config): Finding[] {
+  if (!token.revokeOnShutdown) return [];
+  const at = [...path, 'revokeOnShutdown'];
+  if (store?.redis !== undefined)
+    return [problem(at, 'would end a token that other replicas use, since there is a "store" in Redis; remove it')];
+  const server = authorizationServers[token.authorizationServer];
+  if (server?.tokenEndpoint === undefined || server.revocationEndpoint !== undefined) return [];
+  return [
+    problem(
+      at,
+      `needs "authorizationServers.${token.authorizationServer}.revocationEndpoint", since with "tokenEndpoint" no metadata is read`,
+    ),
+  ];
+}
 
 function renewFindings({ before, hardMargin, maxLifetime, defaultLifetime }: RenewConfig, path: ConfigPath): Finding[] {
   const findings: Finding[] = [];

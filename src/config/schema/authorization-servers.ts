@@ -21,6 +21,9 @@ export const authorizationServer = z
       .prefault('1h')
       .describe('The metadata is read again in the background after this long; when that fails, the last good one is kept.'),
     tokenEndpoint: httpUrl.optional().describe('Token endpoint; with it, no metadata is read.'),
+    revocationEndpoint: httpUrl
+      .optional()
+      .describe('Where tokens are given back (RFC 7009), instead of what the metadata names; needed beside "tokenEndpoint".'),
     tokenTypes: z
       .array(
         z

@@ -8,11 +8,17 @@ import { listener } from './listeners.ts';
 import { route } from './routes.ts';
 import { store } from './store.ts';
 import { token } from './tokens.ts';
-import { address, duration, name } from './values.ts';
+import { address, duration, hostName, name } from './values.ts';
 
 const admin = z
-  .strictObject({ address: address.prefault('127.0.0.1:9099') })
-  .describe('Probes and metrics, for loopback or a Unix socket only.');
+  .strictObject({
+    address: address.prefault('127.0.0.1:9099'),
+    hosts: z
+      .array(hostName)
+      .default([])
+      .describe('Host names under which actions are taken, besides those of loopback. On a Unix socket any name is fine.'),
+  })
+  .describe('Probes, metrics and actions, for loopback or a Unix socket only.');
 
 const probes = z
   .strictObject({ address: address.optional() })

@@ -128,6 +128,12 @@ const shared = {
       'The server binds the token to a client certificate (RFC 8705 §3), and its routes show their upstreams that certificate: that of "clientAuthentication" with true, else one that is given here for the binding alone.',
     ),
   maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('Longest acceptable access token; a longer one is TOKEN_INVALID.'),
+  revokeOnShutdown: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Given back to the authorization server (RFC 7009) when the broker stops or the token is purged, with a refresh token that came with it. Not with a shared store, where others use it still.',
+    ),
   renew: renew.prefault({}).describe('When a new one is obtained. The rule with its numbers is in docs/tokens.md.'),
 };
 

@@ -77,15 +77,20 @@ function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientP
     parameters: requestParameters(config, request),
     scope: config.scope,
     onMissingScope: config.onMissingScope,
-    headers: Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
+    headers: requestHeaders(config),
     maxSize: config.maxSize,
     requestedTokenType: request.requestedTokenType,
   };
 }
 
 /** A grant keeps no token: each `get` is one more. */
-export function grantSource(get: () => Promise<Token>): TokenSource {
-  return { peek: () => undefined, get };
+export function grantSource(get: () => Promise<Token>, forget: () => string | undefined = () => undefined): TokenSource {
+  return { peek: () => undefined, get, forget };
+}
+
+/** The configured fields of each request about this token. */
+export function requestHeaders(config: TokenConfig): Record<string, string> {
+  return Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()]));
 }
 
 function requestParameters(config: TokenConfig, { own = () => ({}), withoutScope = false }: GrantRequest): URLSearchParams {

@@ -45,7 +45,7 @@ export function password(
     }
   }
 
-  return grantSource(async () => {
+  const get = async () => {
     const ofOwner = versionOfOwner();
     if (kept?.ofOwner !== ofOwner) kept = undefined;
     const renewed = kept && (await renew(kept.refreshToken, ofOwner));
@@ -56,5 +56,11 @@ export function password(
     });
     keep(granted.refreshToken, ofOwner);
     return granted.token;
+  };
+
+  return grantSource(get, () => {
+    const forgotten = kept?.refreshToken;
+    kept = undefined;
+    return forgotten;
   });
 }

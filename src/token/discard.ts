@@ -1,0 +1,60 @@
+/** What happens to a token that is to serve nobody any more. */
+
+import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
+import { type AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
+import type { Clock } from '../clock.ts';
+import type { TokenConfig } from '../config/schema/tokens.ts';
+import { clientProofs } from './client-auth/client-authentication.ts';
+import { SecretRotation } from './client-auth/secret-rotation.ts';
+import { requestHeaders } from './grants/grant.ts';
+import type { TokenObserver } from './observer.ts';
+import type { TokenSource } from './source.ts';
+import type { TokenStore } from './store/store.ts';
+import type { Token } from './token.ts';
+
+export interface DiscardParts {
+  readonly name: string;
+  readonly config: TokenConfig;
+  readonly server: AuthorizationServer;
+  readonly grant: TokenSource;
+  readonly store: TokenStore | undefined;
+  readonly observer: TokenObserver;
+  readonly clock: Clock;
+}
+
+/** @param token `undefined` where there is none; a refresh token may be held without one */
+export type Discard = (token: Token | undefined, identity: string) => Promise<void>;
+
+/**
+ * Takes a token out of the store and has its grant forget the refresh token; gives both back to the server where the config says so.
+ * Never rejects: what the server did not take back is told to the observer, once.
+ */
+export function createDiscard({ name, config, server, grant, store, observer, clock }: DiscardParts): Discard {
+  const rotation = new SecretRotation(clientProofs(config, clock), () => undefined);
+
+  async function giveBack(token: string, hint: 'access_token' | 'refresh_token'): Promise<AuthorizationServerError | undefined> {
+    const request = { token, hint, clientId: config.clientId ?? 'unnamed', headers: requestHeaders(config) };
+    try {
+      await rotation.run((proof) => server.revoke({ ...request, proof }));
+      return undefined;
+    } catch (error) {
+      return toAuthorizationServerError(error);
+    }
+  }
+
+  async function revoke(token: Token | undefined, refreshToken: string | undefined): Promise<void> {
+    // The refresh token first where it matters: servers end what came of it, too (RFC 7009 §2.1).
+    const failures = await Promise.all([
+      refreshToken === undefined ? undefined : giveBack(refreshToken, 'refresh_token'),
+      token === undefined ? undefined : giveBack(token.reveal(), 'access_token'),
+    ]);
+    const failure = failures.find((found) => found !== undefined);
+    if (failure !== undefined) observer.notRevoked(name, failure);
+    else if (token !== undefined || refreshToken !== undefined) observer.revoked(name, token);
+  }
+
+  return async (token, identity) => {
+    const refreshToken = grant.forget?.();
+    await Promise.all([store?.remove(identity), config.revokeOnShutdown ? revoke(token, refreshToken) : undefined]);
+  };
+}

@@ -1,0 +1,187 @@
+/** Giving tokens back: what a server is sent (RFC 7009), and what becomes of it when it refuses. */
+
+import { generateKeyPairSync } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
+import { sharedAuthority } from '../helpers/certificates.ts';
+import { request } from '../helpers/http-client.ts';
+import { answerWith, jsonAnswer, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
+import { type Script, startScriptedServer } from '../helpers/scripted-server.ts';
+
+const closing: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const each of closing.splice(0).reverse()) await each.close();
+});
+
+const TAKEN_BACK = answerWith(200, []);
+
+/** The token endpoint gives tokens, `/revoke` takes them back. */
+const server =
+  (revoked: () => string | undefined, token = () => tokenAnswer({ refresh_token: 'scripted-refresh-token' })): Script =>
+  ({ target }) =>
+    target === '/revoke' ? revoked() : token();
+
+async function scene(options: SceneOptions & { readonly revoked?: () => string | undefined } = {}): Promise<Scene> {
+  const started = await startScene({
+    token: server(options.revoked ?? (() => TAKEN_BACK)),
+    ...options,
+    tokenConfig: { revokeOnShutdown: true, ...options.tokenConfig },
+    serverConfig: { revocationEndpoint: 'http://127.0.0.1:1/', ...options.serverConfig },
+  });
+  closing.push(started);
+  return started;
+}
+
+/** A scene whose server is asked where it is; only then is its address known. */
+async function revokingScene(options: SceneOptions & { readonly revoked?: () => string | undefined } = {}) {
+  const as = await startScriptedServer({ answer: server(options.revoked ?? (() => TAKEN_BACK)) });
+  closing.push(as);
+  const started = await scene({
+    ...options,
+    serverConfig: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke`, ...options.serverConfig },
+  });
+  expect((await request(`${started.url()}/api/x`)).status).toBe(200);
+  const revocations = () => as.requests.filter(({ target }) => target === '/revoke');
+  return { ...started, as, revocations };
+}
+
+const purge = (scene: Scene) =>
+  request(`${scene.url('admin')}/tokens/orders/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+const formOf = ({ body }: { readonly body: Uint8Array }) => Object.fromEntries(new URLSearchParams(Buffer.from(body).toString()));
+
+const PASSWORD = { grant: 'password', resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } };
+
+describe('revocation', () => {
+  test('sends the access token with its hint and the client authentication of the token, and its header fields', async () => {
+    const started = await revokingScene({ tokenConfig: { headers: { 'X-Api-Key': 'key-1' } } });
+    await purge(started);
+    const [sent] = started.revocations();
+    expect(sent?.method).toBe('POST');
+    expect(sent?.field('content-type')).toEqual(['application/x-www-form-urlencoded;charset=UTF-8']);
+    expect(sent?.field('authorization')).toEqual([`Basic ${Buffer.from('orders-sidecar:orders-secret').toString('base64')}`]);
+    expect(sent?.field('x-api-key')).toEqual(['key-1']);
+    expect(formOf(sent as never)).toEqual({ token: 'scripted-access-token', token_type_hint: 'access_token' });
+    expect(started.revocations()).toHaveLength(1);
+    expect(await started.logged('token revoked')).toMatchObject({ token: 'orders', fingerprint: expect.stringMatching(/^[0-9a-f]{8}$/) });
+  });
+
+  test('sends the refresh token that the password grant holds, which then is not used again', async () => {
+    const started = await revokingScene({
+      tokenConfig: { ...PASSWORD, clientAuthentication: { method: 'client_secret_post', secret: { unsafeInline: 'orders-secret' } } },
+    });
+    await purge(started);
+    expect(started.revocations().map(formOf)).toEqual(
+      expect.arrayContaining([
+        { token: 'scripted-refresh-token', token_type_hint: 'refresh_token', client_id: 'orders-sidecar', client_secret: 'orders-secret' },
+        { token: 'scripted-access-token', token_type_hint: 'access_token', client_id: 'orders-sidecar', client_secret: 'orders-secret' },
+      ]),
+    );
+    await request(`${started.url()}/api/x`);
+    expect(formOf(started.as.requests.at(-1) as never)['grant_type']).toBe('password');
+  });
+
+  test('with a signed assertion the second token has an assertion of its own', async () => {
+    const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const started = await revokingScene({
+      tokenConfig: { ...PASSWORD, clientAuthentication: { method: 'private_key_jwt', key: { unsafeInline: key } } },
+    });
+    await purge(started);
+    const assertions = started.as.requests.map((sent) => formOf(sent)['client_assertion']);
+    expect(new Set(assertions).size).toBe(3);
+  });
+
+  test('tries the next secret where one is refused', async () => {
+    const secrets = [{ unsafeInline: 'old' }, { unsafeInline: 'new' }];
+    const as = await startScriptedServer({
+      answer: ({ target, field }) => {
+        if (field('authorization')[0] !== `Basic ${Buffer.from('orders-sidecar:new').toString('base64')}`)
+          return oauthError('invalid_client', 401);
+        return target === '/revoke' ? TAKEN_BACK : tokenAnswer();
+      },
+    });
+    closing.push(as);
+    const started = await scene({
+      tokenConfig: { clientAuthentication: { secret: secrets } },
+      serverConfig: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke` },
+    });
+    await request(`${started.url()}/api/x`);
+    await purge(started);
+    expect(await started.logged('token revoked')).toMatchObject({ token: 'orders' });
+  });
+
+  test('goes to the endpoint that the metadata names, unless the config names another', async () => {
+    for (const configured of [false, true]) {
+      const as = await startScriptedServer({
+        answer: ({ target }) => {
+          if (target.startsWith('/.well-known/')) return metadataAnswer(as.url, { revocation_endpoint: `${as.url}/found` });
+          return target === '/token' ? tokenAnswer() : TAKEN_BACK;
+        },
+      });
+      closing.push(as);
+      const started = await scene({
+        serverConfig: { tokenEndpoint: undefined, issuer: as.url, revocationEndpoint: configured ? `${as.url}/configured` : undefined },
+      });
+      await request(`${started.url()}/api/x`);
+      await purge(started);
+      expect(as.requests.at(-1)?.target).toBe(configured ? '/configured' : '/found');
+    }
+  });
+
+  test('goes to the mTLS alias with the client certificate of the token', async () => {
+    const authority = await sharedAuthority();
+    const [{ cert, key }, client] = await Promise.all([authority.issueServer(), authority.issueClient({ commonName: 'orders' })]);
+    const as = await startScriptedServer({
+      tls: { cert, key, ca: authority.certificate, requestCert: true, rejectUnauthorized: false },
+      answer: ({ target }, { socket }) => {
+        if (target === '/token') return tokenAnswer();
+        if (target === '/mtls/revoke' && (socket as TLSSocket).authorized) return TAKEN_BACK;
+        if (!target.startsWith('/.well-known/')) return oauthError('invalid_client', 401);
+        const aliases = { mtls_endpoint_aliases: { revocation_endpoint: `${as.url}/mtls/revoke` } };
+        return metadataAnswer(as.url, { revocation_endpoint: `${as.url}/revoke`, ...aliases });
+      },
+    });
+    closing.push(as);
+    const started = await scene({
+      tokenConfig: {
+        clientAuthentication: { method: 'tls_client_auth', certificate: client.cert, key: { unsafeInline: client.key } },
+      },
+      serverConfig: { tokenEndpoint: undefined, revocationEndpoint: undefined, issuer: as.url, tls: { ca: authority.certificate } },
+    });
+    await request(`${started.url()}/api/x`);
+    await purge(started);
+    await started.logged('token revoked');
+    expect(formOf(as.requests.at(-1) as never)).toMatchObject({ client_id: 'orders-sidecar' });
+  });
+
+  test('a server without the endpoint, or with one that must not be used, is one warning', async () => {
+    for (const endpoint of [undefined, 'http://revoke.example/']) {
+      const as = await startScriptedServer({
+        answer: ({ target }) => (target === '/token' ? tokenAnswer() : metadataAnswer(as.url, { revocation_endpoint: endpoint })),
+      });
+      closing.push(as);
+      const started = await scene({ serverConfig: { tokenEndpoint: undefined, revocationEndpoint: undefined, issuer: as.url } });
+      await request(`${started.url()}/api/x`);
+      await purge(started);
+      expect(await started.logged('token not revoked: good until it ends')).toMatchObject({ reason: 'revocation_endpoint_missing' });
+    }
+  });
+
+  test('what the server refuses is one warning without a secret, and the token is gone here all the same', async () => {
+    const started = await revokingScene({
+      revoked: () => jsonAnswer(400, { error: 'unsupported_token_type', error_description: 'not scripted-access-token, orders-secret' }),
+    });
+    expect((await purge(started)).json()).toMatchObject({ token: 'orders', state: 'none' });
+    const lines = started.log.filter(({ msg }) => msg === 'token not revoked: good until it ends');
+    expect(lines).toMatchObject([
+      { level: 'warn', token: 'orders', reason: 'unsupported_token_type', said: expect.stringContaining('[secret]') },
+    ]);
+    expect(JSON.stringify(started.log)).not.toMatch(/scripted-access-token|orders-secret/);
+  });
+
+  test('a token that does not ask for it is dropped and not sent anywhere', async () => {
+    const started = await revokingScene({ tokenConfig: { revokeOnShutdown: false } });
+    await purge(started);
+    expect(started.as.requests.map(({ target }) => target)).toEqual(['/token']);
+  });
+});

@@ -1,0 +1,64 @@
+/** Purging: the token at hand ends everywhere, and what is on its way does not take its place. */
+
+import { describe, expect, test } from '@jest/globals';
+import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
+import { cachedTokenRig as rig } from '../helpers/cached-token.ts';
+import { settle } from '../helpers/fake-clock.ts';
+
+describe('purging a token', () => {
+  test('C15 drops it and discards it; the next need has another one made', async () => {
+    const { cached, clock, events, grants } = rig();
+    const { fingerprint } = await cached.get();
+    await cached.purge();
+    expect(cached.status()).toMatchObject({ state: 'none', fingerprint: undefined });
+    expect(events.at(-1)).toBe(`discarded ${fingerprint} of alice`);
+    expect(grants()).toBe(1);
+    await clock.advance(1000);
+    expect((await cached.get()).reveal()).toBe('token-2');
+  });
+
+  test('C15 a grant that began before it serves nobody: its token is discarded, and those who wait get a later one', async () => {
+    const { cached, clock, events, answerWith } = rig({ renew: { minInterval: '1ms' } });
+    const answers = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let asked = 0;
+    answerWith(async () => answers[asked++]?.promise);
+    const waiting = cached.get();
+    await settle();
+    await cached.purge();
+    answers[0]?.resolve();
+    await settle();
+    await clock.advance(1000);
+    answers[1]?.resolve();
+    expect((await waiting).reveal()).toBe('token-2');
+    expect(events.filter((event) => event.startsWith('discarded'))).toHaveLength(2);
+    expect(cached.peek()?.reveal()).toBe('token-2');
+  });
+
+  test('forgets a remembered failure: the next need asks at once', async () => {
+    const { cached, grants, answerWith } = rig();
+    answerWith(async () => {
+      throw new AuthorizationServerError('permanent', 'invalid_scope');
+    });
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+    expect(grants()).toBe(1);
+    await cached.purge();
+    answerWith(async () => {});
+    expect((await cached.get()).reveal()).toBe('token-2');
+  });
+
+  test('once closed it waits for the grant in flight and discards that token', async () => {
+    const { cached, events, answerWith } = rig();
+    const answer = Promise.withResolvers<void>();
+    answerWith(() => answer.promise);
+    const waiting = cached.get();
+    await settle();
+    cached.close();
+    const purged = cached.purge();
+    await settle();
+    expect(events).toEqual([]);
+    answer.resolve();
+    await purged;
+    expect(events).toEqual(['granted', `discarded ${(await waiting).fingerprint} of alice`]);
+  });
+});
