@@ -61,7 +61,7 @@ export class Broker {
     const authenticators = new Map(
       Object.entries(config.listeners).map(([name, listener]) => [name, createAuthenticator({ listener, callers, clock, passwords })]),
     );
-    this.#stages = new BrokerStages({ config, tokens: this.#tokens, authenticators });
+    this.#stages = new BrokerStages({ config, tokens: this.#tokens, clock, authenticators });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
     this.#observeTokens();
   }

@@ -48,8 +48,10 @@ export class InjectedToken implements SentToken {
 
   async renew(): Promise<boolean> {
     const newer = await this.#supply.replace(this.#token);
-    if (newer !== undefined) this.#token = newer;
-    return newer !== undefined;
+    // A token for another upstream is none for the one that refused.
+    if (newer === undefined || newer.upstreamOrigin !== this.#token.upstreamOrigin) return false;
+    this.#token = newer;
+    return true;
   }
 
   refusedAgain(): void {

@@ -2,6 +2,7 @@
 
 import { isBasic } from './caller/basic.ts';
 import type { Caller } from './caller/caller.ts';
+import type { Clock } from './clock.ts';
 import { ownCredentialsPlace } from './config/own-credentials.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
@@ -21,6 +22,7 @@ import { type Forwarded, forward } from './upstream/forward.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
 import { limitBody } from './upstream/limited-body.ts';
 import { answerAsLast, countedDown, forwardsLeft } from './upstream/max-forwards.ts';
+import { OriginConnections } from './upstream/origin-connections.ts';
 import { ThroughProxy } from './upstream/through-proxy.ts';
 
 type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
@@ -28,15 +30,22 @@ type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
 export interface StagesParts {
   readonly config: Config;
   readonly tokens: Tokens;
+  readonly clock: Clock;
   /** One for each listener, by its name. */
   readonly authenticators: ReadonlyMap<string, Authenticate>;
 }
 
-/** Everything of a route that is the same for each of its requests. */
-interface Exit extends TokenRoute {
-  readonly connections: UpstreamConnections;
+/** A route with what its requests say of where they go. */
+interface Addressed extends TokenRoute {
   readonly host: string;
   readonly config: RouteConfig;
+}
+
+/** Everything of a route that is the same for each of its requests. */
+interface Exit extends Addressed {
+  readonly connections: UpstreamConnections;
+  /** To where tokens want to be used. */
+  readonly origins: OriginConnections;
   readonly credentialsField: string | undefined;
 }
 
@@ -53,15 +62,11 @@ export class BrokerStages implements Stages {
     this.#tokens = new RequestTokens(parts.tokens, parts.config);
     for (const [name, configured] of Object.entries(parts.config.routes)) {
       const route = withBoundCertificate(configured, parts.config.tokens);
-      const { origin, protocol, host: ownHost } = new URL(route.upstream);
-      const host = route.hostHeader ?? ownHost;
+      const { origin } = new URL(route.upstream);
       this.#exits.set(name, {
+        ...addressed(route, route.upstream),
         connections: connectionsTo(origin, route),
-        host,
-        // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
-        origin: originOf(`${protocol}//${host}`),
-        config: route,
-        nonce: undefined,
+        origins: new OriginConnections((named) => connectionsTo(named, route), parts.clock),
         credentialsField: credentialsFieldOf(configured, parts.config),
       });
     }
@@ -84,7 +89,7 @@ export class BrokerStages implements Stages {
 
   forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
     const exit = this.#exits.get(match.route.name) as Exit;
-    const { connections, host, config, credentialsField } = exit;
+    const { config, credentialsField } = exit;
     const { method, body } = request;
     const left = forwardsLeft(method, request.fields);
     if (left === 0) {
@@ -93,9 +98,11 @@ export class BrokerStages implements Stages {
     }
     const fields = left === undefined ? request.fields : countedDown(request.fields, left);
     const upgrade = config.upgrade ? request.upgrade : undefined;
-    const sent = this.#injectedToken(token, exit, request);
+    const named = token?.upstreamOrigin;
+    const to = named === undefined ? exit : addressed(config, named);
+    const sent = this.#injectedToken(token, to, request);
     const outbound = {
-      host,
+      host: to.host,
       // An application's own credentials pass only where no token takes their place and they were not meant for us.
       dropAuthorization: token !== undefined || (request.authority === undefined && this.#isOurs(request, caller)),
       credentialsField,
@@ -106,20 +113,20 @@ export class BrokerStages implements Stages {
       forwarded: config.forwarded ? forwardedFields(request) : [],
     };
     return forward(request, reply, {
-      connections,
+      connections: named === undefined ? exit.connections : exit.origins.to(named),
       target: match.target,
       fields: () => outboundFields(fields, { ...outbound, inject: injectedFields(config, sent, method, match.target) }),
       body: body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody),
       upgrade,
-      rewriteLocation: config.rewriteLocation ? (value) => mapLocation(match.route, value) : undefined,
+      rewriteLocation: config.rewriteLocation ? (value) => mapLocation(match.route, value, named) : undefined,
       token: sent,
       replayBuffer: config.replayBuffer,
     });
   }
 
-  #injectedToken(token: Token | undefined, exit: Exit, request: CallerRequest): InjectedToken | undefined {
-    if (token === undefined || exit.config.token === null) return undefined;
-    return new InjectedToken(token, this.#tokens.supply(exit.config.token, request), exit);
+  #injectedToken(token: Token | undefined, to: Addressed, request: CallerRequest): InjectedToken | undefined {
+    if (token === undefined || to.config.token === null) return undefined;
+    return new InjectedToken(token, this.#tokens.supply(to.config.token, request), to);
   }
 
   /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
@@ -132,7 +139,7 @@ export class BrokerStages implements Stages {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#exits.values()].map((exit) => exit.connections.close()));
+    await Promise.all([...this.#exits.values()].flatMap(({ connections, origins }) => [connections.close(), origins.close()]));
   }
 }
 
@@ -153,6 +160,14 @@ function injectedFields(config: RouteConfig, token: InjectedToken | undefined, m
   for (const [name, value] of Object.entries(config.headers)) fields.push(name, value.reveal());
   token?.addTo(fields, method, target);
   return fields;
+}
+
+/** @param upstream the route's, or the origin that a token names */
+function addressed(config: RouteConfig, upstream: string): Addressed {
+  const { protocol, host: ownHost } = new URL(upstream);
+  const host = config.hostHeader ?? ownHost;
+  // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
+  return { host, origin: originOf(`${protocol}//${host}`), config, nonce: undefined };
 }
 
 /** In the spelling of the URL standard where it knows one: lower-case, without a default port. */

@@ -5,6 +5,7 @@ import type { FailureClass } from './failure.ts';
 import { type GrantedScope, readGrantedScope } from './granted-scope.ts';
 import { jwtExpiresAt, readJson } from './jwt.ts';
 import { textsOf } from './said.ts';
+import { allowedOrigin, type UpstreamFrom } from './upstream-origin.ts';
 
 export interface AnswerRules {
   /** Bytes. */
@@ -22,6 +23,8 @@ export interface AnswerRules {
   readonly onMissingScope?: 'warn' | 'refuse';
   /** What a token exchange asked for by its type. */
   readonly requestedTokenType?: string | undefined;
+  /** Which field names the upstream, and what it may hold. */
+  readonly upstreamFrom?: UpstreamFrom | undefined;
   /** What was sent and must not come back in the log. */
   readonly secrets: readonly string[];
 }
@@ -42,6 +45,8 @@ export interface AnswerFacts {
   /** What a JWT's own `exp` leaves, in milliseconds. */
   readonly jwtLifetimeMs: number | undefined;
   readonly granted: GrantedScope;
+  /** Of the field that names the upstream; empty for one that is not allowed. */
+  readonly upstreamOrigin: string | undefined;
   readonly rules: AnswerRules;
 }
 
@@ -51,6 +56,8 @@ export interface AnswerKind {
   readonly fits: (facts: AnswerFacts) => boolean;
   readonly failureClass: FailureClass;
   readonly reason: string | ((facts: AnswerFacts) => string);
+  /** Instead of what the server said. */
+  readonly said?: (facts: AnswerFacts) => string;
 }
 
 /** Errors of RFC 6749 §4.1.2.1 that servers also use at the token endpoint when they are in trouble. */
@@ -145,6 +152,14 @@ export const ANSWER_KINDS: readonly AnswerKind[] = [
     failureClass: 'nonsense',
     reason: 'scope_missing',
   },
+  {
+    answer: 'an upstream that `upstreamFrom` does not allow',
+    fits: ({ upstreamOrigin }) => upstreamOrigin === '',
+    failureClass: 'nonsense',
+    reason: 'upstream_origin_unacceptable',
+    // The value itself is not shown: it may be anything.
+    said: ({ rules }) => `"${rules.upstreamFrom?.field}" is no origin that "upstreamFrom.allow" allows`,
+  },
 ];
 
 /** Reads an answer once, for every row. */
@@ -164,6 +179,7 @@ export function answerFacts(answer: Answer, rules: AnswerRules): AnswerFacts {
     statedLifetimeMs: readExpiresIn(json['expires_in']),
     jwtLifetimeMs: leftOfJwt(accessToken, answer, rules),
     granted: readGrantedScope(scope, rules.scope, [...rules.secrets, ...textsOf(others)]),
+    upstreamOrigin: namedOrigin(json, rules.upstreamFrom),
     rules,
   };
 }
@@ -187,4 +203,9 @@ function leftOfJwt(accessToken: string, answer: Answer, rules: AnswerRules): num
   if (expiresAt === undefined) return undefined;
   const serverNow = Date.parse(answer.field('date') ?? '');
   return expiresAt - (Number.isNaN(serverNow) ? rules.now : serverNow);
+}
+
+function namedOrigin(json: Readonly<Record<string, unknown>>, from: UpstreamFrom | undefined): string | undefined {
+  const value = from && (json[from.field] ?? undefined);
+  return from === undefined || value === undefined ? undefined : (allowedOrigin(value, from) ?? '');
 }

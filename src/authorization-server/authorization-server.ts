@@ -12,6 +12,7 @@ import type { ProofKey } from './proof-key.ts';
 import { type RevocationRequest, revoke } from './revocation.ts';
 import { secretsOfRequest } from './said.ts';
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts';
+import type { UpstreamFrom } from './upstream-origin.ts';
 
 export interface TokenRequest {
   /** Value of `grant_type`. */
@@ -30,6 +31,8 @@ export interface TokenRequest {
   readonly requestedTokenType?: string | undefined;
   /** What the token is to be bound to: the answer's type must then be DPoP (RFC 9449 §5). */
   readonly proofKey?: ProofKey | undefined;
+  /** Which field of the answer names the upstream. */
+  readonly upstreamFrom?: UpstreamFrom | undefined;
 }
 
 export class AuthorizationServer {
@@ -120,6 +123,7 @@ export class AuthorizationServer {
         scope: request.scope,
         onMissingScope: request.onMissingScope ?? 'warn',
         requestedTokenType: request.requestedTokenType,
+        upstreamFrom: request.upstreamFrom,
         secrets: secretsOfRequest(form, headers),
       });
       return Response.json({ access_token: answered.accessToken, token_type: 'bearer' });

@@ -13,6 +13,8 @@ export interface TokenAnswer extends GrantedScope {
   /** Milliseconds, counted from when the request was sent; `undefined` when neither the answer nor the token says. */
   readonly lifetimeMs: number | undefined;
   readonly refreshToken: string | undefined;
+  /** Where the token is to be used, if the answer says so and is asked. */
+  readonly upstreamOrigin: string | undefined;
 }
 
 /** Throws `AuthorizationServerError` for anything but an acceptable token. */
@@ -20,13 +22,14 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
   const facts = answerFacts(answer, rules);
   const kind = ANSWER_KINDS.find(({ fits }) => fits(facts));
   if (kind !== undefined) throw failureOf(kind, facts, answer);
-  const { accessToken, statedLifetimeMs, jwtLifetimeMs, granted, json } = facts;
+  const { accessToken, statedLifetimeMs, jwtLifetimeMs, granted, json, upstreamOrigin } = facts;
   const lifetimeMs = Math.min(statedLifetimeMs ?? Number.POSITIVE_INFINITY, jwtLifetimeMs ?? Number.POSITIVE_INFINITY);
   return {
     ...granted,
     accessToken,
     lifetimeMs: Number.isFinite(lifetimeMs) ? lifetimeMs : undefined,
     refreshToken: readRefreshToken(json['refresh_token']),
+    upstreamOrigin,
   };
 }
 
@@ -40,7 +43,7 @@ function failureOf(kind: AnswerKind, facts: AnswerFacts, answer: Answer): Author
   const { rules, status, json } = facts;
   const reason = typeof kind.reason === 'string' ? kind.reason : kind.reason(facts);
   return new AuthorizationServerError(kind.failureClass, reason, {
-    said: whatWasSaid(json, rules.secrets),
+    said: kind.said?.(facts) ?? whatWasSaid(json, rules.secrets),
     retryAfterMs: retryAfterMs(answer.field('retry-after'), rules.now),
     resourceOwnerRefused: rules.grant === 'password' && reason === 'invalid_grant',
     // Keycloak calls a wrong secret unauthorized_client; the status tells it from a client that may not use the grant.

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
+import type { UpstreamFrom } from '../authorization-server/upstream-origin.ts';
 import type { Clock } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
 import type { BrokerError } from '../errors.ts';
@@ -13,7 +14,7 @@ import { type Lifetime, planLifetime } from './renewal.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { TokenSource, Waiter } from './source.ts';
 import { isTurn, noStore, type StoredToken, type TokenStore, type Turn } from './store/store.ts';
-import { fromStored, isWorthTaking, toStored } from './stored.ts';
+import { fromStored, isWorthTaking, mayGoTo, toStored } from './stored.ts';
 import type { Token } from './token.ts';
 
 export interface CachedTokenParts {
@@ -23,6 +24,7 @@ export interface CachedTokenParts {
   readonly identity: string;
   readonly grant: TokenSource;
   readonly renew: RenewConfig;
+  readonly upstreamFrom?: UpstreamFrom | undefined;
   readonly store: TokenStore | undefined;
   readonly discard: Discard;
   readonly observer: TokenObserver;
@@ -194,9 +196,12 @@ export class CachedToken implements TokenSource {
   }
 
   async #fromStore(identity: string, serves: (stored: StoredToken) => boolean): Promise<Token> {
-    const { store = noStore, name, observer, renew } = this.#parts;
+    const { store = noStore, name, observer, renew, upstreamFrom } = this.#parts;
     const hasNone = () => this.#held === undefined || !this.mayBeSent(this.#held.token);
-    const found = await store.obtain(identity, (stored) => serves(stored) && isWorthTaking(stored, hasNone(), renew, this.#clock));
+    const found = await store.obtain(
+      identity,
+      (stored) => serves(stored) && mayGoTo(stored, upstreamFrom) && isWorthTaking(stored, hasNone(), renew, this.#clock),
+    );
     if (isTurn(found)) return this.#fromGrant(found);
     const token = fromStored(found, renew, this.#clock);
     observer.shared(name, token);

@@ -32,6 +32,7 @@ export function tokenIdentity(token: GrantConfig, server: AuthorizationServerCon
       Object.fromEntries(Object.entries(token.headers ?? {}).map(([name, value]) => [name.toLowerCase(), digest(value.reveal())])),
     ),
     inputsOfGrant(token),
+    token.upstreamFrom === undefined ? null : [token.upstreamFrom.field, token.upstreamFrom.allow],
   ];
   return digest(JSON.stringify(inputs));
 }

@@ -1,5 +1,6 @@
 /** What of the store is good enough here, and what goes into it. */
 
+import { allowedOrigin, type UpstreamFrom } from '../authorization-server/upstream-origin.ts';
 import type { Clock } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
 import { planLifetime } from './renewal.ts';
@@ -10,7 +11,8 @@ import { Token } from './token.ts';
 const CLOCK_SKEW_MS = 2_000;
 
 export function toStored(token: Token): StoredToken {
-  return { value: token.reveal(), requestedAt: token.requestedAt, lifetimeMs: token.lifetimeMs, scope: token.scope };
+  const { requestedAt, lifetimeMs, scope, upstreamOrigin } = token;
+  return { value: token.reveal(), requestedAt, lifetimeMs, scope, upstreamOrigin };
 }
 
 /** @param renew of this replica: its longest lifetime counts here */
@@ -28,4 +30,9 @@ export function isWorthTaking(stored: StoredToken, hasNone: boolean, renew: Rene
   const token = fromStored(stored, renew, clock);
   const { renewAtAge, unusableAtAge } = planLifetime(token.lifetimeMs, renew, 1);
   return token.ageMs(clock) < (hasNone ? unusableAtAge : renewAtAge);
+}
+
+/** Asked again of what a store holds: whoever can write there must not name a host. */
+export function mayGoTo({ upstreamOrigin: origin }: StoredToken, upstreamFrom: UpstreamFrom | undefined): boolean {
+  return origin === undefined || (upstreamFrom !== undefined && allowedOrigin(origin, upstreamFrom) === origin);
 }

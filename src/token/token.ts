@@ -15,6 +15,7 @@ export interface TokenFacts {
   readonly missingScope?: readonly string[];
   /** What it is bound to: it is worth nothing without a proof by this key. */
   readonly dpopKey?: DpopKey | undefined;
+  readonly upstreamOrigin?: string | undefined;
 }
 
 /** Shows itself only by its fingerprint; the value is read through `reveal()` at the moment it is written out. */
@@ -25,6 +26,8 @@ export class Token {
   readonly scope: string | undefined;
   readonly missingScope: readonly string[];
   readonly dpopKey: DpopKey | undefined;
+  /** Where this token is to be used, when its answer said so: it belongs nowhere else. */
+  readonly upstreamOrigin: string | undefined;
   /** The first 8 hex digits of the value's SHA-256: what logs and pages call the token. */
   readonly fingerprint: string;
   /** Monotonic clock of this process when the request was sent. */
@@ -37,6 +40,7 @@ export class Token {
     this.scope = facts.scope;
     this.missingScope = facts.missingScope ?? [];
     this.dpopKey = facts.dpopKey;
+    this.upstreamOrigin = facts.upstreamOrigin;
     this.fingerprint = createHash('sha256').update(facts.value).digest('hex').slice(0, 8);
     this.#requestedMonotonic = clock.monotonic() - Math.max(0, clock.now() - facts.requestedAt);
   }

@@ -131,6 +131,7 @@ export class Tokens {
       },
       grant,
       renew: token.renew,
+      upstreamFrom: token.upstreamFrom,
       store,
       discard: createDiscard({ name, config: token, server, grant, store, observer, clock }),
       observer,

@@ -51,6 +51,10 @@ export const EXAMPLES: Readonly<Record<string, AnswerExample>> = {
     ...ok({ scope: 'orders.read' }, 'scope_missing'),
     rules: { scope: 'orders.read orders.write', onMissingScope: 'refuse' },
   },
+  'an upstream that `upstreamFrom` does not allow': {
+    ...ok({ instance_url: 'https://evil.example' }, 'upstream_origin_unacceptable'),
+    rules: { upstreamFrom: { field: 'instance_url', allow: ['https://*.my.salesforce.com'] } },
+  },
 };
 
 export function answerOf({ status, body, tooLarge = false }: Omit<AnswerExample, 'reason'>): Answer {

@@ -40,6 +40,13 @@ const inputs = fc.record({
     nil: undefined,
   }),
   parameters: fc.option(fc.dictionary(fc.constantFrom('x', 'y', 'xy'), name, { maxKeys: 2 }), { nil: undefined }),
+  upstreamFrom: fc.option(
+    fc.record({
+      field: fc.constantFrom('f', 'g'),
+      allow: fc.uniqueArray(fc.constantFrom('https://a.b', 'https://*.a.b'), { minLength: 1 }),
+    }),
+    { nil: undefined },
+  ),
   of: fc.oneof(
     fc.constant({ grant: 'client_credentials' }),
     fc.record({ grant: fc.constant('password'), resourceOwner: fc.record({ username: name, password: fc.constant({ fromEnv: 'P' }) }) }),

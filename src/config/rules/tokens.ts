@@ -3,12 +3,13 @@
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
 import type { Config } from '../schema/root.ts';
+import type { RouteConfig } from '../schema/routes.ts';
 import type { RenewConfig, TokenConfig } from '../schema/tokens.ts';
 import { Secret } from '../secret.ts';
 import { boundTokenFindings } from './bound-tokens.ts';
 import { clientAuthenticationFindings } from './client-authentication.ts';
 import { sameFieldFindings } from './fields.ts';
-import { type Rule, referenceFindings } from './rule.ts';
+import { isExposedHttp, type Rule, referenceFindings } from './rule.ts';
 import { algorithmFindings } from './signing.ts';
 
 export const tokenRules: Rule = (context) => {
@@ -20,6 +21,7 @@ export const tokenRules: Rule = (context) => {
       ...clientAuthenticationFindings(token, path, context.config),
       ...boundTokenFindings(token, path, context.config),
       ...revocationFindings(token, path, context.config),
+      ...upstreamFromFindings(token, [...path, 'upstreamFrom', 'allow'], usersOf(name, context.config)),
       ...renewFindings(token.renew, [...path, 'renew']),
       ...signedSubjectFindings(token, path),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),
@@ -41,6 +43,25 @@ function revocationFindings(token: TokenConfig, path: ConfigPath, { authorizatio
       `needs "authorizationServers.${token.authorizationServer}.revocationEndpoint", since with "tokenEndpoint" no metadata is read`,
     ),
   ];
+}
+
+/** The routes that have the token sent. */
+function usersOf(name: string, { routes }: Config): RouteConfig[] {
+  return Object.values(routes).filter((route) => route.token === name);
+}
+
+function upstreamFromFindings({ upstreamFrom }: TokenConfig, path: ConfigPath, routes: readonly RouteConfig[]): Finding[] {
+  if (routes.every((route) => route.unsafeHttp)) return [];
+  return (upstreamFrom?.allow ?? []).flatMap((origin, index) =>
+    isExposedHttp(origin)
+      ? [
+          problem(
+            [...path, index],
+            'is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true in each route with this token',
+          ),
+        ]
+      : [],
+  );
 }
 
 function renewFindings({ before, hardMargin, maxLifetime, defaultLifetime }: RenewConfig, path: ConfigPath): Finding[] {

@@ -77,6 +77,32 @@ const dpop = z
   .union([z.boolean(), z.strictObject({ alg: z.enum(DPOP_ALGORITHMS).default('ES256').describe('How proofs are signed.') })])
   .default(false)
   .transform((value) => (value === true ? { alg: 'ES256' as const } : value || undefined));
+const LABEL = '[A-Za-z0-9_-]+';
+/** Two names at least stand behind the last `*`: nobody owns a top-level domain. */
+const ORIGIN_PATTERN = new RegExp(
+  `^https?://(?:(?:(?:\\*|${LABEL})\\.)*${LABEL}\\.${LABEL}|${LABEL}|\\[[0-9A-Fa-f:.]{2,45}\\])(?::\\d{1,5})?$`,
+);
+
+const upstreamFrom = z.strictObject({
+  field: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,100}$/, 'is not the name of a field')
+    .refine((field) => !field.endsWith('_token'), 'is a field that holds a token; name one that holds a URL')
+    .meta({ examples: ['instance_url'] })
+    .describe("Member of the token answer. Where an answer lacks it, the origin of the route's own upstream counts."),
+  allow: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => ORIGIN_PATTERN.test(text) && URL.canParse(text),
+          'is not an origin; write scheme, host and port, with "*" for a whole label in front of two others at least',
+        )
+        .meta({ examples: ['https://*.my.salesforce.com'] }),
+    )
+    .min(1, 'is an empty list; give at least one origin')
+    .describe('Origins that may be named; "*" stands for one label of the host. Any other is TOKEN_INVALID.'),
+});
 
 const shared = {
   authorizationServer: name.describe('Who issues it: a name under "authorizationServers".'),
@@ -128,6 +154,9 @@ const shared = {
       'The server binds the token to a client certificate (RFC 8705 §3), and its routes show their upstreams that certificate: that of "clientAuthentication" with true, else one that is given here for the binding alone.',
     ),
   maxSize: size({ min: 1, max: 65_536 }).prefault('8KiB').describe('Longest acceptable access token; a longer one is TOKEN_INVALID.'),
+  upstreamFrom: upstreamFrom
+    .optional()
+    .describe('A field of the answer that names where the token is to be used; routes with this token then go there.'),
   revokeOnShutdown: z
     .boolean()
     .default(false)

@@ -46,8 +46,8 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
     const answer = await rotation.run((proof) => withNonce(() => send(proof)));
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
-    const { accessToken: value, scope, missingScope } = answer;
-    const token = new Token({ value, requestedAt, lifetimeMs, scope, missingScope, dpopKey }, clock);
+    const { accessToken: value, scope, missingScope, upstreamOrigin } = answer;
+    const token = new Token({ value, requestedAt, lifetimeMs, scope, missingScope, dpopKey, upstreamOrigin }, clock);
     return { token, refreshToken: answer.refreshToken };
   };
 }
@@ -80,6 +80,7 @@ function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientP
     headers: requestHeaders(config),
     maxSize: config.maxSize,
     requestedTokenType: request.requestedTokenType,
+    upstreamFrom: config.upstreamFrom,
   };
 }
 

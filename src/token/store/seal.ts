@@ -47,7 +47,7 @@ function readStoredToken(text: string): StoredToken | undefined {
     return undefined;
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { value, requestedAt, lifetimeMs, scope } = parsed as Record<string, unknown>;
+  const { value, requestedAt, lifetimeMs, scope, upstreamOrigin } = parsed as Record<string, unknown>;
   const valid =
     typeof value === 'string' &&
     /^[\x21-\x7e]{1,65536}$/.test(value) &&
@@ -55,6 +55,7 @@ function readStoredToken(text: string): StoredToken | undefined {
     Number.isFinite(requestedAt) &&
     typeof lifetimeMs === 'number' &&
     lifetimeMs > 0 &&
-    (scope === undefined || typeof scope === 'string');
-  return valid ? { value, requestedAt, lifetimeMs, scope } : undefined;
+    (scope === undefined || typeof scope === 'string') &&
+    (upstreamOrigin === undefined || typeof upstreamOrigin === 'string');
+  return valid ? { value, requestedAt, lifetimeMs, scope, upstreamOrigin } : undefined;
 }

@@ -7,6 +7,7 @@ export interface StoredToken {
   readonly requestedAt: number;
   readonly lifetimeMs: number;
   readonly scope?: string | undefined;
+  readonly upstreamOrigin?: string | undefined;
 }
 
 /** Never rejects: a store's trouble means a turn at once, and the store tells its observer. */
