@@ -7,7 +7,8 @@ import { Breaker } from './breaker.ts';
 import { AuthorizationServerCalls } from './call.ts';
 import type { ClientProof } from './client-proof.ts';
 import { toAuthorizationServerError } from './failure.ts';
-import { MetadataDocument } from './metadata.ts';
+import { Initiation } from './initiation.ts';
+import { type Metadata, MetadataDocument } from './metadata.ts';
 import type { ProofKey } from './proof-key.ts';
 import { type RevocationRequest, revoke } from './revocation.ts';
 import { secretsOfRequest } from './said.ts';
@@ -39,6 +40,7 @@ export class AuthorizationServer {
   readonly #config: AuthorizationServerConfig;
   readonly #clock: Clock;
   readonly #calls: AuthorizationServerCalls;
+  readonly #initiation: Initiation;
   readonly #metadata: MetadataDocument;
   readonly #breaker: Breaker;
   /** The last `DPoP-Nonce` of any answer (RFC 9449 §8). */
@@ -53,6 +55,7 @@ export class AuthorizationServer {
       ca: () => config.tls.ca?.reveal(),
       proxy: config.proxy,
     });
+    this.#initiation = new Initiation(config.initiation, this.#calls, clock);
     this.#metadata = new MetadataDocument(config, this.#calls, clock);
     this.#breaker = new Breaker(clock);
   }
@@ -66,7 +69,7 @@ export class AuthorizationServer {
   /** One grant, one try (RFC 6749 §4). Rejects with `AuthorizationServerError`. */
   requestToken(request: TokenRequest): Promise<TokenAnswer> {
     return this.#breaker.run(async () => {
-      const metadata = await this.#metadata.get();
+      const metadata = await this.#begin();
       const { fetch, accepted } = this.#tokenFetch(request);
       const { clientId, proof } = request;
       // oxlint-disable-next-line typescript/no-misused-promises -- openid-client awaits it; only its types say void.
@@ -80,7 +83,9 @@ export class AuthorizationServer {
       try {
         await oauth.genericGrantRequest(client, request.grant, request.parameters);
       } catch (error) {
-        throw toAuthorizationServerError(error);
+        const failure = toAuthorizationServerError(error);
+        if (!failure.nonceWanted) this.#initiation.again();
+        throw failure;
       }
       return accepted();
     });
@@ -89,13 +94,18 @@ export class AuthorizationServer {
   /** One token given back, one try (RFC 7009). Rejects with `AuthorizationServerError`. */
   revoke(request: RevocationRequest): Promise<void> {
     return this.#breaker.run(async () => {
-      const metadata = await this.#metadata.get();
+      const metadata = await this.#begin();
       await revoke(request, { metadata, issuer: this.#config.issuer, calls: this.#calls, now: this.#clock.now() });
     });
   }
 
   close(): Promise<void> {
     return this.#calls.close();
+  }
+
+  async #begin(): Promise<Metadata> {
+    await this.#initiation.done();
+    return this.#metadata.get();
   }
 
   /** A fetch for openid-client that judges the answer itself and hands on only what it found acceptable. */

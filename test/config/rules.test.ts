@@ -318,6 +318,23 @@ describe('authorization servers and tokens', () => {
   });
 });
 
+describe('what else is sent in the clear', () => {
+  test('an initiation request, or a token to an upstream that its answer names', async () => {
+    const exposed =
+      (unsafe: object) =>
+      ({ authorizationServers, tokens, routes }: Loose) => {
+        Object.assign(authorizationServers.acme, { initiation: { url: 'http://login.example/begin' } }, unsafe);
+        tokens.orders.upstreamFrom = { field: 'instance_url', allow: ['https://a.example', 'http://*.b.example', 'http://[::1]:1'] };
+        Object.assign(routes.orders, unsafe);
+      };
+    expect((await judged(exposed({}))).problems).toEqual([
+      'authorizationServers.acme.initiation.url is http to a host that is not loopback; use https, or say "unsafeHttp": true',
+      'tokens.orders.upstreamFrom.allow[1] is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true in each route with this token',
+    ]);
+    expect((await judged(exposed({ unsafeHttp: true }))).problems).toEqual([]);
+  });
+});
+
 describe('tokens that are to be given back', () => {
   const asking =
     (more: object, config: object = {}) =>

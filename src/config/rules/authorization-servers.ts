@@ -1,6 +1,7 @@
 /** Rules about `authorizationServers`: client secrets travel there. */
 
 import { type Finding, problem, warning } from '../problem.ts';
+import { sameFieldFindings } from './fields.ts';
 import { isExposedHttp, type Rule } from './rule.ts';
 
 const URL_KEYS = ['issuer', 'metadataUrl', 'tokenEndpoint', 'revocationEndpoint'] as const;
@@ -15,6 +16,12 @@ export const authorizationServerRules: Rule = ({ config, complete }) => {
         'is http to a host that is not loopback, where client secrets travel unencrypted; use https, or say "unsafeHttp": true',
       ),
     );
+    if (isExposedHttp(server.initiation?.url) && !server.unsafeHttp) {
+      findings.push(
+        problem([...path, 'initiation', 'url'], 'is http to a host that is not loopback; use https, or say "unsafeHttp": true'),
+      );
+    }
+    findings.push(...sameFieldFindings(Object.keys(server.initiation?.headers ?? {}), [...path, 'initiation', 'headers']));
     if (server.metadataUrl !== undefined && server.issuer === undefined) {
       findings.push(problem([...path, 'metadataUrl'], 'needs "issuer" beside it; the document must name that issuer'));
     }

@@ -1,10 +1,27 @@
 /** `authorizationServers`: who issues tokens, and how to reach them. */
 
 import * as z from 'zod';
-import { certificatesProblem } from '../contents.ts';
+import { certificatesProblem, fieldValueProblem } from '../contents.ts';
 import { proxy } from './proxy.ts';
 import { material } from './references.ts';
-import { duration, httpUrl } from './values.ts';
+import { duration, fieldName, httpUrl } from './values.ts';
+
+/** What frames a message, or names its receiver. */
+const FRAMING_FIELDS = /^(?:host|content-length|transfer-encoding|connection|expect)$/i;
+
+const initiation = z.strictObject({
+  method: z.enum(['GET', 'HEAD', 'POST', 'PUT']).default('GET').describe('Method of the request.'),
+  url: httpUrl.describe('Where it goes. Redirects are not followed.'),
+  headers: z
+    .record(fieldName, material(fieldValueProblem))
+    .superRefine((map, context) => {
+      for (const key of Object.keys(map).filter((name) => FRAMING_FIELDS.test(name)))
+        context.addIssue({ code: 'custom', path: [key], message: 'is set by the broker itself; remove it' });
+    })
+    .default({})
+    .describe('Its header fields; values may be secrets.'),
+  body: material().optional().describe('Its body, as it is sent; say what it is in "headers".'),
+});
 
 export const authorizationServer = z
   .strictObject({
@@ -24,6 +41,11 @@ export const authorizationServer = z
     revocationEndpoint: httpUrl
       .optional()
       .describe('Where tokens are given back (RFC 7009), instead of what the metadata names; needed beside "tokenEndpoint".'),
+    initiation: initiation
+      .optional()
+      .describe(
+        'A request to make before the first token request, and again after one that failed; anything but 2xx is a transient failure.',
+      ),
     tokenTypes: z
       .array(
         z
