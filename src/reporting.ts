@@ -65,6 +65,15 @@ export function reportGrants(log: Log): (name: string) => GrantObserver {
     secretChanged(position, count) {
       log.warn({ token, position, count }, 'client secret refused: using another of the list');
     },
+    registered(clientId, reason) {
+      log.info({ token, clientId, reason }, 'client registered');
+    },
+    registrationNotPersisted(err) {
+      log.error({ token, err }, 'client registration not persisted: in use, but lost with this process');
+    },
+    registrationUnreadable(reason) {
+      log.warn({ token, reason }, 'persisted client registration unreadable: not used');
+    },
     refused({ reason, said }) {
       log.info({ token, reason, said }, 'refresh token refused: using the primary grant');
     },

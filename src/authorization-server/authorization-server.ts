@@ -10,6 +10,7 @@ import { toAuthorizationServerError } from './failure.ts';
 import { Initiation } from './initiation.ts';
 import { type Metadata, MetadataDocument } from './metadata.ts';
 import type { ProofKey } from './proof-key.ts';
+import { register } from './registration.ts';
 import { type RevocationRequest, revoke } from './revocation.ts';
 import { secretsOfRequest } from './said.ts';
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts';
@@ -74,7 +75,14 @@ export class AuthorizationServer {
       const { clientId, proof } = request;
       // oxlint-disable-next-line typescript/no-misused-promises -- openid-client awaits it; only its types say void.
       const prove: oauth.ClientAuth = (_server, _client, form, headers) =>
-        proof.write({ clientId, form, headers, issuer: this.#config.issuer, tokenEndpoint: metadata.token_endpoint });
+        proof.write({
+          clientId,
+          form,
+          headers,
+          issuer: this.#config.issuer,
+          tokenEndpoint: metadata.token_endpoint,
+          register: (wanted) => register(wanted, { metadata, calls: this.#calls, now: this.#clock.now() }),
+        });
       const aliases = { use_mtls_endpoint_aliases: proof.certificate !== undefined };
       const client = new oauth.Configuration({ ...metadata }, clientId, aliases, prove);
       // Whether http is acceptable was decided by the config's rules and by discovery.

@@ -8,7 +8,7 @@ import type { AuthorizationServerCalls } from './call.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
 
 /** Endpoints besides that for tokens: their names in RFC 8414 §2, and in the config. */
-const OTHER_ENDPOINTS = { revocation_endpoint: 'revocationEndpoint' } as const;
+const OTHER_ENDPOINTS = { revocation_endpoint: 'revocationEndpoint', registration_endpoint: 'registrationEndpoint' } as const;
 
 type OtherEndpoints = { readonly [Name in keyof typeof OTHER_ENDPOINTS]?: string };
 

@@ -54,6 +54,7 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
 
 function whyNot(token: TokenConfig): string | undefined {
   if (token.grant === 'refresh_token') return 'trying a refresh token may use it up';
+  if (token.registration !== undefined) return 'trying it may register a client';
   return ownCredentialsPlace(token) && 'it is made from what each caller brings';
 }
 

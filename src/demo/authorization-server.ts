@@ -39,6 +39,8 @@ export interface DemoAuthorizationServerOptions {
   readonly lifetimeSeconds: number;
   /** Proofs of possession (RFC 9449) need a nonce of the server. */
   readonly dpopNonce?: boolean;
+  /** With it, whoever shows this token may register clients (RFC 7591). */
+  readonly registrationToken?: string;
   /** PEM; absent: plain http. */
   readonly tls?: DemoTls;
   /** Called after each token request, answered or refused. */
@@ -119,6 +121,11 @@ function configurationOf(options: DemoAuthorizationServerOptions, resourceServer
       devInteractions: { enabled: false },
       dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => options.dpopNonce === true },
       mTLS: mutualTls,
+      registration: {
+        enabled: options.registrationToken !== undefined,
+        initialAccessToken: options.registrationToken ?? false,
+        issueRegistrationAccessToken: false,
+      },
       revocation: { enabled: true, allowedPolicy: (_context: Context, client: Client, token: Owned) => token.clientId === client.clientId },
       resourceIndicators: { enabled: true, getResourceServerInfo: (_context: Context, resource: string) => resourceServer(resource) },
     },

@@ -1,5 +1,6 @@
 /** What `token-broker dev` runs beside the broker: an authorization server and an upstream, made from the config. */
 
+import type { ClientAuthenticationConfig } from '../config/schema/client-authentication.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { Address } from '../config/schema/values.ts';
 import { type DemoAuthorizationServer, startDemoAuthorizationServer, type TokenRequest } from './authorization-server.ts';
@@ -22,7 +23,10 @@ export interface Demo {
 /** The rules of the config refuse others at the demo's authorization server. */
 const DEMO_GRANTS = ['client_credentials', 'password'] as const;
 
-type DemoToken = Extract<Config['tokens'][string], { grant: (typeof DEMO_GRANTS)[number] }>;
+type DemoToken = Extract<Config['tokens'][string], { grant: (typeof DEMO_GRANTS)[number] }> & {
+  readonly clientId: string;
+  readonly clientAuthentication: ClientAuthenticationConfig;
+};
 
 /** Starts both servers. The config must be loaded: the demo's clients and users have the secrets of the config's tokens. */
 export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => void): Promise<Demo> {
@@ -71,7 +75,7 @@ async function bind<Started>(key: string, address: Address, start: (tcp: DemoAdd
 }
 
 function isDemoToken(token: Config['tokens'][string]): token is DemoToken {
-  return (DEMO_GRANTS as readonly string[]).includes(token.grant);
+  return (DEMO_GRANTS as readonly string[]).includes(token.grant) && token.registration === undefined;
 }
 
 /** One client for each client id; several tokens may share it. */

@@ -1,10 +1,13 @@
-/** The store that oidc-provider wants, for what it looks up again: tokens that can be given back or used again, what was granted with them, and what may be used only once. */
+/**
+ * The store that oidc-provider wants, for what it looks up again: clients, tokens that can be given back or used again, what was granted with them, and
+ * what may be used only once.
+ */
 
 interface Payload extends Record<string, unknown> {
   readonly grantId?: string;
 }
 
-const REMEMBERED = ['AccessToken', 'ClientCredentials', 'RefreshToken', 'Grant', 'ReplayDetection'];
+const REMEMBERED = ['Client', 'AccessToken', 'ClientCredentials', 'RefreshToken', 'Grant', 'ReplayDetection'];
 
 /** More than any demo needs at a time. */
 const MOST_ENTRIES = 10_000;

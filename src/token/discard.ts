@@ -7,7 +7,7 @@ import type { TokenConfig } from '../config/schema/tokens.ts';
 import { clientProofs } from './client-auth/client-authentication.ts';
 import { SecretRotation } from './client-auth/secret-rotation.ts';
 import { requestHeaders } from './grants/grant.ts';
-import type { TokenObserver } from './observer.ts';
+import type { GrantObserver, TokenObserver } from './observer.ts';
 import type { TokenSource } from './source.ts';
 import type { TokenStore } from './store/store.ts';
 import type { Token } from './token.ts';
@@ -19,6 +19,7 @@ export interface DiscardParts {
   readonly grant: TokenSource;
   readonly store: TokenStore | undefined;
   readonly observer: TokenObserver;
+  readonly grantObserver: GrantObserver;
   readonly clock: Clock;
 }
 
@@ -29,8 +30,8 @@ export type Discard = (token: Token | undefined, identity: string) => Promise<vo
  * Takes a token out of the store and has its grant forget the refresh token; gives both back to the server where the config says so.
  * Never rejects: what the server did not take back is told to the observer, once.
  */
-export function createDiscard({ name, config, server, grant, store, observer, clock }: DiscardParts): Discard {
-  const rotation = new SecretRotation(clientProofs(config, clock), () => undefined);
+export function createDiscard({ name, config, server, grant, store, observer, grantObserver, clock }: DiscardParts): Discard {
+  const rotation = new SecretRotation(clientProofs(config, clock, grantObserver), () => undefined);
 
   async function giveBack(token: string, hint: 'access_token' | 'refresh_token'): Promise<AuthorizationServerError | undefined> {
     const request = { token, hint, clientId: config.clientId ?? 'unnamed', headers: requestHeaders(config) };

@@ -23,6 +23,7 @@ export function tokenIdentity(token: GrantConfig, server: AuthorizationServerCon
     token.clientId ?? null,
     token.clientAuthentication?.method ?? null,
     certificateOf(token),
+    registrationOf(token),
     token.scope === undefined ? null : [...new Set(token.scope.split(' '))].sort(),
     token.onMissingScope,
     token.audience ?? null,
@@ -41,6 +42,12 @@ export function tokenIdentity(token: GrantConfig, server: AuthorizationServerCon
 function certificateOf(token: GrantConfig): string | null {
   const shown = clientCertificate(token);
   return shown === undefined ? null : new X509Certificate(shown.certificate.reveal()).fingerprint256;
+}
+
+/** Each broker that enrols itself is another client; what they were registered as is what their tokens are worth. */
+function registrationOf({ registration }: GrantConfig): unknown {
+  if (registration === undefined) return null;
+  return [registration.clientAuthentication.method, Object.entries(registration.metadata).sort(([a], [b]) => (a < b ? -1 : 1))];
 }
 
 /** Whom the token is for, as far as the grant says it. */

@@ -23,9 +23,21 @@ export interface TokenObserver {
 }
 
 /** What happens inside the grants of one token of the config. */
-export interface GrantObserver extends RefreshTokenObserver {
+export interface GrantObserver extends RefreshTokenObserver, RegistrationObserver {
   /** The server refused the client secret of before and took another of the list: the one at `position`, from 1, of `count`. */
   secretChanged(position: number, count: number): void;
+}
+
+/** Why a client was registered, the first time or once more. */
+export type RegistrationReason = 'none kept' | 'config changed' | 'secret ended' | 'refused';
+
+/** What becomes of a client that enrols itself. */
+export interface RegistrationObserver {
+  registered(clientId: string, reason: RegistrationReason): void;
+  /** It serves, but the next start has to register another one. */
+  registrationNotPersisted(error: unknown): void;
+  /** What stands in the file cannot be used, and is not. `reason` ends a sentence that begins with the file. */
+  registrationUnreadable(reason: string): void;
 }
 
 /** What becomes of the refresh tokens of one token of the config. */

@@ -53,7 +53,15 @@ export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'gra
     notRevoked: ignore,
   },
   storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore, notKept: ignore },
-  grantObserver: () => ({ secretChanged: ignore, refused: ignore, notPersisted: ignore, unreadable: ignore }),
+  grantObserver: () => ({
+    secretChanged: ignore,
+    registered: ignore,
+    registrationNotPersisted: ignore,
+    registrationUnreadable: ignore,
+    refused: ignore,
+    notPersisted: ignore,
+    unreadable: ignore,
+  }),
 };
 
 export class Tokens {
@@ -120,7 +128,8 @@ export class Tokens {
   #createSource(name: string, token: GrantConfig, options: TokensOptions): CachedToken {
     const { observer, clock } = options;
     const [server, serverConfig] = this.#serverOf(token);
-    const grant = createGrant(token, server, clock, options.grantObserver(name));
+    const grantObserver = options.grantObserver(name);
+    const grant = createGrant(token, server, clock, grantObserver);
     // What is bound to a key of this process is worth nothing to another.
     const store = token.dpop === undefined ? this.#store : undefined;
     const cached = new CachedToken({
@@ -133,7 +142,7 @@ export class Tokens {
       renew: token.renew,
       upstreamFrom: token.upstreamFrom,
       store,
-      discard: createDiscard({ name, config: token, server, grant, store, observer, clock }),
+      discard: createDiscard({ name, config: token, server, grant, store, observer, grantObserver, clock }),
       observer,
       clock,
     });
@@ -142,10 +151,11 @@ export class Tokens {
   }
 
   #createOfCallers(name: string, config: TokenConfig, options: TokensOptions): CallerTokens {
-    const { observer, grantObserver, clock } = options;
+    const { observer, clock } = options;
     const [server, serverConfig] = this.#serverOf(config);
+    const grantObserver = options.grantObserver(name);
     // One for all of them: which of our own secrets is good does not depend on the caller.
-    const request = grantRequests(config, server, clock, grantObserver(name));
+    const request = grantRequests(config, server, clock, grantObserver);
     const refused = this.#refused.get(server.identity) ?? new RefusedCredentials(clock);
     this.#refused.set(server.identity, refused);
     const tokens = new CallerTokens({
@@ -156,13 +166,13 @@ export class Tokens {
       createGrant(credentials, endsAt) {
         const filled = fillIn(config, credentials);
         const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });
-        const grant = createGrant(filled, server, clock, grantObserver(name), ending);
+        const grant = createGrant(filled, server, clock, grantObserver, ending);
         return {
           get identity() {
             return tokenIdentity(filled, serverConfig);
           },
           grant,
-          discard: createDiscard({ name, config, server, grant, store: undefined, observer, clock }),
+          discard: createDiscard({ name, config, server, grant, store: undefined, observer, grantObserver, clock }),
         };
       },
       observer,

@@ -129,7 +129,9 @@ describe('the grants jwt_bearer and saml2_bearer', () => {
       };
     expect(await problemsOf(signing(), without('clientId', 'clientAuthentication'))).toEqual([]);
     expect(await problemsOf(signing(), without('clientAuthentication'))).toEqual([]);
-    expect(await problemsOf(signing(), without('clientId'))).toEqual(['tokens.orders needs "clientId" beside "clientAuthentication"']);
+    expect(await problemsOf(signing(), without('clientId'))).toEqual([
+      'tokens.orders.clientId is missing; give a string such as "orders-sidecar"',
+    ]);
   });
 });
 

@@ -98,7 +98,7 @@ describe('K05 what lowers protection is refused, and with an explicit word warne
     expect(problems.filter((problem) => problem.includes('without TLS'))).toEqual([]);
   });
 
-  test.each(['issuer', 'tokenEndpoint', 'metadataUrl', 'revocationEndpoint'])(
+  test.each(['issuer', 'tokenEndpoint', 'metadataUrl', 'revocationEndpoint', 'registrationEndpoint'])(
     'an authorization server whose %s is http to another host',
     async (key) => {
       const server =
@@ -332,6 +332,47 @@ describe('what else is sent in the clear', () => {
       'tokens.orders.upstreamFrom.allow[1] is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true in each route with this token',
     ]);
     expect((await judged(exposed({ unsafeHttp: true }))).problems).toEqual([]);
+  });
+});
+
+describe('a client that registers itself', () => {
+  const KEY = Buffer.alloc(32, 7).toString('base64');
+  const nobody = { clientId: undefined, clientAuthentication: undefined };
+  const registering =
+    (more: object, token: object = nobody, server: object = {}) =>
+    (config: Loose) => {
+      Object.assign(config['tokens'].orders, { registration: { persist: 'kept', persistKey: { fromEnv: 'KEY' }, ...more } }, token);
+      Object.assign(config['authorizationServers'].acme, server);
+    };
+  const problemsOf = async (...given: Parameters<typeof registering>) =>
+    (await judge(bent(registering(...given)), { CLIENT_SECRET: 's', KEY })).problems;
+
+  test('needs neither id nor secret, and may have neither', async () => {
+    expect(await problemsOf({})).toEqual([]);
+    expect(await problemsOf({}, {})).toEqual([
+      'tokens.orders.clientId comes from the "registration"; remove one of the two',
+      'tokens.orders.clientAuthentication stands in "registration" where there is one; move it there',
+    ]);
+  });
+
+  test('needs to be asked where, when no metadata says so', async () => {
+    const tokenEndpoint = 'https://login.example/token';
+    expect(await problemsOf({}, nobody, { tokenEndpoint })).toEqual([
+      'tokens.orders.registration needs "authorizationServers.acme.registrationEndpoint", since with "tokenEndpoint" no metadata is read',
+    ]);
+    expect(await problemsOf({}, nobody, { tokenEndpoint, registrationEndpoint: 'https://login.example/register' })).toEqual([]);
+  });
+
+  test('leaves to the broker what it writes itself', async () => {
+    expect(await problemsOf({ metadata: { jwks_uri: 'https://evil.example' } })).toEqual([
+      'tokens.orders.registration.metadata.jwks_uri is written by the broker; remove it',
+    ]);
+  });
+
+  test('is of no use for a refresh token', async () => {
+    expect(await problemsOf({}, { ...nobody, grant: 'refresh_token', refreshToken: { fromEnv: 'KEY' } })).toEqual([
+      'tokens.orders.registration is of no use: a refresh token is good for the client that it was issued to only',
+    ]);
   });
 });
 

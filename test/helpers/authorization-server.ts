@@ -31,6 +31,8 @@ export interface TestAuthorizationServerOptions {
   readonly clients?: readonly DemoClient[];
   readonly users?: readonly { username: string; password: string }[];
   readonly lifetimeSeconds?: number;
+  /** With it, whoever shows this token may register clients. */
+  readonly registrationToken?: string;
   /** A port of before, to come back on. */
   readonly port?: number;
   /** Proofs of possession need a nonce. */
@@ -72,6 +74,7 @@ export async function startAuthorizationServer(options: TestAuthorizationServerO
     users: options.users ?? [USER],
     lifetimeSeconds: options.lifetimeSeconds ?? 3600,
     dpopNonce: options.dpopNonce ?? false,
+    ...(options.registrationToken === undefined ? {} : { registrationToken: options.registrationToken }),
     ...(options.plain ? {} : { tls: { ...(await authority.issueServer()), clientCa: authority.certificate } }),
     onEvent: (request) => void requests.push(request),
     onIssued: (accessToken) => void issued.push(accessToken),

@@ -4,7 +4,7 @@ import { type Finding, problem, warning } from '../problem.ts';
 import { sameFieldFindings } from './fields.ts';
 import { isExposedHttp, type Rule } from './rule.ts';
 
-const URL_KEYS = ['issuer', 'metadataUrl', 'tokenEndpoint', 'revocationEndpoint'] as const;
+const URL_KEYS = ['issuer', 'metadataUrl', 'tokenEndpoint', 'revocationEndpoint', 'registrationEndpoint'] as const;
 
 export const authorizationServerRules: Rule = ({ config, complete }) => {
   const used = new Set(Object.values(config.tokens).map((token) => token.authorizationServer));

@@ -19,6 +19,8 @@ export const demoRules: Rule = (context) => {
   ];
   for (const [name, token] of Object.entries(tokens)) {
     const asksDemo = token.authorizationServer === authorizationServer.name;
+    if (asksDemo && token.registration !== undefined)
+      findings.push(problem(['tokens', name, 'registration'], 'is not possible at the demo\'s authorization server; give "clientId"'));
     if (asksDemo && !DEMO_GRANTS.has(token.grant)) {
       findings.push(
         problem(['tokens', name, 'grant'], 'is not known to the demo\'s authorization server; use "client_credentials" or "password"'),

@@ -20,6 +20,7 @@ export const tokenRules: Rule = (context) => {
       ...referenceFindings(token.authorizationServer, 'authorizationServers', [...path, 'authorizationServer'], context),
       ...clientAuthenticationFindings(token, path, context.config),
       ...boundTokenFindings(token, path, context.config),
+      ...registrationFindings(token, [...path, 'registration'], context.config),
       ...revocationFindings(token, path, context.config),
       ...upstreamFromFindings(token, [...path, 'upstreamFrom', 'allow'], usersOf(name, context.config)),
       ...renewFindings(token.renew, [...path, 'renew']),
@@ -35,13 +36,29 @@ function revocationFindings(token: TokenConfig, path: ConfigPath, { authorizatio
   const at = [...path, 'revokeOnShutdown'];
   if (store?.redis !== undefined)
     return [problem(at, 'would end a token that other replicas use, since there is a "store" in Redis; remove it')];
-  const server = authorizationServers[token.authorizationServer];
-  if (server?.tokenEndpoint === undefined || server.revocationEndpoint !== undefined) return [];
+  return endpointFindings(token, at, 'revocationEndpoint', authorizationServers);
+}
+
+function endpointFindings(
+  { authorizationServer: name }: TokenConfig,
+  path: ConfigPath,
+  endpoint: 'revocationEndpoint' | 'registrationEndpoint',
+  servers: Config['authorizationServers'],
+): Finding[] {
+  const server = servers[name];
+  if (server?.tokenEndpoint === undefined || server[endpoint] !== undefined) return [];
+  return [problem(path, `needs "authorizationServers.${name}.${endpoint}", since with "tokenEndpoint" no metadata is read`)];
+}
+
+function registrationFindings(token: TokenConfig, path: ConfigPath, { authorizationServers }: Config): Finding[] {
+  const { registration } = token;
+  if (registration === undefined) return [];
+  const { clientAuthentication: authentication } = registration;
   return [
-    problem(
-      at,
-      `needs "authorizationServers.${token.authorizationServer}.revocationEndpoint", since with "tokenEndpoint" no metadata is read`,
-    ),
+    ...endpointFindings(token, path, 'registrationEndpoint', authorizationServers),
+    ...(authentication.method === 'private_key_jwt'
+      ? algorithmFindings(authentication, [...path, 'clientAuthentication', 'alg'], (fitting) => `remove it, or use ${fitting}`)
+      : []),
   ];
 }
 

@@ -41,6 +41,9 @@ export const authorizationServer = z
     revocationEndpoint: httpUrl
       .optional()
       .describe('Where tokens are given back (RFC 7009), instead of what the metadata names; needed beside "tokenEndpoint".'),
+    registrationEndpoint: httpUrl
+      .optional()
+      .describe('Where clients register themselves (RFC 7591), instead of what the metadata names; needed beside "tokenEndpoint".'),
     initiation: initiation
       .optional()
       .describe(

@@ -21,7 +21,7 @@ const secrets = oneOrMore(secret()).describe(
   'The client secret. A changed one is used from the next token request; the token at hand stays. In a list, where one is refused the next is tried, and the one that works comes first from then on.',
 );
 
-const audience = z
+export const assertionAudience = z
   .string()
   .min(1, 'is empty; remove it for the default')
   .optional()
@@ -50,8 +50,13 @@ const secretJwt = z.strictObject({
   method: z.literal('client_secret_jwt').describe('A short-lived assertion under the secret, which itself is never sent (RFC 7523 §2.2).'),
   secret: secrets,
   alg: z.enum(['HS256', 'HS384', 'HS512']).default('HS256').describe('How the assertion is signed with the secret.'),
-  audience,
+  audience: assertionAudience,
 });
+
+export const keyId = material(keyIdProblem);
+
+/** Those whose proof is a secret that both sides know. */
+export const secretMethods = [basic, post, secretJwt] as const;
 
 /** Only for assertions that we sign ourselves. */
 const SIGNING_KEYS = ['kid', 'alg', 'certificate', 'audience'] as const;
@@ -64,7 +69,7 @@ const privateKeyJwt = z
     key: secret(signingKeyProblem)
       .optional()
       .describe('PEM private key, not encrypted: RSA of 2048 bits or more, P-256 or Ed25519. A changed one signs the next token request.'),
-    kid: material(keyIdProblem)
+    kid: keyId
       .optional()
       .describe('Id under which the server knows the key: text, or a reference where it changes with the key. Default: none is sent.'),
     alg: z
@@ -74,7 +79,7 @@ const privateKeyJwt = z
     certificate: material(certificatesProblem)
       .optional()
       .describe('PEM certificate of the key, its chain after it: the assertion then names it ("x5t#S256") and holds it ("x5c").'),
-    audience,
+    audience: assertionAudience,
     assertion: secret(jwtProblem)
       .optional()
       .describe('Instead of "key": an assertion made elsewhere, such as a Kubernetes projected token. Its file is read for each request.'),

@@ -14,7 +14,7 @@ import { SIGNING_ALGORITHMS } from '../signing-key.ts';
 import { material, secret, secretOr } from './references.ts';
 import { duration, fieldName, oneOrMore } from './values.ts';
 
-const keptFile = z
+export const keptFile = z
   .string()
   .min(1, 'is empty; give the path of a file')
   .meta({ examples: ['state/orders.refresh-token'] })

@@ -5,6 +5,7 @@ import { fieldValueProblem } from '../contents.ts';
 import { clientAuthentication, clientCertificate } from './client-authentication.ts';
 import { jwtBearerKeys, passwordKeys, refreshTokenKeys, saml2BearerKeys, tokenExchangeKeys } from './grants.ts';
 import { material } from './references.ts';
+import { registration } from './registration.ts';
 import { duration, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
 /** Form fields of the protocol itself: they have keys of their own, or are not ours to send. */
@@ -111,8 +112,12 @@ const shared = {
     .min(1, 'is empty; give what the authorization server knows the client by')
     .max(1000)
     .meta({ examples: ['orders-sidecar'] })
-    .describe('What the authorization server knows this client by.'),
-  clientAuthentication: clientAuthentication.describe('How we prove to be this client.'),
+    .optional()
+    .describe('What the authorization server knows this client by. Needed, but with "registration" or where the grant proves enough.'),
+  clientAuthentication: clientAuthentication.optional().describe('How we prove to be this client. Needed like "clientId".'),
+  registration: registration
+    .optional()
+    .describe('Instead of both: the broker registers a client of its own at the server (RFC 7591), once, and keeps it in a file.'),
   scope: z
     .string()
     .regex(
@@ -191,40 +196,39 @@ const tokenExchange = z.strictObject({
   ...tokenExchangeKeys,
 });
 
-/** Of grants whose assertion proves enough: the client may say nothing of itself (RFC 7521 §4.1). */
-const assertionShared = {
+const jwtBearer = z.strictObject({
+  grant: z.literal('jwt_bearer').describe('The token is for whom a signed JWT names (RFC 7523 §2.1), such as a service account.'),
   ...shared,
-  clientId: shared.clientId.optional().describe('What the authorization server knows this client by, where it wants to know.'),
-  clientAuthentication: shared.clientAuthentication.optional().describe('How we prove to be this client, where the server wants a proof.'),
-};
+  ...jwtBearerKeys,
+});
 
-const needsClientId = [
-  (token: { clientId?: string | undefined; clientAuthentication?: unknown }) =>
-    token.clientAuthentication === undefined || token.clientId !== undefined,
-  'needs "clientId" beside "clientAuthentication"',
-] as const;
-
-const jwtBearer = z
-  .strictObject({
-    grant: z.literal('jwt_bearer').describe('The token is for whom a signed JWT names (RFC 7523 §2.1), such as a service account.'),
-    ...assertionShared,
-    ...jwtBearerKeys,
-  })
-  .refine(...needsClientId);
-
-const saml2Bearer = z
-  .strictObject({
-    grant: z.literal('saml2_bearer').describe('The token is for whom a SAML 2.0 assertion names (RFC 7522).'),
-    ...assertionShared,
-    ...saml2BearerKeys,
-  })
-  .refine(...needsClientId);
+const saml2Bearer = z.strictObject({
+  grant: z.literal('saml2_bearer').describe('The token is for whom a SAML 2.0 assertion names (RFC 7522).'),
+  ...shared,
+  ...saml2BearerKeys,
+});
 
 const grants = [clientCredentials, password, refreshToken, tokenExchange, jwtBearer, saml2Bearer] as const;
 
-export const token = z.discriminatedUnion('grant', grants, {
-  error: `is not a supported grant; use one of ${grants.map(({ shape }) => `"${shape.grant.value}"`).join(', ')}`,
-});
+/** An assertion proves enough: the client may say nothing of itself (RFC 7521 §4.1). */
+const ASSERTION_GRANTS: readonly string[] = ['jwt_bearer', 'saml2_bearer'];
+
+export const token = z
+  .discriminatedUnion('grant', grants, {
+    error: `is not a supported grant; use one of ${grants.map(({ shape }) => `"${shape.grant.value}"`).join(', ')}`,
+  })
+  .superRefine(({ grant, clientId, clientAuthentication: authentication, registration: ownClient }, context) => {
+    const issue = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+    if (ownClient === undefined) {
+      const isNamed = clientId !== undefined || (ASSERTION_GRANTS.includes(grant) && authentication === undefined);
+      if (!isNamed) issue('clientId', 'is missing');
+      if (authentication === undefined && !ASSERTION_GRANTS.includes(grant)) issue('clientAuthentication', 'is missing');
+      return;
+    }
+    if (clientId !== undefined) issue('clientId', 'comes from the "registration"; remove one of the two');
+    if (authentication !== undefined) issue('clientAuthentication', 'stands in "registration" where there is one; move it there');
+    if (grant === 'refresh_token') issue('registration', 'is of no use: a refresh token is good for the client that it was issued to only');
+  });
 
 export type TokenConfig = z.output<typeof token>;
 /** One whose resource owner or subject is there: `"caller"` has been filled in by one. */

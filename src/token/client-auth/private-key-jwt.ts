@@ -35,7 +35,7 @@ function sentAsFound(assertion: Secret, type: string | undefined): ClientProof {
 }
 
 /** A key of another kind may have come by a rotation, after the config was checked. */
-function algorithmFor(key: string, wanted: SigningAlgorithm | undefined): SigningAlgorithm {
+export function algorithmFor(key: string, wanted: SigningAlgorithm | undefined): SigningAlgorithm {
   const fitting = signingAlgorithmsOf(key);
   const alg = wanted ?? fitting[0];
   if (alg === undefined || !fitting.includes(alg)) throw new AuthorizationServerError('permanent', 'client_key_unusable');

@@ -21,18 +21,21 @@ export class SecretRotation {
   async run<T>(send: (proof: ClientProof) => Promise<T>): Promise<T> {
     const count = this.#proofs.length;
     const first = this.#first;
-    for (let tried = 1; ; tried += 1) {
+    for (let tried = 1; ; ) {
       const index = (first + tried - 1) % count;
+      const proof = this.#proofs[index] as ClientProof;
       try {
-        const answer = await send(this.#proofs[index] as ClientProof);
+        const answer = await send(proof);
         if (this.#accepted !== index) this.#changed(index + 1, count);
         this.#accepted = index;
         return answer;
       } catch (error) {
         const failure = toAuthorizationServerError(error);
+        if (failure.clientRefused && proof.refused?.()) continue;
         // Moving on even after the last one: the next grant then begins where this one did. Another grant may have moved on already.
         if (failure.clientRefused && this.#first === index) this.#first = (index + 1) % count;
         if (!failure.clientRefused || tried === count) throw failure;
+        tried += 1;
       }
     }
   }

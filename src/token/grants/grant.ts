@@ -37,7 +37,7 @@ export interface Granted {
 export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
 
 export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock, observer: GrantObserver): RequestGrant {
-  const rotation = new SecretRotation(clientProofs(config, clock), observer.secretChanged);
+  const rotation = new SecretRotation(clientProofs(config, clock, observer), observer.secretChanged);
   const dpopKey = config.dpop && new DpopKey(config.dpop.alg, clock);
   return async (request) => {
     const send = (proof: ClientProof) => server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey });

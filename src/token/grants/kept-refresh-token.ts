@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import type { KeptFile } from '../../config/kept-file.ts';
 import type { Secret } from '../../config/secret.ts';
-import { decrypt, encrypt } from '../aes-gcm.ts';
 import type { RefreshTokenObserver } from '../observer.ts';
+import { SealedFile } from '../sealed-file.ts';
 
 export interface KeptRefreshTokenParts {
   readonly configured: Secret;
@@ -22,16 +22,17 @@ interface Replacement {
   readonly of: string;
 }
 
-const FORMAT = '1.';
-
 export class KeptRefreshToken {
   readonly #parts: KeptRefreshTokenParts;
+  readonly #file: SealedFile | undefined;
   #replacement: Replacement | undefined;
   /** What stood in the file when it was last read or written: anything else was written by another broker, and is newer. */
   #seen: string | undefined;
 
   constructor(parts: KeptRefreshTokenParts) {
+    const { file, key, owner } = parts;
     this.#parts = parts;
+    this.#file = file && key && new SealedFile(file, key, `refresh-token:${owner}`);
   }
 
   async current(): Promise<string> {
@@ -42,12 +43,12 @@ export class KeptRefreshToken {
 
   /** Resolves when the file is written or has failed to be: then the token serves from memory, and the observer knows. */
   async replace(token: string): Promise<void> {
-    const { configured, file, key, observer } = this.#parts;
+    const { configured, observer } = this.#parts;
     this.#replacement = { token, of: digest(configured.reveal()) };
-    if (file === undefined || key === undefined) return;
-    const text = `${FORMAT}${encrypt(key, this.#name, JSON.stringify(this.#replacement))}\n`;
+    if (this.#file === undefined) return;
+    const text = JSON.stringify(this.#replacement);
     try {
-      await file.write(text);
+      await this.#file.write(text);
       this.#seen = text;
     } catch (error) {
       observer.notPersisted(error);
@@ -55,27 +56,14 @@ export class KeptRefreshToken {
   }
 
   async #lookIntoFile(): Promise<void> {
-    const { file, observer } = this.#parts;
-    const content = await file?.read();
+    const content = await this.#file?.read();
     if (content === undefined) return;
     const found = 'text' in content ? content.text : content.fault;
     if (found === this.#seen) return;
     this.#seen = found;
-    const replacement = 'text' in content ? this.#open(content.text) : undefined;
-    if (replacement === undefined) observer.unreadable('fault' in content ? content.fault : 'is damaged, or was written with another key');
-    else this.#replacement = replacement;
-  }
-
-  #open(text: string): Replacement | undefined {
-    const { key } = this.#parts;
-    if (key === undefined || !text.startsWith(FORMAT)) return undefined;
-    const clear = decrypt(key, this.#name, text.slice(FORMAT.length));
     // Whatever the key has sealed under this name, this class has written.
-    return clear === undefined ? undefined : (JSON.parse(clear) as Replacement);
-  }
-
-  get #name(): string {
-    return `refresh-token:${this.#parts.owner}`;
+    if ('text' in content) this.#replacement = JSON.parse(content.text) as Replacement;
+    else this.#parts.observer.unreadable(content.fault);
   }
 }
 
