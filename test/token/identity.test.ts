@@ -134,6 +134,23 @@ describe('token identity', () => {
     expect(new Set([...bound, identityWith(false)]).size).toBe(3);
   });
 
+  test('C01 as what a client was registered counts, and where that is kept does not', () => {
+    const server = authorizationServer.parse({ issuer: 'https://a.example' });
+    const identityWith = (registration: object) =>
+      tokenIdentity(
+        tokenSchema.parse({
+          authorizationServer: 'as',
+          grant: 'client_credentials',
+          registration: { persist: 'kept', persistKey: { fromEnv: 'KEY' }, ...registration },
+        }) as GrantConfig,
+        server,
+      );
+    const one = identityWith({});
+    expect(identityWith({ persist: 'elsewhere' })).toBe(one);
+    const others = [{ metadata: { client_name: 'x' } }, { clientAuthentication: { method: 'client_secret_post' } }].map(identityWith);
+    expect(new Set([one, ...others]).size).toBe(3);
+  });
+
   test('C01 the order of scopes does not count', () => {
     const given = { issuer: 'https://a.example', method: 'client_secret_basic', clientId: 'c', of: CLIENT_CREDENTIALS } as Inputs;
     expect(identityOf({ ...given, scope: 'a b' })).toBe(identityOf({ ...given, scope: 'b a' }));

@@ -243,6 +243,35 @@ describe('a client that registers itself', () => {
     await expect(get()).rejects.toMatchObject({ failureClass: 'permanent', reason: 'registration_endpoint_missing' });
   });
 
+  test('a token is given back by the client of now, also when that is not the first', async () => {
+    let known = 'c1';
+    const server = await registering({ accepts: (clientId) => clientId === known });
+    const broker = await startBroker({
+      authorizationServers: { as: { ...server.at, revocationEndpoint: `${server.url}/revoke` } },
+      tokens: {
+        orders: {
+          ...ORDERS_TOKEN,
+          clientId: undefined,
+          clientAuthentication: undefined,
+          registration: { persist: file, persistKey: { unsafeInline: KEY } },
+          revokeOnShutdown: true,
+          renew: { eager: false, minInterval: '1ms' },
+        },
+      },
+      routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
+    });
+    closing.push(broker);
+    const source = `${broker.url('admin')}/tokens/orders/`;
+    const act = (action: string) => request(source + action, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+    await act('renew');
+    await act('purge');
+    known = 'c2';
+    expect((await act('renew')).status).toBe(200);
+    await act('purge');
+    expect(broker.log.filter(({ msg }) => msg === 'token revoked')).toHaveLength(2);
+    expect(server.requests.at(-1)?.field('authorization')).toEqual([`Basic ${Buffer.from('c2:s2').toString('base64')}`]);
+  });
+
   test('its token is given back by the same client, and no secret is in the log', async () => {
     const server = await registering();
     const broker = await startBroker({

@@ -81,7 +81,8 @@ export class RegisteredClient implements ClientProof {
     const of = createHash('sha256')
       .update(JSON.stringify([request.issuer ?? request.tokenEndpoint, metadata]))
       .digest('hex');
-    this.#kept ??= await this.#read();
+    // Who gives tokens back is not who registers, and finds the client of now in the file.
+    if (this.#kept === undefined || request.register === undefined) this.#kept = (await this.#read()) ?? this.#kept;
     const reason = this.#whyAnew(of);
     if (reason === undefined) return this.#kept as Kept;
     if (request.register === undefined) throw new AuthorizationServerError('permanent', 'client_not_registered');
