@@ -91,6 +91,20 @@ describe('the admin actions', () => {
     expect((await act(started, '/tokens/orders/purge', { fields: { ...FIELD, Host: host } })).status).toBe(200);
   });
 
+  test('tokens made from what callers bring can be purged, and not renewed', async () => {
+    const started = await startScene({
+      tokenConfig: { grant: 'token_exchange', subject: 'caller' },
+    });
+    closing.push(started);
+    const bearer = { fields: { Authorization: 'Bearer of-a-caller' } };
+    await request(`${started.url()}/api/x`, bearer);
+    expect((await act(started, '/tokens/orders/renew')).status).toBe(404);
+    const answer = await act(started, '/tokens/orders/purge');
+    expect([answer.status, answer.json()]).toEqual([200, { token: 'orders', state: 'none' }]);
+    await request(`${started.url()}/api/x`, bearer);
+    expect(started.authorizationServer.requests).toHaveLength(2);
+  });
+
   test('on a Unix socket any name is fine', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'token-broker-admin-'));
     await scene({ config: { admin: { address: `unix:${folder}/admin.sock` } } });

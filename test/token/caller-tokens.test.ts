@@ -28,7 +28,7 @@ function rig(more: Record<string, unknown> = {}) {
     config: tokenSchema.parse({ ...(more['grant'] === undefined && { grant: 'password', resourceOwner: 'caller' }), ...CONFIG, ...more }),
     createGrant: ({ username, secret }, endsAt) => ({
       identity: 'the same for all',
-      discard: async () => {},
+      discard: async (token) => void events.push(`discarded ${token?.reveal()}`),
       grant: {
         peek: () => undefined,
         async get() {
@@ -84,6 +84,15 @@ describe('tokens of callers', () => {
     expect(await get('a', 'other')).toBe('a:other#6');
     expect(await get('a","', 'x')).not.toBe(await get('a', '","x'));
     expect(granted).toHaveLength(8);
+  });
+
+  test('C15 are purged all at once; each caller has another one made with the next request', async () => {
+    const { get, clock, events, tokens } = rig();
+    await Promise.all([get('a'), get('b')]);
+    await tokens.purge();
+    expect(events.sort()).toEqual(['discarded a:right#1', 'discarded b:right#2']);
+    await clock.advance(1_000);
+    expect(await get('b')).toBe('b:right#3');
   });
 
   test("are renewed for a request only: nobody's credentials are used behind its back", async () => {
