@@ -37,6 +37,8 @@ export interface StagesParts {
 
 /** A route with what its requests say of where they go. */
 interface Addressed extends TokenRoute {
+  /** The route's, or the origin that a token names. */
+  readonly upstream: string;
   readonly host: string;
   readonly config: RouteConfig;
 }
@@ -46,6 +48,8 @@ interface Exit extends Addressed {
   readonly connections: UpstreamConnections;
   /** To where tokens want to be used. */
   readonly origins: OriginConnections;
+  /** The last of these, for the nonces that it gave. */
+  named: Addressed | undefined;
   readonly credentialsField: string | undefined;
 }
 
@@ -67,6 +71,7 @@ export class BrokerStages implements Stages {
         ...addressed(route, route.upstream),
         connections: connectionsTo(origin, route),
         origins: new OriginConnections((named) => connectionsTo(named, route), parts.clock),
+        named: undefined,
         credentialsField: credentialsFieldOf(configured, parts.config),
       });
     }
@@ -99,7 +104,7 @@ export class BrokerStages implements Stages {
     const fields = left === undefined ? request.fields : countedDown(request.fields, left);
     const upgrade = config.upgrade ? request.upgrade : undefined;
     const named = token?.upstreamOrigin;
-    const to = named === undefined ? exit : addressed(config, named);
+    const to = named === undefined ? exit : addressedTo(exit, named);
     const sent = this.#injectedToken(token, to, request);
     const outbound = {
       host: to.host,
@@ -162,12 +167,16 @@ function injectedFields(config: RouteConfig, token: InjectedToken | undefined, m
   return fields;
 }
 
-/** @param upstream the route's, or the origin that a token names */
+function addressedTo(exit: Exit, named: string): Addressed {
+  if (exit.named?.upstream !== named) exit.named = addressed(exit.config, named);
+  return exit.named;
+}
+
 function addressed(config: RouteConfig, upstream: string): Addressed {
   const { protocol, host: ownHost } = new URL(upstream);
   const host = config.hostHeader ?? ownHost;
   // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
-  return { host, origin: originOf(`${protocol}//${host}`), config, nonce: undefined };
+  return { upstream, host, origin: originOf(`${protocol}//${host}`), config, nonce: undefined };
 }
 
 /** In the spelling of the URL standard where it knows one: lower-case, without a default port. */

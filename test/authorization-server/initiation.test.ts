@@ -75,12 +75,17 @@ describe('the initiation request', () => {
   test.each([
     ['403', () => answerWith(403, [], 'no'), 'initiation_http_403'],
     ['a redirect, which is not followed', () => answerWith(302, ['Location: /elsewhere']), 'initiation_http_302'],
-    ['more than 64 KiB', () => answerWith(200, [], 'x'.repeat(70_000)), 'initiation_answer_too_large'],
   ])('answered with %s is a transient failure, and nothing else is sent', async (_what, initiation, reason) => {
     const started = await scene({ initiation });
     expect(await codeOf(started)).toBe('TOKEN_UNAVAILABLE');
     expect(await started.logged('token not granted')).toMatchObject({ class: 'transient', reason });
     expect(new Set(targets(started))).toEqual(new Set(['/begin?x=1']));
+  });
+
+  test('may be answered with any page: more than 64 KiB of it are not read', async () => {
+    const started = await scene({ initiation: () => answerWith(200, [], 'x'.repeat(70_000)) });
+    expect(await codeOf(started)).toBe('UPSTREAM_UNREACHABLE');
+    expect(targets(started)).toEqual(['/begin?x=1', DISCOVERY, '/token']);
   });
 
   test('that failed is made again by the next try', async () => {

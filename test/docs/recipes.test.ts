@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'jsonc-parser';
+import { allowedOrigin, type UpstreamFrom } from '../../src/authorization-server/upstream-origin.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
@@ -72,13 +73,15 @@ interface Run {
 /** Runs one token of a recipe against a server of the test that takes the place of the product's. */
 async function run(heading: string, name: string, call: VendorCall): Promise<Run> {
   const { authorizationServers, tokens } = parsed(recipeOf(heading));
-  const config = tokens[name] as { authorizationServer: string };
+  const config = tokens[name] as Record<string, unknown> & { authorizationServer: string };
   const server = config.authorizationServer;
   const authority = await sharedAuthority();
   let issuer = '';
   const { dpopNonce } = call;
   const challenges = dpopNonce === undefined ? [] : [oauthError('use_dpop_nonce', 400, [`DPoP-Nonce: ${dpopNonce}`])];
-  const answer = inTurn(...challenges, jsonAnswer(200, call.answer));
+  const origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
+  const { token, upstream, members } = addressed(config, call, origin.url);
+  const answer = inTurn(...challenges, jsonAnswer(200, { ...call.answer, ...members }));
   const authorizationServer = await startScriptedServer({
     answer: (asked, connection) => (asked.method === 'GET' ? metadata() : answer(asked, connection)),
     tls: { ...(await authority.issueServer()), ca: authority.certificate, requestCert: true, rejectUnauthorized: false },
@@ -91,14 +94,25 @@ async function run(heading: string, name: string, call: VendorCall): Promise<Run
   ]);
   const entry = { ...Object.fromEntries(moved), tls: { ca: authority.certificate } } as { issuer?: string };
   issuer = entry.issuer ?? '';
-  const origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
   closing.push(authorizationServer, origin);
-  const text = JSON.stringify(whole({ authorizationServers: { [server]: entry }, tokens: { [name]: config } }, origin.url));
+  const text = JSON.stringify(whole({ authorizationServers: { [server]: entry }, tokens: { [name]: token } }, upstream));
   const { file, env } = await surroundings.place(`${heading}-${name}`, text);
   const broker = await startBroker(JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>, {}, env);
   closing.push(broker);
   expect((await request(`${broker.url()}/${name}/x`)).status).toBe(200);
   return { broker, authorizationServer, issuer, authorization: origin.requests[0]?.field('authorization') ?? [] };
+}
+
+/** Where the answer names the upstream: what the product names fits the list, and so does the one of the test, which nothing else names. */
+function addressed(token: Record<string, unknown>, { upstreamField, answer }: VendorCall, origin: string) {
+  if (upstreamField === undefined) return { token, upstream: origin, members: {} };
+  const { upstreamFrom: rule } = token as unknown as { upstreamFrom: UpstreamFrom };
+  expect([rule.field, allowedOrigin(answer[upstreamField], rule)]).toEqual([
+    upstreamField,
+    answer[upstreamField]?.toString().toLowerCase(),
+  ]);
+  const upstreamFrom = { ...rule, allow: [...rule.allow, origin] };
+  return { token: { ...token, upstreamFrom }, upstream: 'http://127.0.0.1:1', members: { [upstreamField]: origin } };
 }
 
 const formDecoded = (text: string) => new URLSearchParams(`x=${text}`).get('x');

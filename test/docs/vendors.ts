@@ -13,6 +13,8 @@ export interface VendorCall {
   /** A client certificate is on the connection. */
   readonly certificate?: true;
   readonly answer: Readonly<Record<string, unknown>>;
+  /** The member of the answer whose origin the request goes to; absent: it goes to the route's upstream. */
+  readonly upstreamField?: string;
   /** What is counted with. */
   readonly lifetimeSeconds: number;
 }
@@ -243,6 +245,7 @@ const salesforce: Vendor = {
     'by-secret': {
       form: { ...CLIENT_CREDENTIALS, client_id: 'CONSUMER-KEY', client_secret: SECRET },
       answer: salesforceAnswer,
+      upstreamField: 'instance_url',
       lifetimeSeconds: 3600,
     },
     'by-user': {
@@ -253,6 +256,7 @@ const salesforce: Vendor = {
         claims: { iss: 'CONSUMER-KEY', sub: 'robot@acme.example', aud: 'https://login.salesforce.com' },
       },
       answer: salesforceAnswer,
+      upstreamField: 'instance_url',
       lifetimeSeconds: 3600,
     },
   },

@@ -24,6 +24,10 @@ async function scene(allow: readonly string[], options: SceneOptions) {
   return { ...started, get: (path = '/api/x?q=1') => request(`${started.url()}${path}`) };
 }
 
+function proofOf([proof = '']: readonly string[]): { htu?: string; nonce?: string; jti?: string } {
+  return JSON.parse(Buffer.from(proof.split('.')[1] ?? '', 'base64url').toString()) as object;
+}
+
 describe('an upstream that the token answer names', () => {
   test('gets the request with its own Host, under the path of the route; the configured one gets nothing', async () => {
     const named = await instance();
@@ -78,6 +82,23 @@ describe('an upstream that the token answer names', () => {
     expect((await get()).text()).toBe('instance');
     expect(new Set(one.requests.map(({ field }) => field('authorization')[0]))).toEqual(new Set(['Bearer token-1']));
     expect(two.requests.map(({ field }) => field('authorization')[0])).toEqual(['Bearer token-2']);
+  });
+
+  test('T17 is what a proof of possession names, and its nonces are kept', async () => {
+    const named = await instance(({ field }) =>
+      proofOf(field('dpop')).nonce === 'n-1'
+        ? answerWith(200, [], 'instance')
+        : answerWith(401, ['WWW-Authenticate: DPoP error="use_dpop_nonce"', 'DPoP-Nonce: n-1']),
+    );
+    const { get } = await scene([named.url], {
+      token: () => tokenAnswer({ token_type: 'DPoP', instance_url: named.url }),
+      tokenConfig: { dpop: true },
+    });
+    for (let i = 0; i < 2; i += 1) expect((await get()).text()).toBe('instance');
+    const proofs = named.requests.map(({ field }) => proofOf(field('dpop')));
+    expect(proofs.map(({ htu }) => htu)).toEqual(Array(3).fill(`${named.url}/x`));
+    expect(proofs.map(({ nonce }) => nonce)).toEqual([undefined, 'n-1', 'n-1']);
+    expect(new Set(proofs.map(({ jti }) => jti)).size).toBe(3);
   });
 
   test('travels through the store with its token, and what was planted there goes nowhere', async () => {

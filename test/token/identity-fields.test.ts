@@ -35,6 +35,12 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   'server.connectTimeout': ignored('3s'),
   'server.tls.ca': ignored('other pem'),
   'server.unsafeHttp': ignored(undefined),
+  'server.revocationEndpoint': ignored('https://as.example/other-revocation'),
+  'server.registrationEndpoint': ignored('https://as.example/other-registration'),
+  'server.initiation.method': ignored('PUT'),
+  'server.initiation.url': ignored('https://as.example/other-begin'),
+  'server.initiation.headers': ignored({ 'x-key': 'other' }),
+  'server.initiation.body': ignored('other'),
   // Only the name that the config has for the server.
   authorizationServer: ignored('another'),
   clientId: counts('another'),
@@ -46,6 +52,15 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   'clientAuthentication.kid': ignored('other'),
   'clientAuthentication.assertion': ignored(from('OTHER')),
   'clientAuthentication.assertionType': ignored('urn:other'),
+  'registration.clientAuthentication.encoding': ignored('raw'),
+  'registration.clientAuthentication.alg': ignored('HS512'),
+  'registration.clientAuthentication.audience': ignored('https://as.example/other'),
+  'registration.clientAuthentication.key': ignored(from('OTHER')),
+  'registration.clientAuthentication.kid': ignored('other'),
+  'registration.initialAccessToken': ignored(from('OTHER')),
+  'registration.metadata': counts({ software_id: 'other' }),
+  'registration.persist': ignored('state/other'),
+  'registration.persistKey': ignored(from('OTHER')),
   scope: counts('a c'),
   onMissingScope: counts('refuse'),
   audience: counts(['x', 'z']),
@@ -59,6 +74,9 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   certificateBound: ignored(true),
   'certificateBound.key': ignored(from('OTHER')),
   maxSize: ignored('4KiB'),
+  'upstreamFrom.field': counts('other'),
+  'upstreamFrom.allow': counts(['https://other.example']),
+  revokeOnShutdown: ignored(true),
   'renew.before': ignored('31s'),
   'renew.hardMargin': ignored('3s'),
   'renew.minInterval': ignored('2s'),
@@ -90,7 +108,14 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
 };
 
 /** They decide which other fields there are, or say "caller", which each caller fills in; a certificate counts where the connection has it. */
-const APART = ['grant', 'clientAuthentication.method', 'clientAuthentication.certificate', 'certificateBound.certificate', 'resourceOwner'];
+const APART = [
+  'grant',
+  'clientAuthentication.method',
+  'clientAuthentication.certificate',
+  'registration.clientAuthentication.method',
+  'certificateBound.certificate',
+  'resourceOwner',
+];
 
 const SHARED = {
   authorizationServer: 'as',
@@ -104,6 +129,8 @@ const SHARED = {
   dpop: false,
   certificateBound: false,
   maxSize: '8KiB',
+  upstreamFrom: { field: 'instance_url', allow: ['https://a.example'] },
+  revokeOnShutdown: false,
   renew: { before: '30s', hardMargin: '2s', minInterval: '1s', eager: true, idleAfter: '10m', defaultLifetime: '5m', maxLifetime: '24h' },
 };
 
@@ -115,6 +142,9 @@ const SERVER = {
   metadataMaxAge: '1h',
   timeout: '10s',
   connectTimeout: '2s',
+  revocationEndpoint: 'https://as.example/revocation',
+  registrationEndpoint: 'https://as.example/registration',
+  initiation: { method: 'POST', url: 'https://as.example/begin', headers: { 'x-key': 'one' }, body: 'begin' },
   tls: { ca: 'pem' },
   unsafeHttp: true,
 };
@@ -173,8 +203,24 @@ const CLIENTS = ([one = '', another = '']: readonly string[] = certificates): re
   },
 ];
 
-const BASES = (): readonly Base[] =>
-  GRANTS.flatMap((grant) => CLIENTS().map((client) => ({ ...SHARED, ...grant, ...client, server: structuredClone(SERVER) })));
+const PERSIST = { persist: 'state/r', persistKey: from('K') };
+const REGISTRATIONS: readonly Base[] = [
+  { clientAuthentication: { method: 'client_secret_basic', encoding: 'form' }, initialAccessToken: from('I'), ...PERSIST },
+  { clientAuthentication: { method: 'client_secret_post' }, metadata: { software_id: 'one' }, ...PERSIST },
+  { clientAuthentication: { method: 'client_secret_jwt', alg: 'HS256', audience: 'https://as.example' }, ...PERSIST },
+  { clientAuthentication: { method: 'private_key_jwt', key: from('C'), kid: 'k' }, ...PERSIST },
+];
+
+/** A refresh token is for the client that it was issued to: no other is registered for it. */
+const REGISTERED = (): readonly Base[] =>
+  GRANTS.filter((grant) => !('refreshToken' in grant)).flatMap((grant) =>
+    REGISTRATIONS.map((registration) => ({ ...SHARED, clientId: undefined, ...grant, registration, server: structuredClone(SERVER) })),
+  );
+
+const BASES = (): readonly Base[] => [
+  ...GRANTS.flatMap((grant) => CLIENTS().map((client) => ({ ...SHARED, ...grant, ...client, server: structuredClone(SERVER) }))),
+  ...REGISTERED(),
+];
 
 function identityOf({ server, ...config }: Base): string {
   return tokenIdentity(token.parse(config) as GrantConfig, authorizationServer.parse(server));
@@ -249,7 +295,7 @@ describe('C01 the identity of a token', () => {
   test('C01 each grant and each way to be the client is a token of its own', () => {
     const identities = BASES().map(identityOf);
     // Two ways to make the same kind of proof: a key, or an assertion that others keep.
-    expect(new Set(identities).size).toBe(GRANTS.length * (CLIENTS().length - 1));
+    expect(new Set(identities).size).toBe(GRANTS.length * (CLIENTS().length - 1) + REGISTERED().length);
   });
 
   test('C01 a client certificate counts where the connection has it, and not where it only names a key', () => {
