@@ -35,6 +35,9 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   'server.connectTimeout': ignored('3s'),
   'server.tls.ca': ignored('other pem'),
   'server.unsafeHttp': ignored(undefined),
+  'server.proxy.url': ignored('http://other-proxy.example:3128'),
+  'server.proxy.username': ignored('other'),
+  'server.proxy.password': ignored(from('OTHER')),
   'server.revocationEndpoint': ignored('https://as.example/other-revocation'),
   'server.registrationEndpoint': ignored('https://as.example/other-registration'),
   'server.initiation.method': ignored('PUT'),
@@ -146,6 +149,7 @@ const SERVER = {
   registrationEndpoint: 'https://as.example/registration',
   initiation: { method: 'POST', url: 'https://as.example/begin', headers: { 'x-key': 'one' }, body: 'begin' },
   tls: { ca: 'pem' },
+  proxy: { url: 'http://proxy.example:3128', username: 'us', password: from('X') },
   unsafeHttp: true,
 };
 
