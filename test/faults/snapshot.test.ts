@@ -56,6 +56,17 @@ describe('a snapshot', () => {
     expect(authorizationServer.requests).toHaveLength(1);
   });
 
+  test('C15 a token that is purged right after a restart is served by no start', async () => {
+    await once();
+    const token = { renew: { eager: false } };
+    const broker = await start({ token });
+    const purge = await request(`${broker.url('admin')}/tokens/orders/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+    expect(purge.status).toBe(200);
+    expect((await request(`${broker.url()}/api/x`)).text()).toBe('Bearer kept-token-2');
+    await broker.close();
+    expect(await once({ token })).toMatchObject({ text: 'Bearer kept-token-2' });
+  });
+
   test('C11 shows no token, secret, client or name, to its owner alone', async () => {
     await once();
     expect(await readFile(file(), 'utf8')).not.toMatch(/kept-token|orders|sidecar|secret/);

@@ -45,8 +45,7 @@ export class Snapshot implements TokenStore {
   }
 
   async obtain(identity: string, wanted: (token: StoredToken) => boolean): Promise<StoredToken | Turn> {
-    this.#loaded ??= this.#load();
-    await this.#loaded;
+    await this.#ready();
     for (const name of namesOf(identity, '', this.#parts.keys)) {
       const token = this.#left.delete(name) ? this.#tokens.get(name) : undefined;
       if (token !== undefined && wanted(token)) return token;
@@ -66,6 +65,7 @@ export class Snapshot implements TokenStore {
   }
 
   async remove(identity: string): Promise<void> {
+    await this.#ready();
     for (const name of namesOf(identity, '', this.#parts.keys)) this.#tokens.delete(name);
     this.#writeSoon();
     await this.#parts.behind.remove(identity);
@@ -74,6 +74,11 @@ export class Snapshot implements TokenStore {
   async close(): Promise<void> {
     if (this.#cancelWrite !== undefined) this.#write();
     await Promise.all([this.#writing, this.#parts.behind.close()]);
+  }
+
+  #ready(): Promise<void> {
+    this.#loaded ??= this.#load();
+    return this.#loaded;
   }
 
   #keep(identity: string, token: StoredToken): void {
