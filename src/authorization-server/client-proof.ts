@@ -25,6 +25,8 @@ export interface ClientCertificate {
 export interface ClientProof {
   /** Puts the proof on a request. Called anew for each, retries included; reads secrets at that moment. */
   write(request: UnprovenRequest): void | Promise<void>;
+  /** For one request alone, and its retries: so `refused` knows what it had shown. */
+  once?(): ClientProof;
   /** The server refused the proof. Whether what `write` shows next is worth another try. */
   refused?(): boolean;
   /** What the TLS connection shows: a proof (RFC 8705 §2), or what the token is bound to (§3). */

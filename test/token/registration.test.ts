@@ -214,6 +214,18 @@ describe('a client that registers itself', () => {
     expect(events.slice(1)).toEqual(['registered: refused', 'registered: refused', 'registered: refused']);
   });
 
+  test('is registered once for grants of many callers at the same time, and anew once when the server has lost it', async () => {
+    let known = 'c1';
+    const server = await registering({ accepts: (clientId) => clientId === known });
+    const { get, events } = start(server.at);
+    const all = () => Promise.all(Array.from({ length: 5 }, get));
+    expect(await all()).toEqual(Array(5).fill('token-of-c1'));
+    known = 'c2';
+    expect(await all()).toEqual(Array(5).fill('token-of-c2'));
+    expect(server.registrations()).toHaveLength(2);
+    expect(events).toEqual(['registered: none kept', 'registered: refused']);
+  });
+
   test.each([
     ['503', () => answerWith(503, ['Retry-After: 7']), 'transient', 'registration_http_503'],
     ['a refusal', () => oauthError('invalid_client_metadata'), 'permanent', 'registration_invalid_client_metadata'],

@@ -25,7 +25,12 @@ export function clientProofs(token: TokenConfig, clock: Clock, observer: Registr
 }
 
 function withCertificate(proof: ClientProof, certificate: ClientCertificate): ClientProof {
-  return { write: (request) => proof.write(request), refused: () => proof.refused?.() ?? false, certificate };
+  return {
+    write: (request) => proof.write(request),
+    once: () => withCertificate(proof.once?.() ?? proof, certificate),
+    refused: () => proof.refused?.() ?? false,
+    certificate,
+  };
 }
 
 function proofsOf(clientId: string | undefined, config: TokenConfig['clientAuthentication'], clock: Clock): readonly ClientProof[] {

@@ -47,6 +47,7 @@ export class RegisteredClient implements ClientProof {
   readonly #file: SealedFile;
   #kept: Kept | undefined;
   #isRefused = false;
+  #finding: Promise<Kept> | undefined;
   #pauseMs = FIRST_PAUSE_MS;
   #registeredAgainAt = Number.NEGATIVE_INFINITY;
 
@@ -57,7 +58,21 @@ export class RegisteredClient implements ClientProof {
   }
 
   async write(request: UnprovenRequest): Promise<void> {
-    const { clientId, secret } = await this.#current(request);
+    await this.once().write(request);
+  }
+
+  once(): ClientProof {
+    let shown: Kept | undefined;
+    return {
+      write: async (request) => {
+        shown = await this.#current(request);
+        await this.#prove(shown, request);
+      },
+      refused: () => this.#refused(shown),
+    };
+  }
+
+  async #prove({ clientId, secret }: Kept, request: UnprovenRequest): Promise<void> {
     const { clientAuthentication: authentication } = this.#parts.registration;
     const whole =
       authentication.method === 'private_key_jwt'
@@ -67,7 +82,9 @@ export class RegisteredClient implements ClientProof {
   }
 
   /** The server may have lost the client: one more registration, and then none for a minute, doubling to an hour. */
-  refused(): boolean {
+  #refused(shown: Kept | undefined): boolean {
+    // Another request of the same time has seen to it.
+    if (this.#isRefused || shown?.clientId !== this.#kept?.clientId || shown?.secret !== this.#kept?.secret) return true;
     const now = this.#parts.clock.monotonic();
     if (now < this.#registeredAgainAt) return false;
     this.#registeredAgainAt = now + this.#pauseMs;
@@ -76,7 +93,15 @@ export class RegisteredClient implements ClientProof {
     return true;
   }
 
-  async #current(request: UnprovenRequest): Promise<Registered> {
+  /** Requests for many callers may need it at once: one of them registers, for all. */
+  #current(request: UnprovenRequest): Promise<Kept> {
+    this.#finding ??= this.#find(request).finally(() => {
+      this.#finding = undefined;
+    });
+    return this.#finding;
+  }
+
+  async #find(request: UnprovenRequest): Promise<Kept> {
     const metadata = metadataOf(this.#parts);
     const of = createHash('sha256')
       .update(JSON.stringify([request.issuer ?? request.tokenEndpoint, metadata]))
@@ -92,7 +117,7 @@ export class RegisteredClient implements ClientProof {
     this.#isRefused = false;
     await this.#write(this.#kept);
     this.#parts.observer.registered(registered.clientId, reason);
-    return registered;
+    return this.#kept;
   }
 
   #whyAnew(of: string): RegistrationReason | undefined {

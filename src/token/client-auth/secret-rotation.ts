@@ -23,7 +23,8 @@ export class SecretRotation {
     const first = this.#first;
     for (let tried = 1; ; ) {
       const index = (first + tried - 1) % count;
-      const proof = this.#proofs[index] as ClientProof;
+      const listed = this.#proofs[index] as ClientProof;
+      const proof = listed.once?.() ?? listed;
       try {
         const answer = await send(proof);
         if (this.#accepted !== index) this.#changed(index + 1, count);
