@@ -20,6 +20,7 @@ import type { UpstreamConnections } from './upstream/connections.ts';
 import { outboundFields } from './upstream/fields.ts';
 import { type Forwarded, forward } from './upstream/forward.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
+import { Http2Pool } from './upstream/http2/pool.ts';
 import { limitBody } from './upstream/limited-body.ts';
 import { answerAsLast, countedDown, forwardsLeft } from './upstream/max-forwards.ts';
 import { OriginConnections } from './upstream/origin-connections.ts';
@@ -149,6 +150,7 @@ export class BrokerStages implements Stages {
 }
 
 function connectionsTo(origin: string, route: RouteConfig): UpstreamConnections {
+  if (route.upstreamProtocol !== 'http/1.1') return new Http2Pool(origin, route);
   const pool = new Http1Pool(origin, route);
   return route.proxy === undefined || origin.startsWith('https:') ? pool : new ThroughProxy(pool, origin, route.proxy);
 }

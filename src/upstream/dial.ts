@@ -27,6 +27,7 @@ export class Dialer {
   /** What is connected to. */
   readonly #where: Place | { readonly path: string };
   readonly #proxy: ProxyConfig | undefined;
+  readonly #protocol: 'http/1.1' | 'h2';
   readonly #secure: boolean;
   readonly #tls: RouteConfig['upstreamTls'];
   readonly #unfollow: (() => void)[] = [];
@@ -37,7 +38,13 @@ export class Dialer {
    * @param origin scheme, host and port of the upstream
    * @param onRenew runs when a certificate or key has changed: connections from before are of the old identity
    */
-  constructor(origin: string, { upstreamTls: tls, upstreamSocket, proxy }: Way, onRenew: () => void) {
+  constructor(
+    origin: string,
+    { upstreamTls: tls, upstreamSocket, proxy }: Way,
+    onRenew: () => void,
+    protocol: 'http/1.1' | 'h2' = 'http/1.1',
+  ) {
+    this.#protocol = protocol;
     this.#secure = origin.startsWith('https:');
     this.#upstream = placeOf(origin);
     this.#proxy = proxy;
@@ -52,9 +59,9 @@ export class Dialer {
   }
 
   /** Happy eyeballs (RFC 8305) is the platform's. Throws where certificate and key do not fit together. */
-  dial(onread: OnReadOpts): Dialed {
+  dial(onread?: OnReadOpts): Dialed {
     // Node's types know "onread" with a host alone.
-    const options = { ...this.#where, onread, noDelay: true, keepAlive: true } as TcpNetConnectOpts;
+    const options = { ...this.#where, ...(onread && { onread }), noDelay: true, keepAlive: true } as TcpNetConnectOpts;
     if (!this.#secure) return { socket: connectTcp(options), ready: 'connect' };
     const identity = tlsIdentity(this.#tls);
     this.#context ??= createSecureContext(identity);
@@ -65,7 +72,7 @@ export class Dialer {
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ...identity,
       secureContext: this.#context,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [this.#protocol],
       ...(this.#session === undefined ? {} : { session: this.#session }),
     } as ConnectionOptions);
     socket.on('session', (session) => {
@@ -73,7 +80,7 @@ export class Dialer {
     });
     if (tunnel === undefined) return { socket, ready: 'secureConnect' };
     tunnel.on('error', (error) => socket.destroy(error));
-    readInto(socket, onread);
+    if (onread !== undefined) readInto(socket, onread);
     return { socket, ready: 'secureConnect' };
   }
 

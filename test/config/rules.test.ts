@@ -28,6 +28,22 @@ describe('the way out', () => {
     ]);
   });
 
+  test('over HTTP/2 fits the URL, and has no upgrades and no plain proxy', async () => {
+    const local = { upstream: 'http://127.0.0.1:9000' };
+    expect(await judged(route({ upstreamProtocol: 'h2' }))).toEqual(fine);
+    expect(await judged(route({ ...local, upstreamProtocol: 'h2c' }))).toEqual(fine);
+    expect((await judged(route({ ...local, upstreamProtocol: 'h2' }))).problems).toEqual([
+      'routes.orders.upstreamProtocol does not fit "upstream"; say "h2c" for http',
+    ]);
+    expect((await judged(route({ upstreamProtocol: 'h2c' }))).problems).toEqual([
+      'routes.orders.upstreamProtocol does not fit "upstream"; say "h2" for https',
+    ]);
+    expect((await judged(route({ upstreamProtocol: 'h2', upgrade: true }))).problems[0]).toContain('routes.orders.upgrade needs');
+    const proxy = { url: 'http://127.0.0.1:3128' };
+    expect(await judged(route({ upstreamProtocol: 'h2', proxy }))).toEqual(fine);
+    expect((await judged(route({ ...local, upstreamProtocol: 'h2c', proxy }))).problems[0]).toContain('routes.orders.proxy cannot carry');
+  });
+
   test('in the clear is refused, also where only the proxy is elsewhere', async () => {
     expect(await judged(route({ upstream: 'http://app.example', upstreamSocket: '/run/app.sock' }))).toEqual(fine);
     const local = { upstream: 'http://127.0.0.1:9000' };

@@ -18,6 +18,7 @@ export const routeRules: Rule = (context) => {
       ...protectionFindings(route, ['routes', name]),
       ...fieldFindings(route, ['routes', name]),
       ...wayFindings(route, ['routes', name]),
+      ...protocolFindings(route, ['routes', name]),
       ...boundRouteFindings(route, ['routes', name], context.config.tokens[route.token ?? '']),
     ]),
     ...competitors(routes),
@@ -45,6 +46,20 @@ function protectionFindings(route: RouteConfig, path: ConfigPath): Finding[] {
       'is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true',
     ),
   ];
+}
+
+function protocolFindings({ upstream, upstreamProtocol, upgrade, proxy }: RouteConfig, path: ConfigPath): Finding[] {
+  if (upstreamProtocol === 'http/1.1') return [];
+  const secure = upstream.startsWith('https:');
+  const findings: Finding[] = [];
+  if (secure !== (upstreamProtocol === 'h2')) {
+    findings.push(
+      problem([...path, 'upstreamProtocol'], `does not fit "upstream"; say "${secure ? 'h2' : 'h2c'}" for ${secure ? 'https' : 'http'}`),
+    );
+  }
+  if (upgrade) findings.push(problem([...path, 'upgrade'], 'needs an upstream of HTTP/1.1; HTTP/2 has no upgrades', 'key'));
+  if (proxy !== undefined && !secure) findings.push(problem([...path, 'proxy'], 'cannot carry HTTP/2 in the clear; use https', 'key'));
+  return findings;
 }
 
 function wayFindings({ upstreamSocket, proxy }: RouteConfig, path: ConfigPath): Finding[] {

@@ -55,6 +55,12 @@ export const route = z.strictObject({
     .union([name, z.null()])
     .describe('The token to send, or null for none: then the Authorization of the application passes, unless it was meant for the broker.'),
   upstream: upstream.describe('Where it goes: scheme, host, port, and the path that replaces the prefix.'),
+  upstreamProtocol: z
+    .enum(['http/1.1', 'h2', 'h2c'])
+    .default('http/1.1')
+    .describe(
+      '"h2": HTTP/2 over TLS, as agreed by ALPN; an upstream that does not agree is 502. "h2c": HTTP/2 in the clear, for an upstream known to speak it.',
+    ),
   upstreamSocket: z
     .string()
     .refine(isSocketPath, 'is not the path of a Unix socket; begin with "/", at most 107 bytes')

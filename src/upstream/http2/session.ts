@@ -1,0 +1,139 @@
+/** One HTTP/2 connection to an upstream (RFC 9113): many requests at once, as many as the upstream takes. */
+
+import { type ClientHttp2Session, connect } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { RouteConfig } from '../../config/schema/routes.ts';
+import type { BrokerError } from '../../errors.ts';
+import type { Timed } from '../../wire/deadlines.ts';
+import { WireError } from '../../wire/wire-error.ts';
+import type { Dialer } from '../dial.ts';
+import { answerTimeout, connectTimeout } from '../failure.ts';
+import type { Http2Flow, StreamOwner } from './flow.ts';
+
+/** Bytes of an answer that may be on their way before a slow caller has taken any. */
+const WINDOW_BYTES = 256 * 1024;
+const MAX_HEAD_BYTES = 64 * 1024;
+
+export interface SessionOwner {
+  readonly timeouts: RouteConfig['timeouts'];
+  /** Milliseconds that an idle connection is kept. */
+  readonly idleMs: number;
+  /** Another request fits. */
+  roomIn(session: Http2Session): void;
+  flowOver(flow: Http2Flow): void;
+  /** @param cause why it never opened; `undefined` once it has been open */
+  closed(session: Http2Session, cause: unknown): void;
+}
+
+export class Http2Session implements StreamOwner, Timed {
+  deadlineAt: number;
+  readonly openedAt = performance.now();
+  readonly timeouts: RouteConfig['timeouts'];
+  readonly #owner: SessionOwner;
+  readonly #scheme: 'https' | 'http';
+  readonly #flows = new Set<Http2Flow>();
+  #state: 'connecting' | 'open' | 'closed' = 'connecting';
+  #session: ClientHttp2Session | undefined;
+  #drop: () => void;
+  #retired = false;
+  #used = false;
+
+  /** Dials. Throws where certificate and key do not fit together. */
+  constructor(dialer: Dialer, owner: SessionOwner, origin: string) {
+    this.#owner = owner;
+    this.timeouts = owner.timeouts;
+    this.#scheme = origin.startsWith('https:') ? 'https' : 'http';
+    this.deadlineAt = performance.now() + owner.timeouts.connect;
+    const { socket, ready } = dialer.dial();
+    this.#drop = () => socket.destroy();
+    socket
+      .once(ready, () => {
+        if (this.#scheme === 'https' && (socket as TLSSocket).alpnProtocol !== 'h2')
+          return this.#close(new WireError('malformed', 'the upstream does not speak HTTP/2'));
+        this.#begin(origin, socket);
+      })
+      .on('error', (error) => this.#close(error));
+  }
+
+  get connecting(): boolean {
+    return this.#state === 'connecting';
+  }
+
+  /** No request has been on it. */
+  get fresh(): boolean {
+    return !this.#used;
+  }
+
+  get takesMore(): boolean {
+    const most = this.#session?.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+    return this.#state === 'open' && !this.#retired && this.#flows.size < most;
+  }
+
+  carry(flow: Http2Flow): void {
+    const session = this.#session as ClientHttp2Session;
+    this.#used = true;
+    this.#flows.add(flow);
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    const { body } = flow.request;
+    flow.start(this, this.#scheme, (head) => session.request(head, { endStream: body === undefined, waitForTrailers: body !== undefined }));
+  }
+
+  /** Takes nothing new, and closes once what runs has ended. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#flows.size === 0) this.#close(undefined);
+  }
+
+  /** Ends it whatever it carries. */
+  cut(): void {
+    this.#close(new Error('given up'));
+  }
+
+  /** A connection on which nothing was heard in time may be dead: it is used for nothing new. */
+  late(): BrokerError {
+    this.#retired = true;
+    return answerTimeout();
+  }
+
+  over(flow: Http2Flow): void {
+    this.#flows.delete(flow);
+    this.#owner.flowOver(flow);
+    if (this.#flows.size === 0) this.deadlineAt = performance.now() + this.#owner.idleMs;
+    if (!this.#retired) this.#owner.roomIn(this);
+    else if (this.#flows.size === 0) this.#close(undefined);
+  }
+
+  onDeadline(): void {
+    this.#close(this.connecting ? connectTimeout() : undefined);
+  }
+
+  #begin(origin: string, socket: Socket): void {
+    const settings = { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEAD_BYTES };
+    const session = connect(origin, { createConnection: () => socket, settings });
+    this.#session = session;
+    this.#drop = () => session.destroy();
+    session
+      // The first thing a server says; before it nobody knows how much it takes.
+      .once('remoteSettings', () => this.#onOpen())
+      .on('goaway', () => this.retire())
+      .on('error', (error) => this.#close(error))
+      .on('close', () => this.#close(new Error('closed')));
+  }
+
+  #onOpen(): void {
+    if (this.#state !== 'connecting') return;
+    this.#state = 'open';
+    this.deadlineAt = performance.now() + this.#owner.idleMs;
+    this.#owner.roomIn(this);
+  }
+
+  #close(cause: unknown): void {
+    if (this.#state === 'closed') return;
+    const wasConnecting = this.connecting;
+    this.#state = 'closed';
+    for (const flow of this.#flows) flow.refuse(cause ?? new Error('closed'), false);
+    this.#drop();
+    this.#owner.closed(this, wasConnecting ? (cause ?? new Error('closed')) : undefined);
+  }
+}
