@@ -44,6 +44,8 @@ export class HttpListener implements ConnectionHost {
   readonly #connections = new Set<CallerConnection>();
   readonly #deadlines: Deadlines;
   #draining = false;
+  /** Who has finished the TLS handshake only now is too late. */
+  #deaf = false;
   #onRested = (): void => {};
 
   constructor(parts: HttpListenerParts) {
@@ -83,6 +85,7 @@ export class HttpListener implements ConnectionHost {
     this.#server.close();
     const idleGrace = setTimeout(
       () => {
+        this.#deaf = true;
         for (const connection of this.#connections) connection.end();
         this.#onRested();
       },
@@ -98,6 +101,7 @@ export class HttpListener implements ConnectionHost {
     if (this.#connections.size > 0) await Promise.race([rested, over]);
     clearTimeout(grace);
     clearTimeout(idleGrace);
+    this.#deaf = true;
     return this.#cutAll();
   }
 
@@ -148,7 +152,7 @@ export class HttpListener implements ConnectionHost {
   }
 
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
+    if (this.#deaf || this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
     const connection = new CallerConnection(socket, this);
     this.#connections.add(connection);
     this.#deadlines.add(connection);

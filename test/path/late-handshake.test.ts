@@ -1,0 +1,55 @@
+/** A connection whose TLS handshake ends after the drain has sent the idle away is too late: it must not hold the drain up. */
+
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { expect, test } from '@jest/globals';
+import { type Scene, startScene } from '../helpers/broker.ts';
+import { createAuthority } from '../helpers/certificates.ts';
+import { openRaw } from '../helpers/raw-client.ts';
+
+test('L02 a TLS handshake that ends late in a drain is answered by closing', async () => {
+  const authority = await createAuthority();
+  const { cert, key } = await authority.issueServer();
+  let finish: () => void = () => {};
+  const scene: Scene = await startScene({
+    origin: (_asked, connection) => {
+      connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+      finish = () => connection.write('done');
+      return undefined;
+    },
+    config: {
+      listeners: {
+        local: {
+          address: '127.0.0.1:0',
+          authenticate: ['anonymous'],
+          // Would outlast the test.
+          limits: { headTimeout: '5m' },
+          tls: { cert: { unsafeInline: cert }, key: { unsafeInline: key } },
+        },
+      },
+      shutdown: { grace: '10m' },
+    },
+  });
+  const tls = { ca: authority.certificate };
+  const busy = await openRaw(scene.address(), { tls });
+  busy.write('GET /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await busy.waitFor('half');
+  const late = await connected(scene.address());
+  const drained = scene.broker.drain();
+  await scene.logged('draining');
+  // Past the moment at which idle connections are closed.
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  const handshake = connectTls({ socket: late, servername: 'localhost', ...tls }).on('error', () => undefined);
+  await new Promise((resolve) => handshake.on('close', resolve).resume());
+  finish();
+  await busy.waitFor('halfdone');
+  expect(await drained).toBe(0);
+  await scene.close();
+});
+
+async function connected(address: string): Promise<Socket> {
+  const [host = '', port = ''] = address.split(':');
+  const socket = connect({ host, port: Number(port) });
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return socket;
+}
