@@ -15,13 +15,13 @@ const canaries = createCanaries();
 const plant = (name: string) => canaries.plant(name, { plain: true });
 const formOf = (asked: ScriptedRequest) => new URLSearchParams(asked.body.toString());
 
-/** The token that it gives says for whom; whatever holds `bad` is refused with `error`. */
+/** The token that it gives says for whom; whatever holds `refused` is so, with `error`. */
 const server =
   (error = 'invalid_grant') =>
   (asked: ScriptedRequest): string => {
     const form = formOf(asked);
     const subject = form.get('subject_token') ?? form.get('assertion') ?? '';
-    return subject.includes('bad') ? oauthError(error) : tokenAnswer({ access_token: `for-${subject}` });
+    return subject.includes('refused') ? oauthError(error) : tokenAnswer({ access_token: `for-${subject}` });
   };
 
 const EXCHANGE = { grant: 'token_exchange', subject: 'caller' };
@@ -74,16 +74,16 @@ describe('the subject "caller"', () => {
     ['jwt_bearer', {}, 'temporarily_unavailable', 503],
   ])("T11 %s with %j: %s is the caller's own affair or not: %d", async (grant, more, error, status) => {
     await start({ grant, subject: 'caller', ...more }, { token: server(error) });
-    const answer = await bearing('a.bad.token');
+    const answer = await bearing('a.refused.token');
     expect(answer.status).toBe(status);
     expect(answer.field('www-authenticate')).toBe(status === 401 ? 'Bearer realm="token-broker", error="invalid_token"' : undefined);
   });
 
   test('a refused one is not sent again at once, and others are not held up by it', async () => {
     await start(EXCHANGE);
-    const answers = await Promise.all(Array.from({ length: 10 }, () => bearing('bad')));
+    const answers = await Promise.all(Array.from({ length: 10 }, () => bearing('refused')));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
-    expect((await bearing('bad')).status).toBe(401);
+    expect((await bearing('refused')).status).toBe(401);
     expect(asked()).toBe(1);
     expect((await bearing('good')).status).toBe(200);
   });
