@@ -119,6 +119,19 @@ describe('the refresh token grant', () => {
     expect(await readdir(folder)).toEqual(['kept']);
   });
 
+  test('T13 a configured token that changes while the one before is being redeemed is not replaced by what that leads to', async () => {
+    const server = await rotating({
+      answer: () => {
+        config.refreshToken.fill('second');
+        return tokenAnswer({ refresh_token: 'of-the-first' });
+      },
+    });
+    const { get, config } = start(at(server), persisting());
+    await get();
+    await get();
+    expect(server.sent()).toEqual(['first', 'second']);
+  });
+
   test('T13 a changed configured token wins over the kept one, at start and while running', async () => {
     const server = await rotating();
     await start(at(server), persisting()).get();

@@ -16,16 +16,16 @@ export interface KeptRefreshTokenParts {
   readonly observer: RefreshTokenObserver;
 }
 
-interface Replacement {
+/** A refresh token, and the digest of the configured one that it goes back to: a changed one ends the row. */
+export interface Kept {
   readonly token: string;
-  /** Digest of the configured token that it goes back to: a changed one ends the row. */
   readonly of: string;
 }
 
 export class KeptRefreshToken {
   readonly #parts: KeptRefreshTokenParts;
   readonly #file: SealedFile | undefined;
-  #replacement: Replacement | undefined;
+  #replacement: Kept | undefined;
   /** What stood in the file when it was last read or written: anything else was written by another broker, and is newer. */
   #seen: string | undefined;
 
@@ -35,16 +35,21 @@ export class KeptRefreshToken {
     this.#file = file && key && new SealedFile(file, key, `refresh-token:${owner}`);
   }
 
-  async current(): Promise<string> {
+  async current(): Promise<Kept> {
     await this.#lookIntoFile();
-    const configured = this.#parts.configured.reveal();
-    return this.#replacement?.of === digest(configured) ? this.#replacement.token : configured;
+    const token = this.#parts.configured.reveal();
+    const of = digest(token);
+    return this.#replacement?.of === of ? this.#replacement : { token, of };
   }
 
-  /** Resolves when the file is written or has failed to be: then the token serves from memory, and the observer knows. */
-  async replace(token: string): Promise<void> {
-    const { configured, observer } = this.#parts;
-    this.#replacement = { token, of: digest(configured.reveal()) };
+  /**
+   * Resolves when the file is written or has failed to be: then the token serves from memory, and the observer knows.
+   *
+   * @param used what was redeemed: the configured one may have changed on the way
+   */
+  async replace({ of }: Kept, token: string): Promise<void> {
+    const { observer } = this.#parts;
+    this.#replacement = { token, of };
     if (this.#file === undefined) return;
     const text = JSON.stringify(this.#replacement);
     try {
@@ -62,7 +67,7 @@ export class KeptRefreshToken {
     if (found === this.#seen) return;
     this.#seen = found;
     // Whatever the key has sealed under this name, this class has written.
-    if ('text' in content) this.#replacement = JSON.parse(content.text) as Replacement;
+    if ('text' in content) this.#replacement = JSON.parse(content.text) as Kept;
     else this.#parts.observer.unreadable(content.fault);
   }
 }

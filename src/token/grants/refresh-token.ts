@@ -8,7 +8,7 @@ import type { GrantObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
-import { KeptRefreshToken } from './kept-refresh-token.ts';
+import { type Kept, KeptRefreshToken } from './kept-refresh-token.ts';
 
 /** A new refresh token in an answer is kept before the access token beside it is used: the one before may be good no more. */
 export function refreshToken(
@@ -26,9 +26,9 @@ export function refreshToken(
     observer,
   });
 
-  async function redeem(refreshToken: string): Promise<Token> {
-    const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: refreshToken }) });
-    if (granted.refreshToken !== undefined && granted.refreshToken !== refreshToken) await kept.replace(granted.refreshToken);
+  async function redeem(used: Kept): Promise<Token> {
+    const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: used.token }) });
+    if (granted.refreshToken !== undefined && granted.refreshToken !== used.token) await kept.replace(used, granted.refreshToken);
     return granted.token;
   }
 
@@ -40,7 +40,7 @@ export function refreshToken(
       if (toAuthorizationServerError(error).failureClass !== 'permanent') throw error;
       // Another broker with the same file may have been first; its replacement is there by now.
       const newer = await kept.current();
-      if (newer === used) throw error;
+      if (newer.token === used.token) throw error;
       return redeem(newer);
     }
   });
