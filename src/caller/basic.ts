@@ -22,7 +22,8 @@ export function parseBasic(authorization: string): BasicCredentials | undefined 
   if (bytes.toString('base64').replace(/=+$/, '') !== base64) return undefined;
   const text = decodeUtf8(bytes);
   const colon = text?.indexOf(':') ?? -1;
-  if (text === undefined || colon < 1) return undefined;
+  // §2 forbids control characters; where a lenient server ends a name at one, two names would be the same account.
+  if (text === undefined || colon < 1 || /\p{Cc}/u.test(text)) return undefined;
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
