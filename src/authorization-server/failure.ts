@@ -12,6 +12,8 @@ export interface FailureDetails {
   readonly retryAfterMs?: number | undefined;
   /** The resource owner's credentials were refused: trying again could lock the account. */
   readonly resourceOwnerRefused?: boolean;
+  /** They may have been: the answer does not say what was wrong. */
+  readonly resourceOwnerInDoubt?: boolean;
   /** The client's proof was refused: another secret may do. */
   readonly clientRefused?: boolean;
   /** The server wants the nonce that it gave in the proof of possession (RFC 9449 §8): the same request, made anew, will have it. */
@@ -28,6 +30,7 @@ export class AuthorizationServerError extends Error {
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
   readonly resourceOwnerRefused: boolean;
+  readonly resourceOwnerInDoubt: boolean;
   readonly clientRefused: boolean;
   readonly nonceWanted: boolean;
   readonly said: string | undefined;
@@ -38,6 +41,7 @@ export class AuthorizationServerError extends Error {
     this.reason = reason;
     this.retryAfterMs = details.retryAfterMs;
     this.resourceOwnerRefused = details.resourceOwnerRefused ?? false;
+    this.resourceOwnerInDoubt = details.resourceOwnerInDoubt ?? false;
     this.clientRefused = details.clientRefused ?? false;
     this.nonceWanted = details.nonceWanted ?? false;
     this.said = details.said;

@@ -46,10 +46,29 @@ function failureOf(kind: AnswerKind, facts: AnswerFacts, answer: Answer): Author
     said: kind.said?.(facts) ?? whatWasSaid(json, rules.secrets),
     retryAfterMs: retryAfterMs(answer.field('retry-after'), rules.now),
     resourceOwnerRefused: rules.grant === 'password' && reason === 'invalid_grant',
+    resourceOwnerInDoubt: rules.grant === 'password' && mayBeAboutPassword(facts),
     // Keycloak calls a wrong secret unauthorized_client; the status tells it from a client that may not use the grant.
     clientRefused: reason === 'invalid_client' || (status === 401 && reason === 'unauthorized_client'),
     nonceWanted: rules.dpop === true && reason === 'use_dpop_nonce' && answer.field('dpop-nonce') !== undefined,
   });
+}
+
+/** Errors that are about the request or the client, whoever the resource owner is (RFC 6749 §5.2, RFC 8707 §2, RFC 9449 §5). */
+const NOT_ABOUT_PASSWORD = new Set([
+  'invalid_request',
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_target',
+  'invalid_dpop_proof',
+  'use_dpop_nonce',
+]);
+
+/** Old servers refuse a password with a status alone, or with a code of their own. */
+function mayBeAboutPassword({ status, error = '', json }: AnswerFacts): boolean {
+  const isRefusal = [400, 401, 403, 423].includes(status) || (status === 200 && json['error'] !== undefined);
+  return isRefusal && !NOT_ABOUT_PASSWORD.has(error);
 }
 
 /** RFC 6749 appendix A.17. The access token is good without it, so anything else counts as none. */

@@ -182,7 +182,12 @@ export class CallerTokens {
   }
 }
 
-/** Most servers take these for the same account. */
+/**
+ * What some server takes for the same account: directories ignore invisible characters and count spaces once (RFC 4518 §2), databases
+ * compare without case and accents. Two people who share a name here share no more than the number of wrong passwords.
+ */
 function folded(username: string): string {
-  return username.normalize('NFKC').trim().toLowerCase();
+  const plain = username.normalize('NFKD').replace(/[\p{Default_Ignorable_Code_Point}\p{Cf}]|[\u0300-\u036f]/gu, '');
+  // Upper case first: it alone knows that "ß" is "ss", and that "i" without a dot is one.
+  return plain.trim().replace(/\s+/g, ' ').toUpperCase().toLowerCase();
 }

@@ -67,7 +67,8 @@ export class RefusedCredentials {
     attempt: () => Promise<Result>,
     refuses: (failure: AuthorizationServerError) => boolean,
   ): Promise<Result> {
-    const sent = () => this.#try(id, attempt, refuses);
+    const counts = (failure: AuthorizationServerError) => refuses(failure) || (!accepted && failure.resourceOwnerInDoubt);
+    const sent = () => this.#try(id, attempt, counts);
     if (id.account === undefined || accepted) return sent();
     const account = this.#accountOf(id.account);
     account.queued += 1;
@@ -100,12 +101,12 @@ export class RefusedCredentials {
   async #try<Result>(
     id: CredentialsId,
     attempt: () => Promise<Result>,
-    refuses: (failure: AuthorizationServerError) => boolean,
+    counts: (failure: AuthorizationServerError) => boolean,
   ): Promise<Result> {
     try {
       return await attempt();
     } catch (error) {
-      if (refuses(toAuthorizationServerError(error))) this.#remember(id);
+      if (counts(toAuthorizationServerError(error))) this.#remember(id);
       throw error;
     }
   }

@@ -51,6 +51,36 @@ test('three wrong passwords of an account, however it is spelled and whichever r
   expect((await call('bob:right')).status).toBe(200);
 });
 
+test.each([
+  ['a soft hyphen', 'al\u00adice'],
+  ['a character of no width', 'ali\u200bce'],
+  ['an accent, which many databases ignore', 'alic\u00e9'],
+  ['an accent of its own', 'alice\u0301'],
+  ['a letter without its dot', 'al\u0131ce'],
+  ['a control character, where a lenient server ends the name', 'alice\u0000'],
+])('a name with %s is no way around that', async (_what, name) => {
+  for (let i = 0; i < 3; i += 1) await call(`alice:guess-${i}`);
+  expect((await call(`${name}:guess`)).status).toBe(401);
+  expect(sent()).toHaveLength(3);
+});
+
+test('more spaces within a name are no way around that', async () => {
+  for (let i = 0; i < 3; i += 1) await call(`alice  smith:guess-${i}`);
+  expect((await call('alice smith:guess')).status).toBe(401);
+  expect(sent()).toHaveLength(3);
+});
+
+test.each([
+  ['access_denied', oauthError('access_denied')],
+  ['401 without a code', answerWith(401, [], 'wrong password')],
+  ['403 without a code', answerWith(403, [], 'wrong password')],
+  ['400 without a code', answerWith(400, [], 'wrong password')],
+])('a server that says %s to a wrong password is not sent more of them', async (_what, refusal) => {
+  authorizationServer.answer = () => refusal;
+  for (let i = 0; i < 10; i += 1) await call(`alice:guess-${i}`, 'abc'.charAt(i % 3));
+  expect(sent()).toHaveLength(3);
+});
+
 test('the owner of the account goes on with the token at hand', async () => {
   expect((await call('alice:right')).status).toBe(200);
   await Promise.all(Array.from({ length: 20 }, (_, index) => call(`alice:guess-${index}`)));
