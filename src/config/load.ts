@@ -32,7 +32,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const source = await readSource(file);
   const { config, complete, names, findings } = parseConfig(source.raw);
   const secrets = config && (await loadSecrets(config, { configFile: file, env, raw: source.raw }));
-  const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, file);
+  const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, file, secrets?.files ?? []);
   const all = [
     ...findings,
     ...(secrets?.findings ?? []),

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { bent, type Loose, load, said, useDirectory, verdict } from './fixture.ts';
@@ -50,6 +50,24 @@ describe('the grant refresh_token', () => {
       draft['tokens'].second = { ...draft['tokens'].orders, persist: join('state', '..', 'kept') };
     };
     expect(await problemsOf(persisting, share)).toEqual(['tokens.second.persist is a file that another token uses too; give each its own']);
+  });
+
+  test('refuses one file by two ways to its folder', async () => {
+    await mkdir(directory.path('real'));
+    await symlink(directory.path('real'), directory.path('linked'));
+    const share = (draft: Loose) => {
+      draft['tokens'].second = { ...draft['tokens'].orders, persist: 'linked/kept' };
+    };
+    expect(await problemsOf({ ...persisting, persist: 'real/kept' }, share)).toEqual([
+      'tokens.second.persist is a file that another token uses too; give each its own',
+    ]);
+  });
+
+  test('refuses to write over what it reads: the refresh token, its key, the config itself', async () => {
+    await writeFile(directory.path('first'), 'refresh token', { mode: 0o600 });
+    const fault = 'tokens.orders.persist is a file that the config reads something else from, which would be lost; name one of its own';
+    expect(await problemsOf({ ...persisting, refreshToken: { fromFile: 'first' }, persist: 'first' })).toEqual([fault]);
+    expect(await problemsOf({ ...persisting, persist: 'sidecar.config.json' })).toEqual([fault]);
   });
 
   test('belongs to no other grant', async () => {
