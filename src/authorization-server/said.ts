@@ -3,6 +3,9 @@
 /** Form fields whose values may stand in the log. */
 const PUBLIC_FIELDS = new Set(['grant_type', 'scope', 'audience', 'resource', 'client_id', 'client_assertion_type']);
 
+/** Ours, with values that everybody knows; all others are of the config, or prove something. */
+const PUBLIC_HEADERS = new Set(['accept', 'content-type', 'user-agent']);
+
 /** Shorter text would be found by chance, and cutting it out would make the rest unreadable. */
 const SHORTEST_SECRET = 4;
 
@@ -11,6 +14,7 @@ export function secretsOfRequest(form: URLSearchParams, headers: Readonly<Record
   const secrets = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).flatMap(([, value]) => [value, ...partsOfJwt(value)]);
   // A SAML assertion is sent encoded; a server may show it as it was before.
   for (const assertion of form.getAll('assertion')) secrets.push(Buffer.from(assertion, 'base64url').toString());
+  for (const [name, value] of Object.entries(headers)) if (!PUBLIC_HEADERS.has(name)) secrets.push(value);
   const credentials = headers['authorization']?.split(' ')[1];
   if (credentials !== undefined) {
     const decoded = Buffer.from(credentials, 'base64').toString();

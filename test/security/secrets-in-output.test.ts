@@ -41,7 +41,7 @@ function echo(asked: ScriptedRequest): string {
   const basic = asked.field('authorization')[0]?.split(' ')[1] ?? '';
   const decoded = Buffer.from(basic, 'base64').toString();
   const assertion = new URLSearchParams(asked.body.toString()).get('assertion') ?? '';
-  return `you sent ${Buffer.from(assertion, 'base64url')} in ${asked.body} and ${basic} meaning ${decoded} or ${decodeURIComponent(decoded.replaceAll('+', ' '))}`;
+  return `${asked.field('x-api-key')[0]} you sent ${Buffer.from(assertion, 'base64url')} in ${asked.body} and ${basic} meaning ${decoded} or ${decodeURIComponent(decoded.replaceAll('+', ' '))}`;
 }
 
 /** The grants, each with the keys of its own. */
@@ -112,6 +112,7 @@ beforeAll(async () => {
             grant,
             clientId: 'the-client',
             clientAuthentication: { secret: { unsafeInline: canaries.plant('client-secret') } },
+            headers: { 'X-Api-Key': { unsafeInline: canaries.plant('token-header', { plain: true }) } },
             ...GRANTS[grant]?.(),
           },
         ]),
@@ -158,7 +159,7 @@ describe('secrets in what the broker says', () => {
 
   test('X01 what the server said is in the log, without what it echoed', () => {
     const line = broker.log().find((each) => each['msg'] === 'token not granted' && each['token'] === 'refuses-client_credentials');
-    expect(line?.['said']).toMatch(/^invalid_client: you sent .*\[secret\]/);
+    expect(line?.['said']).toMatch(/^invalid_client: \[secret\] you sent .*\[secret\]/);
   });
 
   test('X02 refused callers and broken requests leave nothing either', async () => {
