@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../src/clock.ts';
-import { GAVE_UP, type StoreCommands } from '../../src/token/store/commands.ts';
+import type { StoreCommands } from '../../src/token/store/commands.ts';
+import { GAVE_UP } from '../../src/token/store/scripts.ts';
 
 /** A command and its answer, within a zone of a cloud. */
 const ROUND_TRIP_MS = 0.5;
@@ -36,11 +37,11 @@ export function simulatedRedis(clock: Clock): SimulatedRedis {
       return count;
     },
     read: (name) => run(() => ({ text: get(name) ?? '', mark: markOf(get(name)) })),
-    take: (name, mark, holder, ms) =>
+    take: (name, mark, holder, ms, outlived) =>
       run(() => {
         if (markOf(get(name)) !== mark) return 'changed';
         const other = get(leaseOf(name));
-        if (other !== undefined) return other === GAVE_UP ? GAVE_UP : 'busy';
+        if (other !== undefined && other !== outlived) return other;
         set(leaseOf(name), holder, ms);
         return 'held';
       }),
@@ -51,7 +52,7 @@ export function simulatedRedis(clock: Clock): SimulatedRedis {
     write: (name, mark, text, ttlMs, holder) =>
       run(() => {
         if (['', mark].includes(markOf(get(name)))) set(name, text, ttlMs);
-        if (get(leaseOf(name)) === holder) values.delete(leaseOf(name));
+        if ([holder, GAVE_UP].includes(get(leaseOf(name)) ?? '')) values.delete(leaseOf(name));
       }),
     remove: (name, mark) =>
       run(() => {

@@ -13,14 +13,15 @@ export interface Entry {
   readonly mark: Mark;
 }
 
-/** In place of a holder's id, for a moment: it asked and got nothing. */
-export const GAVE_UP = 'gave-up';
-
 /** Each rejects when Redis does not do it in time, with an error that has a short code. */
 export interface StoreCommands {
   read(name: string): Promise<Entry>;
-  /** `changed` when another entry stands there than the one with `mark`; `busy` when another has the lease. */
-  take(name: string, mark: Mark, holder: string, ms: number): Promise<'held' | 'changed' | 'busy' | typeof GAVE_UP>;
+  /**
+   * `held`; `changed` when another entry stands there than the one with `mark`; or who else has the lease.
+   *
+   * @param outlived a holder whose lease is taken over
+   */
+  take(name: string, mark: Mark, holder: string, ms: number, outlived: string): Promise<string>;
   /** Only the holder's lease is kept for `ms` more, or changed to `content`. */
   keep(name: string, holder: string, content: string, ms: number): Promise<void>;
   /** Writes where nothing stands, or still what was seen; ends the holder's lease. */
@@ -53,15 +54,14 @@ export class RedisCommands implements StoreCommands {
       const text = await this.#inTime(async () => (await this.#connection.whenReady()).keyv.get<string>(name));
       return text === undefined || text === null ? NOTHING : { text, mark: createHash('sha1').update(text).digest('hex') };
     } catch (error) {
-      // Somebody else's entry of another type under our name: Redis itself is fine.
+      // Somebody else's entry under our name, of another type or too long: Redis itself is fine.
       if (reasonOf(error) === 'wrongtype') return { text: '', mark: 'other' };
       throw error;
     }
   }
 
-  async take(name: string, mark: Mark, holder: string, ms: number) {
-    const said = await this.#run(TAKE, [name, leaseOf(name)], [mark, holder, String(ms)]);
-    return said === 'held' || said === 'changed' || said === GAVE_UP ? said : 'busy';
+  async take(name: string, mark: Mark, holder: string, ms: number, outlived: string): Promise<string> {
+    return String(await this.#run(TAKE, [name, leaseOf(name)], [mark, holder, String(ms), outlived]));
   }
 
   async keep(name: string, holder: string, content: string, ms: number): Promise<void> {

@@ -6,6 +6,7 @@ import Keyv from 'keyv';
 import type { Clock } from '../../clock.ts';
 import type { RedisConfig } from '../../config/schema/redis.ts';
 import { Secret } from '../../config/secret.ts';
+import { READ } from './scripts.ts';
 import { createRedisClient, pauseMs, type RedisClient } from './topology.ts';
 
 export interface Connected {
@@ -107,6 +108,8 @@ function keyvOn(client: RedisClient): Keyv<string> {
     serialize: ({ value }) => value as string,
     deserialize: <Value>(text: string) => ({ value: text as Value }),
   });
+  // Whoever can write in Redis must not choose how much memory a replica needs.
+  adapter.get = async <Value>(name: string) => (await client.eval(READ, { keys: [name] })) as Value | undefined;
   // Names come whole; Keyv would put a namespace of its own before them.
   adapter.namespace = undefined;
   adapter.on('error', () => undefined);

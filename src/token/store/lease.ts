@@ -3,7 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { StoreBreaker } from './breaker.ts';
-import { GAVE_UP, type Mark, type StoreCommands } from './commands.ts';
+import type { Mark, StoreCommands } from './commands.ts';
+import { GAVE_UP } from './scripts.ts';
 
 /** How long the others wait for a holder that was killed or paused. */
 const LEASE_MS = 2_000;
@@ -48,11 +49,14 @@ export class Lease {
   static async wait(parts: LeaseParts, name: string, mark: Mark, startedAt: number): Promise<Lease | 'changed' | undefined> {
     const { commands, breaker, clock } = parts;
     const lease = new Lease(parts, name);
+    let other = { id: '', seenAt: startedAt };
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LONGEST_LOOK_MS)) {
-      const said = await breaker.run(name, () => commands.take(name, mark, lease.#id, LEASE_MS));
+      const outlived = clock.monotonic() - other.seenAt > LONGEST_HOLD_MS + LEASE_MS ? other.id : '';
+      const said = await breaker.run(name, () => commands.take(name, mark, lease.#id, LEASE_MS, outlived));
       if (said === 'held') return lease.#held();
       if (said === undefined || said === GAVE_UP || clock.monotonic() - startedAt > LONGEST_WAIT_MS) return undefined;
       if (said === 'changed') return 'changed';
+      if (said !== other.id) other = { id: said, seenAt: clock.monotonic() };
       await new Promise<void>((resolve) => clock.after(lookMs * (0.5 + clock.random()), resolve));
     }
   }

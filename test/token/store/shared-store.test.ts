@@ -76,7 +76,8 @@ describe('a turn', () => {
   });
 
   test('is waited for eight seconds at most, whoever has it', async () => {
-    const busy = { take: async () => 'busy' as const };
+    let other = 0;
+    const busy = { take: async () => `another-${other++}` };
     const { open, within } = rig((commands) => ({ ...commands, ...busy }));
     const waiting = open().obtain('identity', () => true);
     expect(await within(7_000, waiting)).toBe('nothing yet');

@@ -1,0 +1,96 @@
+/** What somebody with the right to write in Redis can do to those who share tokens there: cost grants, and no more. */
+
+import { createHmac } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Redis, startRedis } from '../../helpers/redis.ts';
+import { openStore, STORE_KEY, storedToken, type TestStore } from '../../helpers/shared-store.ts';
+
+const closing: { close(): Promise<unknown> }[] = [];
+let redis: Redis;
+beforeEach(async () => {
+  redis = await startRedis();
+  closing.push(redis);
+});
+afterEach(async () => {
+  for (const each of closing.splice(0).reverse()) await each.close();
+});
+
+function open(more?: Record<string, unknown>): TestStore {
+  const store = openStore({ url: redis.url, commandTimeout: '5s' }, more);
+  closing.push(store);
+  return store;
+}
+
+const digest = createHmac('sha256', Buffer.from(STORE_KEY.key.unsafeInline, 'base64')).update('name:identity').digest('hex');
+const NAME = `token-broker:{${digest}}`;
+const LEASE = `${NAME}:lease`;
+
+/** Takes the turn, shares by it, and waits until Redis has carried out what was sent. */
+async function shareBy(store: TestStore): Promise<void> {
+  await store.share('token-1');
+  await store.obtain('another');
+}
+
+describe('a lease', () => {
+  test.each([
+    ['a list', ['RPUSH', LEASE, 'a']],
+    ['longer than any of ours', ['SETRANGE', LEASE, '1000', 'x']],
+  ])('C07 planted as %s is none: the turn is had at once, and the store stays in use', async (_what, command) => {
+    await redis.command(...command);
+    const store = open();
+    await shareBy(store);
+    expect(store.events).toEqual([]);
+    expect(await redis.command('EXISTS', LEASE)).toBe(0);
+    expect(await open().obtain()).toBe('token-1');
+  });
+
+  test('C07 changed into a list while it is held keeps nobody from sharing', async () => {
+    const store = open();
+    const turn = await store.obtain();
+    if (typeof turn === 'string') throw new Error('nothing was shared');
+    await redis.command('DEL', LEASE);
+    await redis.command('RPUSH', LEASE, 'a');
+    turn.share(storedToken('token-1'), 60_000);
+    await store.obtain('another');
+    expect(store.events).toEqual([]);
+    expect(await open().obtain()).toBe('token-1');
+  });
+
+  test('C07 that lost its end is waited for once: whoever waited takes it over, and it is gone with the next token', async () => {
+    await redis.command('SET', LEASE, 'a-replica-of-long-ago');
+    await shareBy(open());
+    expect(await redis.command('EXISTS', LEASE)).toBe(0);
+  });
+
+  test('C07 said to be given up for ever is gone with the next token', async () => {
+    await redis.command('SET', LEASE, 'gave-up');
+    await shareBy(open());
+    expect(await redis.command('EXISTS', LEASE)).toBe(0);
+  });
+});
+
+describe('an entry', () => {
+  test('C07 too long to be one is not fetched, and written over', async () => {
+    await redis.command('SETRANGE', NAME, '50000000', 'x');
+    const store = open();
+    await shareBy(store);
+    expect(store.events).toEqual(['unreadable damaged']);
+    expect(await open().obtain()).toBe('token-1');
+    const sent = /total_net_output_bytes:(\d+)/.exec(String(await redis.command('INFO', 'stats')))?.[1];
+    expect(Number(sent)).toBeLessThan(1_000_000);
+  });
+
+  test('C07 of another token, or of another prefix, is none', async () => {
+    const store = open();
+    await store.share('token-of-another', 'other');
+    await shareBy(open({ prefix: 'other:' }));
+    const mine = `token-broker:{${createHmac('sha256', Buffer.alloc(32, 7)).update('name:other').digest('hex')}}`;
+    for (const planted of [mine, `other:{${digest}}`]) {
+      await redis.command('SET', NAME, String(await redis.command('GET', planted)));
+      const victim = open();
+      expect(typeof (await victim.obtain())).toBe('object');
+      expect(victim.events).toEqual(['unreadable damaged']);
+      await redis.command('DEL', LEASE);
+    }
+  });
+});
