@@ -62,6 +62,8 @@ export class CachedToken implements TokenSource {
   #changes = 0;
   /** How often it was purged. */
   #purges = 0;
+  /** Wall clock: what was asked for until then, by whatever replica, may be what the purge was about. */
+  #purgedAt = Number.NEGATIVE_INFINITY;
   #cancelTimer = () => {};
   #closed = false;
 
@@ -133,6 +135,7 @@ export class CachedToken implements TokenSource {
     const held = this.#held;
     this.#held = undefined;
     this.#purges += 1;
+    this.#purgedAt = this.#clock.now();
     this.#memory.forget();
     this.#cancelTimer();
     await this.#parts.discard(held?.token, held?.identity ?? this.#parts.identity);
@@ -200,7 +203,11 @@ export class CachedToken implements TokenSource {
     const hasNone = () => this.#held === undefined || !this.mayBeSent(this.#held.token);
     const found = await store.obtain(
       identity,
-      (stored) => serves(stored) && mayGoTo(stored, upstreamFrom) && isWorthTaking(stored, hasNone(), renew, this.#clock),
+      (stored) =>
+        stored.requestedAt > this.#purgedAt &&
+        serves(stored) &&
+        mayGoTo(stored, upstreamFrom) &&
+        isWorthTaking(stored, hasNone(), renew, this.#clock),
     );
     if (isTurn(found)) return this.#fromGrant(found);
     const token = fromStored(found, renew, this.#clock);

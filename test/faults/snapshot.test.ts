@@ -67,6 +67,17 @@ describe('a snapshot', () => {
     expect(await once({ token })).toMatchObject({ text: 'Bearer kept-token-2' });
   });
 
+  test('C15 a purge is answered once the file has it, so that no crash brings the token back', async () => {
+    await once();
+    const broker = await start();
+    await request(`${broker.url()}/api/x`);
+    const purge = await request(`${broker.url('admin')}/tokens/orders/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+    const kept = JSON.parse(await readFile(file(), 'utf8'));
+    await broker.close();
+    expect(purge.status).toBe(200);
+    expect(kept).toEqual({ format: 1, entries: {} });
+  });
+
   test('C11 shows no token, secret, client or name, to its owner alone', async () => {
     await once();
     expect(await readFile(file(), 'utf8')).not.toMatch(/kept-token|orders|sidecar|secret/);

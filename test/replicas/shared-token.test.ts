@@ -47,6 +47,8 @@ async function fleet(options: { lifetimeSeconds?: number; store?: Record<string,
 }
 
 const get = (broker: TestBroker) => request(`${broker.url()}/api/x`);
+const purge = (broker: TestBroker) =>
+  request(`${broker.url('admin')}/tokens/orders/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
 
 describe('a shared store', () => {
   test('two brokers share a token: one grant', async () => {
@@ -75,11 +77,34 @@ describe('a shared store', () => {
     const { join, redis, authorizationServer } = await fleet();
     const one = await join();
     await get(one);
-    const answer = await request(`${one.url('admin')}/tokens/orders/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
-    expect(answer.status).toBe(200);
+    expect((await purge(one)).status).toBe(200);
     expect(await redis.command('KEYS', '*')).toEqual([]);
     await get(await join());
     expect(authorizationServer.requests).toHaveLength(2);
+  });
+
+  test('C15 a grant that began before a purge elsewhere serves nobody there: the purging replica has its own made', async () => {
+    const { join, origin, authorizationServer } = await fleet();
+    const [one, two] = [await join(), await join()];
+    const { answer } = authorizationServer;
+    const first = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    authorizationServer.answer = async () => {
+      authorizationServer.answer = answer;
+      asked.resolve();
+      await first.promise;
+      return tokenAnswer({ access_token: 'token-of-before' });
+    };
+    const early = get(one);
+    await asked.promise;
+    expect((await purge(two)).status).toBe(200);
+    const late = get(two);
+    first.resolve();
+    expect([(await early).status, (await late).status]).toEqual([200, 200]);
+    expect(origin.requests.map((each) => each.field('authorization')[0])).toEqual(['Bearer token-of-before', 'Bearer shared-token-1']);
+    await purge(one);
+    await get(one);
+    expect(origin.requests.at(-1)?.field('authorization')).not.toEqual(['Bearer token-of-before']);
   });
 
   test('a new encryption key costs no grant: entries of the old one are read until they end', async () => {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
+import { noStore } from '../../src/token/store/store.ts';
 import { cachedTokenRig as rig } from '../helpers/cached-token.ts';
 import { settle } from '../helpers/fake-clock.ts';
 
@@ -32,6 +33,22 @@ describe('purging a token', () => {
     expect((await waiting).reveal()).toBe('token-2');
     expect(events.filter((event) => event.startsWith('discarded'))).toHaveLength(2);
     expect(cached.peek()?.reveal()).toBe('token-2');
+  });
+
+  test('C15 what another replica shared is taken only if it was asked for after the purge', async () => {
+    const there = { value: 'shared-token', requestedAt: 0, lifetimeMs: 100_000 };
+    const { cached, clock, grants } = rig({
+      store: { ...noStore, obtain: async (identity, wanted) => (wanted(there) ? there : noStore.obtain(identity, wanted)) },
+    });
+    there.requestedAt = clock.now();
+    expect((await cached.get()).reveal()).toBe('shared-token');
+    await cached.purge();
+    expect((await cached.get()).reveal()).toBe('token-1');
+    await cached.purge();
+    await clock.advance(2_000);
+    there.requestedAt = clock.now() - 1_000;
+    expect((await cached.get()).reveal()).toBe('shared-token');
+    expect(grants()).toBe(1);
   });
 
   test('forgets a remembered failure: the next need asks at once', async () => {

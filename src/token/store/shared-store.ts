@@ -48,6 +48,8 @@ export class SharedStore implements TokenStore {
   readonly #breaker: StoreBreaker;
   /** What this replica has obtained, by identity: given again to a store that has lost it, or could not take it. */
   readonly #shared = new Map<string, Shared>();
+  /** When what could not be taken out was to be, by identity; wall clock. */
+  readonly #leftThere = new Map<string, number>();
   /** The last unreadable thing told of, by name. */
   readonly #told = new Map<string, Mark>();
 
@@ -61,7 +63,7 @@ export class SharedStore implements TokenStore {
       onLost: (reason) => observer.lost(reason),
       onRecovered: () => {
         observer.recovered();
-        void this.#shareAgain();
+        void this.#removeAgain().then(() => this.#shareAgain());
       },
     });
     this.#commands = connect(() => {
@@ -93,11 +95,7 @@ export class SharedStore implements TokenStore {
 
   async remove(identity: string): Promise<void> {
     this.#shared.delete(identity);
-    for (const name of this.#names(identity)) {
-      const entry = await this.#breaker.run(name, () => this.#commands.read(name));
-      if (entry === undefined || entry.mark === NOTHING_THERE || this.#open(name, entry) === 'unknown_key') continue;
-      await this.#breaker.run(name, () => this.#commands.remove(name, entry.mark));
-    }
+    await this.#takeOut(identity);
   }
 
   async close(): Promise<void> {
@@ -146,6 +144,26 @@ export class SharedStore implements TokenStore {
     if (ttlMs < 1) return void this.#shared.delete(identity);
     const [name] = this.#names(identity);
     await this.#breaker.run(name, () => this.#commands.write(name, mark, this.#seal.seal(name, token), ttlMs, holder));
+  }
+
+  /** @param until what was asked for later stays */
+  async #takeOut(identity: string, until = Number.POSITIVE_INFINITY): Promise<void> {
+    for (const name of this.#names(identity)) {
+      const done = await this.#breaker.run(name, async () => {
+        const entry = await this.#commands.read(name);
+        const opened = entry.mark === NOTHING_THERE ? 'unknown_key' : this.#open(name, entry);
+        const stays = opened === 'unknown_key' || (typeof opened === 'object' && opened.requestedAt > until);
+        if (!stays) await this.#commands.remove(name, entry.mark);
+        return true;
+      });
+      if (done === undefined) return remember(this.#leftThere, identity, Math.min(until, this.#parts.clock.now()));
+    }
+  }
+
+  async #removeAgain(): Promise<void> {
+    const leftThere = [...this.#leftThere];
+    this.#leftThere.clear();
+    for (const [identity, at] of leftThere) await this.#takeOut(identity, at);
   }
 
   /** What was lost there, or could not be written; what another replica obtained later stays. */

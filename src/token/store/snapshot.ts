@@ -67,8 +67,9 @@ export class Snapshot implements TokenStore {
   async remove(identity: string): Promise<void> {
     await this.#ready();
     for (const name of namesOf(identity, '', this.#parts.keys)) this.#tokens.delete(name);
-    this.#writeSoon();
-    await this.#parts.behind.remove(identity);
+    this.#write();
+    // Not before it is on the disk: a process that ends suddenly must not bring it back.
+    await Promise.all([this.#writing, this.#parts.behind.remove(identity)]);
   }
 
   async close(): Promise<void> {

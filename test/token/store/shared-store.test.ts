@@ -120,6 +120,36 @@ describe('a store in trouble', () => {
     expect(events).toEqual(['lost econnrefused', 'recovered']);
   });
 
+  test('C15 has a token taken out that was purged meanwhile, as soon as it is back', async () => {
+    let works = true;
+    const fail = () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
+    const { open, clock, turn, within } = rig((commands) => ({
+      ...commands,
+      read: (name) => (works ? commands.read(name) : fail()),
+      probe: (name) => (works ? commands.probe(name) : fail()),
+    }));
+    const store = open();
+    (await turn(store)).share(storedToken('token-1'), 60_000);
+    expect(
+      value(
+        await within(
+          10,
+          open().obtain('identity', () => true),
+        ),
+      ),
+    ).toBe('token-1');
+    works = false;
+    await store.remove('identity');
+    works = true;
+    await clock.advance(10_000);
+    expect(
+      await within(
+        10,
+        open().obtain('identity', () => true),
+      ),
+    ).toHaveProperty('giveUp');
+  });
+
   test('C13 is looked after for the last ten thousand tokens that were obtained here, and no more', async () => {
     const read: string[] = [];
     const { open, clock, turn, connected } = rig((commands) => ({
