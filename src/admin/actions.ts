@@ -1,6 +1,6 @@
 /** What the admin address can be told to do, and who may say so: programs on this machine, never a web page. */
 
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { isLoopbackHost } from '../config/loopback.ts';
 import { toBrokerError } from '../errors.ts';
 import { jsonPage, type Page, textPage } from './page.ts';
@@ -26,7 +26,8 @@ export interface Actionable {
 interface Asked {
   readonly path: string;
   readonly method: string | undefined;
-  readonly headers: IncomingHttpHeaders;
+  /** Each with all its values. */
+  readonly headers: IncomingMessage['headersDistinct'];
 }
 
 /** `undefined` for a path that is none of an action. */
@@ -52,10 +53,10 @@ export async function answerAction(actionable: Actionable, { path, method, heade
 }
 
 /** A page can send a request here without being asked, but none with a field of its own, and none under another site's name (DNS rebinding). */
-function refusalOf({ hosts }: Actionable, headers: IncomingHttpHeaders): string | undefined {
-  const host = (headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
+function refusalOf({ hosts }: Actionable, headers: Asked['headers']): string | undefined {
+  const host = (headers['host'] ?? []).join().toLowerCase().replace(/:\d+$/, '');
   if (hosts !== 'any' && !isLoopbackHost(host) && !hosts.includes(host))
     return 'this "Host" is not accepted; use an address or name of loopback, or add it to "admin.hosts"';
-  if (headers['token-broker-admin'] !== '1') return 'needs the field "Token-Broker-Admin: 1"';
+  if (headers['token-broker-admin']?.join() !== '1') return 'needs the field "Token-Broker-Admin: 1"';
   return undefined;
 }

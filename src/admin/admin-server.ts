@@ -31,7 +31,7 @@ export function createAdminServer(broker: BrokerFace, actionable?: Actionable): 
   };
   const answer = async (request: IncomingMessage): Promise<Page> => {
     const [path, query = ''] = (request.url ?? '').split('?', 2) as [string, string?];
-    const { method, headers } = request;
+    const { method, headersDistinct: headers } = request;
     const acted = actionable && (await answerAction(actionable, { path, method, headers }));
     return acted ?? answerOf(Object.hasOwn(pages, path) ? pages[path] : undefined, method, query);
   };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { type RequestOptions, request } from '../helpers/http-client.ts';
+import { sendRaw } from '../helpers/raw-client.ts';
 import { inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 
 const closing: Scene[] = [];
@@ -89,6 +90,13 @@ describe('the admin actions', () => {
   test.each(['localhost', '[::1]:9099', 'admin.internal', 'Admin.Internal:9099'])('the name %s is accepted', async (host) => {
     const started = await scene({ config: { admin: { address: '127.0.0.1:0', hosts: ['admin.internal'] } } });
     expect((await act(started, '/tokens/orders/purge', { fields: { ...FIELD, Host: host } })).status).toBe(200);
+  });
+
+  test('under two names, the first of them of loopback, nothing is done', async () => {
+    const started = await scene();
+    const head = 'POST /tokens/orders/purge HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nToken-Broker-Admin: 1\r\n';
+    const { text } = await sendRaw(started.address('admin'), `${head}Connection: close\r\n\r\n`);
+    expect(text).toMatch(/^HTTP\/1\.1 403 /);
   });
 
   test('tokens made from what callers bring can be purged, and not renewed', async () => {
