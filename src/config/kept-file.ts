@@ -5,6 +5,9 @@ import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { NO_FILE, readTextFile } from './read-file.ts';
 
+/** Five thousand tokens of the longest kind, sealed. */
+const MAX_MIB = 64;
+
 /** Written by one broker at a time; whoever reads sees the text before or the text after, never a part. */
 export class KeptFile {
   #path: string;
@@ -26,7 +29,7 @@ export class KeptFile {
 
   /** Its text; `undefined` while there is none; or the end of a sentence that begins with the file. Never throws. */
   async read(): Promise<{ readonly text: string } | { readonly fault: string } | undefined> {
-    const content = await readTextFile(this.#path);
+    const content = await readTextFile(this.#path, MAX_MIB);
     if (content.fault === undefined) return { text: content.text };
     return content.fault === NO_FILE ? undefined : { fault: content.fault };
   }

@@ -3,7 +3,7 @@
 import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 
-const MAX_BYTES = 1024 ** 2;
+const MIB = 1024 ** 2;
 
 /** Fingerprint of a file that is not there, or out of reach. */
 export const NO_FILE = 'does not exist';
@@ -13,8 +13,8 @@ export type FileContent =
   /** `fault` is the end of a sentence that begins with the file. */
   | { readonly fault: string; readonly fingerprint: string };
 
-/** Reads a UTF-8 file of at most 1 MiB. Never throws for the file's sake. */
-export async function readTextFile(path: string): Promise<FileContent> {
+/** Reads a UTF-8 file of limited size. Never throws for the file's sake. */
+export async function readTextFile(path: string, maxMib = 1): Promise<FileContent> {
   let fingerprint = NO_FILE;
   try {
     // Before opening: a pipe without a writer would block one of the four threads that all file access shares.
@@ -22,7 +22,7 @@ export async function readTextFile(path: string): Promise<FileContent> {
     fingerprint = fingerprintFrom(before);
     if (before.isDirectory()) return { fault: 'is a directory', fingerprint };
     if (!before.isFile()) return { fault: 'is not a regular file', fingerprint };
-    if (before.size > MAX_BYTES) return { fault: 'is larger than 1 MiB', fingerprint };
+    if (before.size > maxMib * MIB) return { fault: `is larger than ${maxMib} MiB`, fingerprint };
     return { text: decode(await readFile(path)), mode: Number(before.mode), fingerprint };
   } catch (error) {
     return { fault: faultOf(error), fingerprint };

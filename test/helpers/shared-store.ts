@@ -25,9 +25,9 @@ export function storedToken(value: string): StoredToken {
   return { value, requestedAt: Date.now(), lifetimeMs: 60_000 };
 }
 
-/** @param redis as a user would write it @param more keys of `store` @param prepare fills what comes from files */
+/** @param redis as a user would write it, or none @param more keys of `store` @param prepare fills what comes from files */
 export function openStore(
-  redis: Record<string, unknown>,
+  redis: Record<string, unknown> | undefined,
   more: Record<string, unknown> = {},
   prepare: (config: StoreConfig) => void = () => undefined,
 ): TestStore {

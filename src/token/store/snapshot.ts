@@ -94,9 +94,9 @@ export class Snapshot implements TokenStore {
     const content = await file.read();
     if (content === undefined) return;
     const entries = 'text' in content ? readEntries(content.text) : undefined;
-    if (entries === undefined) observer.unreadable('damaged', true);
-    for (const [name, text] of entries ?? []) {
-      const token = this.#seal.open(name, text);
+    const opened = entries?.map(([name, text]) => [name, this.#seal.open(name, text)] as const);
+    if (opened === undefined || opened.some(([, token]) => token === 'damaged')) observer.unreadable('damaged', true);
+    for (const [name, token] of opened ?? []) {
       if (typeof token === 'string' || hasEnded(token, clock)) continue;
       this.#tokens.set(name, token);
       this.#left.add(name);
