@@ -3,6 +3,7 @@
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError, type ErrorCode } from '../errors.ts';
 import type { Fields } from '../message.ts';
+import { FIELD_VALUE, TOKEN } from '../wire/field-lines.ts';
 import { readHost } from './host.ts';
 
 export interface RequestHead {
@@ -53,10 +54,6 @@ const DECIDING_NAME_OF_LENGTH: Partial<Record<number, Unique>> = {
   17: 'transfer-encoding',
   19: 'proxy-authorization',
 };
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** RFC 9110 §5.5, each byte a character: all but control characters other than tab. */
-const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
 
 const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 

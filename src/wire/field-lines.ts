@@ -3,9 +3,9 @@
 import { WireError } from './wire-error.ts';
 
 /** RFC 9110 §5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5, each byte a character: all but control characters other than tab, so no stray CR or LF either. */
-const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
+export const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
 
 const TAB = 9;
 const SPACE = 32;

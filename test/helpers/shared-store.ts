@@ -1,5 +1,6 @@
 /** One replica's side of a shared store, without a broker around it. */
 
+import { createHmac } from 'node:crypto';
 import { systemClock } from '../../src/clock.ts';
 import { type StoreConfig, store as storeSchema } from '../../src/config/schema/store.ts';
 import { configuredStore } from '../../src/token/store/configured-store.ts';
@@ -72,4 +73,10 @@ export function openStore(
     },
     close: () => store.close(),
   };
+}
+
+/** The name in Redis of the entry of an identity, as whoever has `STORE_KEY` finds it. */
+export function entryName(identity: string, prefix = 'token-broker:'): string {
+  const key = Buffer.from(STORE_KEY.key.unsafeInline, 'base64');
+  return `${prefix}{${createHmac('sha256', key).update(`name:${identity}`).digest('hex')}}`;
 }

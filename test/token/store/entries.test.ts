@@ -1,6 +1,6 @@
 /** What stands in Redis: only what is ours is read, what is odd is written over, and nothing is told to those who look. */
 
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createCanaries } from '../../helpers/canaries.ts';
 import { openRaw } from '../../helpers/raw-client.ts';
@@ -9,7 +9,7 @@ import { startReplica } from '../../helpers/replicas.ts';
 import { scaled } from '../../helpers/scale.ts';
 import { tokenAnswer } from '../../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../../helpers/scripted-server.ts';
-import { openStore, STORE_KEY, storedToken, type TestStore } from '../../helpers/shared-store.ts';
+import { entryName, openStore, STORE_KEY, storedToken, type TestStore } from '../../helpers/shared-store.ts';
 
 const closing: { close(): Promise<unknown> }[] = [];
 let redis: Redis;
@@ -27,8 +27,7 @@ function open(more?: Record<string, unknown>): TestStore {
   return store;
 }
 
-const nameOf = (identity: string) => `token-broker:{${createHmac('sha256', Buffer.alloc(32, 7)).update(`name:${identity}`).digest('hex')}}`;
-const NAME = nameOf('identity');
+const NAME = entryName('identity');
 
 describe('an entry', () => {
   test.each([

@@ -1,9 +1,8 @@
 /** What somebody with the right to write in Redis can do to those who share tokens there: cost grants, and no more. */
 
-import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Redis, startRedis } from '../../helpers/redis.ts';
-import { openStore, STORE_KEY, storedToken, type TestStore } from '../../helpers/shared-store.ts';
+import { entryName, openStore, storedToken, type TestStore } from '../../helpers/shared-store.ts';
 
 const closing: { close(): Promise<unknown> }[] = [];
 let redis: Redis;
@@ -21,8 +20,7 @@ function open(more?: Record<string, unknown>): TestStore {
   return store;
 }
 
-const digest = createHmac('sha256', Buffer.from(STORE_KEY.key.unsafeInline, 'base64')).update('name:identity').digest('hex');
-const NAME = `token-broker:{${digest}}`;
+const NAME = entryName('identity');
 const LEASE = `${NAME}:lease`;
 
 /** Takes the turn, shares by it, and waits until Redis has carried out what was sent. */
@@ -84,8 +82,7 @@ describe('an entry', () => {
     const store = open();
     await store.share('token-of-another', 'other');
     await shareBy(open({ prefix: 'other:' }));
-    const mine = `token-broker:{${createHmac('sha256', Buffer.alloc(32, 7)).update('name:other').digest('hex')}}`;
-    for (const planted of [mine, `other:{${digest}}`]) {
+    for (const planted of [entryName('other'), entryName('identity', 'other:')]) {
       await redis.command('SET', NAME, String(await redis.command('GET', planted)));
       const victim = open();
       expect(typeof (await victim.obtain())).toBe('object');
