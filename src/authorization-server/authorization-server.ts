@@ -13,8 +13,10 @@ import type { ProofKey } from './proof-key.ts';
 import { register } from './registration.ts';
 import { type RevocationRequest, revoke } from './revocation.ts';
 import { secretsOfRequest } from './said.ts';
-import { readTokenAnswer, type TokenAnswer } from './token-answer.ts';
+import { readRefreshToken, readTokenAnswer, type TokenAnswer } from './token-answer.ts';
 import type { UpstreamFrom } from './upstream-origin.ts';
+
+export type OnRefreshToken = (refreshToken: string) => void | Promise<void>;
 
 export interface TokenRequest {
   /** Value of `grant_type`. */
@@ -35,6 +37,8 @@ export interface TokenRequest {
   readonly proofKey?: ProofKey | undefined;
   /** Which field of the answer names the upstream. */
   readonly upstreamFrom?: UpstreamFrom | undefined;
+  /** Takes the refresh token of the answer before anything else of it is judged. Must not fail. */
+  readonly onRefreshToken?: OnRefreshToken | undefined;
 }
 
 export class AuthorizationServer {
@@ -132,6 +136,8 @@ export class AuthorizationServer {
         certificate: request.proof.certificate,
       });
       this.#nonce = answer.field('dpop-nonce') ?? this.#nonce;
+      const refreshToken = readRefreshToken(answer);
+      if (refreshToken !== undefined) await request.onRefreshToken?.(refreshToken);
       answered = readTokenAnswer(answer, {
         maxSize: request.maxSize,
         tokenTypes: this.#config.tokenTypes.map((type) => type.toLowerCase()),

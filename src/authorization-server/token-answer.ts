@@ -4,6 +4,7 @@ import { ANSWER_KINDS, type AnswerFacts, type AnswerKind, type AnswerRules, answ
 import type { Answer } from './call.ts';
 import { AuthorizationServerError } from './failure.ts';
 import type { GrantedScope } from './granted-scope.ts';
+import { readJson } from './jwt.ts';
 import { retryAfterMs } from './retry-after.ts';
 import { whatWasSaid } from './said.ts';
 
@@ -12,7 +13,6 @@ export interface TokenAnswer extends GrantedScope {
   readonly accessToken: string;
   /** Milliseconds, counted from when the request was sent; `undefined` when neither the answer nor the token says. */
   readonly lifetimeMs: number | undefined;
-  readonly refreshToken: string | undefined;
   /** Where the token is to be used, if the answer says so and is asked. */
   readonly upstreamOrigin: string | undefined;
 }
@@ -22,15 +22,27 @@ export function readTokenAnswer(answer: Answer, rules: AnswerRules): TokenAnswer
   const facts = answerFacts(answer, rules);
   const kind = ANSWER_KINDS.find(({ fits }) => fits(facts));
   if (kind !== undefined) throw failureOf(kind, facts, answer);
-  const { accessToken, statedLifetimeMs, jwtLifetimeMs, granted, json, upstreamOrigin } = facts;
+  const { accessToken, statedLifetimeMs, jwtLifetimeMs, granted, upstreamOrigin } = facts;
   const lifetimeMs = Math.min(statedLifetimeMs ?? Number.POSITIVE_INFINITY, jwtLifetimeMs ?? Number.POSITIVE_INFINITY);
   return {
     ...granted,
     accessToken,
     lifetimeMs: Number.isFinite(lifetimeMs) ? lifetimeMs : undefined,
-    refreshToken: readRefreshToken(json['refresh_token']),
     upstreamOrigin,
   };
+}
+
+/** Twice what `maxSize` is by default: no server takes back a longer one in a form. */
+const MAX_REFRESH_TOKEN = 16 * 1024;
+
+/**
+ * The refresh token that an answer has issued, even where the access token beside it cannot be used: the one before may be good no
+ * more. Of the alphabet of RFC 6749 appendix A.17; anything else counts as none, and beside an `error` none was issued.
+ */
+export function readRefreshToken(answer: Answer): string | undefined {
+  const { refresh_token: value, error } = (answer.status === 200 && readJson(answer.body)) || {};
+  const isOne = error === undefined && typeof value === 'string' && value.length <= MAX_REFRESH_TOKEN && /^[\x20-\x7e]+$/.test(value);
+  return isOne ? value : undefined;
 }
 
 /** What an answer that is not the wanted one means: the same at every endpoint (RFC 6749 §5.2, RFC 7009 §2.2.1). */
@@ -69,9 +81,4 @@ const NOT_ABOUT_PASSWORD = new Set([
 function mayBeAboutPassword({ status, error = '', json }: AnswerFacts): boolean {
   const isRefusal = [400, 401, 403, 423].includes(status) || (status === 200 && json['error'] !== undefined);
   return isRefusal && !NOT_ABOUT_PASSWORD.has(error);
-}
-
-/** RFC 6749 appendix A.17. The access token is good without it, so anything else counts as none. */
-function readRefreshToken(value: unknown): string | undefined {
-  return typeof value === 'string' && /^[\x20-\x7e]+$/.test(value) ? value : undefined;
 }

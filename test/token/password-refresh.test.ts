@@ -108,7 +108,7 @@ describe('a refresh token in the answer to a password grant', () => {
     expect(formOf(server, 2)['refresh_token']).toBe('one');
   });
 
-  test('T13 a server in trouble does not cost the refresh token; an answer that cannot be used does', async () => {
+  test('T13 a server in trouble does not cost the refresh token; an answer that cannot be used and has no other does', async () => {
     const server = await scripted(
       inTurn(tokenAnswer({ refresh_token: 'one' }), answerWith(503, []), tokenAnswer({ expires_in: 0 }), tokenAnswer()),
     );
@@ -118,6 +118,40 @@ describe('a refresh token in the answer to a password grant', () => {
     await expect(get()).rejects.toMatchObject({ failureClass: 'nonsense' });
     await get();
     expect(grantsOf(server)).toEqual(['password', 'refresh_token', 'refresh_token', 'password']);
+  });
+
+  test('T13 a new one in an answer that cannot be used is tried once; then the password follows', async () => {
+    const server = await scripted(
+      inTurn(
+        tokenAnswer({ refresh_token: 'one' }),
+        tokenAnswer({ refresh_token: 'two', token_type: 'mac' }),
+        tokenAnswer({ refresh_token: 'three' }),
+        tokenAnswer({ refresh_token: 'four', token_type: 'mac' }),
+        tokenAnswer({ refresh_token: 'five', token_type: 'mac' }),
+        tokenAnswer({ refresh_token: 'six', token_type: 'mac' }),
+        tokenAnswer(),
+      ),
+    );
+    const { get } = source({ tokenEndpoint: `${server.url}/token` });
+    const outcomes: string[] = [];
+    for (let i = 0; i < 7; i += 1)
+      outcomes.push(
+        await get().then(
+          () => 'granted',
+          ({ reason }) => reason,
+        ),
+      );
+    const bad = 'token_type_unexpected';
+    expect(outcomes).toEqual(['granted', bad, 'granted', bad, bad, bad, 'granted']);
+    expect(server.requests.map((_, index) => formOf(server, index)['refresh_token'] ?? 'password')).toEqual([
+      'password',
+      'one',
+      'two',
+      'three',
+      'four',
+      'password',
+      'password',
+    ]);
   });
 
   test('T13 belongs to the credentials it was given for: changed ones are used at once', async () => {

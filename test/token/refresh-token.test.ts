@@ -15,7 +15,7 @@ import { createCanaries } from '../helpers/canaries.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { recordingObserver } from '../helpers/grant-observer.ts';
 import { request } from '../helpers/http-client.ts';
-import { oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
+import { answerWith, inTurn, jsonAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
 const KEY = randomBytes(32).toString('base64');
@@ -117,6 +117,62 @@ describe('the refresh token grant', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(canaries.find(await readFile(file))).toEqual([]);
     expect(await readdir(folder)).toEqual(['kept']);
+  });
+
+  const UNUSABLE: [string, Record<string, unknown>, Record<string, unknown>?][] = [
+    ['no access token', { access_token: undefined }],
+    ['an oversized access token', { access_token: 'x'.repeat(9_000) }],
+    ['an access token with a line break', { access_token: 'a\nb' }],
+    ['another token_type', { token_type: 'mac' }],
+    ['no lifetime that can be used', { expires_in: 0 }],
+    ['less scope than wanted', { scope: 'other' }, { scope: 'wanted', onMissingScope: 'refuse' }],
+    [
+      'an upstream that is not allowed',
+      { instance_url: 'https://elsewhere.example' },
+      { upstreamFrom: { field: 'instance_url', allow: ['https://*.api.example'] } },
+    ],
+    ['a bearer token in place of a bound one', {}, { dpop: true }],
+  ];
+
+  test.each(UNUSABLE)('T13 a new refresh token beside %s is kept, in the file and without one', async (_what, members, more = {}) => {
+    for (const kept of [{}, persisting()]) {
+      const server = await rotating({ answer: () => tokenAnswer({ ...members, refresh_token: 'r1' }) });
+      const { get } = start(at(server), { ...more, ...kept });
+      await expect(get()).rejects.toMatchObject({ failureClass: 'nonsense' });
+      const next = 'persist' in kept ? start(at(server), { ...more, ...kept }) : { get };
+      await expect(next.get()).rejects.toMatchObject({ failureClass: 'nonsense' });
+      expect(server.sent()).toEqual(['first', 'r1']);
+    }
+  });
+
+  test.each([
+    ['no text', 7],
+    ['empty', ''],
+    ['a list', ['r1']],
+    ['broken by a line', 'r1\nX: y'],
+    ['beyond ASCII', 'r\u00e9'],
+    ['of 16 KiB and more', 'r'.repeat(16 * 1024 + 1)],
+  ])('T13 a new one that is %s replaces nothing', async (_what, value) => {
+    const server = await rotating({ answer: inTurn(tokenAnswer({ refresh_token: 'r1' }), tokenAnswer({ refresh_token: value })) });
+    await start(at(server), persisting()).get();
+    const { get } = start(at(server), persisting());
+    await get();
+    await get();
+    expect(server.sent()).toEqual(['first', 'r1', 'r1']);
+  });
+
+  test.each([
+    ['an error', jsonAnswer(200, { error: 'invalid_grant', refresh_token: 'r1' })],
+    ['a status of refusal', jsonAnswer(400, { error: 'invalid_grant', refresh_token: 'r1' })],
+    ['a status that is not 200', jsonAnswer(201, { access_token: 'a', token_type: 'Bearer', refresh_token: 'r1' })],
+    ['a redirect', jsonAnswer(302, { access_token: 'a', token_type: 'Bearer', refresh_token: 'r1' })],
+    ['what is no JSON', answerWith(200, [], '{"refresh_token":"r1"')],
+  ])('T13 a new one beside %s replaces nothing: none was issued', async (_what, answer) => {
+    const server = await rotating({ answer: inTurn(answer, tokenAnswer()) });
+    const { get } = start(at(server), persisting());
+    await expect(get()).rejects.toBeDefined();
+    await get();
+    expect(server.sent()).toEqual(['first', 'first']);
   });
 
   test('T13 a configured token that changes while the one before is being redeemed is not replaced by what that leads to', async () => {

@@ -15,5 +15,5 @@ export function clientCredentials(
   observer: GrantObserver,
 ): TokenSource {
   const request = grantRequests(config, server, clock, observer);
-  return grantSource(async () => (await request({ grantType: 'client_credentials' })).token);
+  return grantSource(() => request({ grantType: 'client_credentials' }));
 }

@@ -1,6 +1,6 @@
 /** What all grants share: the token request around a grant's own parameters. */
 
-import type { AuthorizationServer, TokenRequest } from '../../authorization-server/authorization-server.ts';
+import type { AuthorizationServer, OnRefreshToken, TokenRequest } from '../../authorization-server/authorization-server.ts';
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
@@ -25,16 +25,12 @@ export interface GrantRequest {
   readonly requestedTokenType?: string | undefined;
   /** The token counts as ended from here on, whatever the answer says: milliseconds since the epoch. */
   readonly endsAt?: number | undefined;
-}
-
-export interface Granted {
-  readonly token: Token;
-  /** A secret for the authorization server alone: it stands in no `Token`. */
-  readonly refreshToken: string | undefined;
+  /** Takes a refresh token of the answer before the access token beside it is judged: it is kept even where that cannot be used. */
+  readonly onRefreshToken?: OnRefreshToken;
 }
 
 /** Makes one token request for each call. Rejects with `AuthorizationServerError`. */
-export type RequestGrant = (request: GrantRequest) => Promise<Granted>;
+export type RequestGrant = (request: GrantRequest) => Promise<Token>;
 
 export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock, observer: GrantObserver): RequestGrant {
   const rotation = new SecretRotation(clientProofs(config, clock, observer), observer.secretChanged);
@@ -47,8 +43,7 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
     const { accessToken: value, scope, missingScope, upstreamOrigin } = answer;
-    const token = new Token({ value, requestedAt, lifetimeMs, scope, missingScope, dpopKey, upstreamOrigin }, clock);
-    return { token, refreshToken: answer.refreshToken };
+    return new Token({ value, requestedAt, lifetimeMs, scope, missingScope, dpopKey, upstreamOrigin }, clock);
   };
 }
 
@@ -81,6 +76,7 @@ function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientP
     maxSize: config.maxSize,
     requestedTokenType: request.requestedTokenType,
     upstreamFrom: config.upstreamFrom,
+    onRefreshToken: request.onRefreshToken,
   };
 }
 

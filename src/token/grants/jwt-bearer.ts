@@ -24,11 +24,10 @@ export function jwtBearer(
   const { subject } = config;
   return grantSource(async () => {
     const found = subject instanceof Secret ? await subject.fresh() : undefined;
-    const granted = await request({
+    return request({
       grantType: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
       own: () => ({ assertion: found ?? signedAssertion((subject as { sign: SignedSubject }).sign, clock) }),
     });
-    return granted.token;
   });
 }
 

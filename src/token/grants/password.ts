@@ -9,6 +9,13 @@ import type { TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
+interface Kept {
+  readonly refreshToken: string;
+  readonly ofOwner: string;
+  /** The access token that it came with could not be used. */
+  readonly doubtful: boolean;
+}
+
 /**
  * A refresh token in the answer renews the token from then on, so that the password travels once; it lives in memory only. One that
  * is refused is forgotten, and the password follows at once. Changed credentials end its use: it belongs to those before.
@@ -22,23 +29,27 @@ export function password(
 ): TokenSource {
   const { username, password } = config.resourceOwner;
   const versionOfOwner = () => `${username.version} ${password.version}`;
-  let kept: { readonly refreshToken: string; readonly ofOwner: string } | undefined;
-
-  const keep = (refreshToken: string | undefined, ofOwner: string) => {
-    if (refreshToken !== undefined) kept = { refreshToken, ofOwner };
-  };
+  let kept: Kept | undefined;
 
   /** `undefined` when the server refused the refresh token. */
-  async function renew(refreshToken: string, ofOwner: string): Promise<Token | undefined> {
+  async function renew(used: Kept): Promise<Token | undefined> {
+    let next: Kept | undefined;
     try {
-      const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: refreshToken }), withoutScope: true });
-      keep(granted.refreshToken, ofOwner);
-      return granted.token;
+      const token = await request({
+        grantType: 'refresh_token',
+        own: () => ({ refresh_token: used.refreshToken }),
+        withoutScope: true,
+        onRefreshToken: (refreshToken) => {
+          next = { ...used, refreshToken };
+        },
+      });
+      if (next !== undefined || kept === used) kept = { ...(next ?? used), doubtful: false };
+      return token;
     } catch (error) {
       const failure = toAuthorizationServerError(error);
       if (failure.failureClass === 'transient') throw failure;
-      // A one-time token may have been used up by an answer that cannot be used, too.
-      kept = undefined;
+      // A one-time token may have been used up by an answer that cannot be used, too; two of those in a row, and the password is tried.
+      kept = next && !used.doubtful ? { ...next, doubtful: true } : undefined;
       if (failure.failureClass !== 'permanent') throw failure;
       observer.refused(failure);
       return undefined;
@@ -48,14 +59,18 @@ export function password(
   const get = async () => {
     const ofOwner = versionOfOwner();
     if (kept?.ofOwner !== ofOwner) kept = undefined;
-    const renewed = kept && (await renew(kept.refreshToken, ofOwner));
+    const renewed = kept && (await renew(kept));
     if (renewed !== undefined) return renewed;
-    const granted = await request({
+    let given: Kept | undefined;
+    const token = await request({
       grantType: 'password',
       own: () => ({ username: username.reveal(), password: password.reveal() }),
+      onRefreshToken: (refreshToken) => {
+        given = { refreshToken, ofOwner, doubtful: false };
+      },
     });
-    keep(granted.refreshToken, ofOwner);
-    return granted.token;
+    kept = given;
+    return token;
   };
 
   return grantSource(get, () => {

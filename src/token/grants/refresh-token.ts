@@ -10,7 +10,7 @@ import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
 import { type Kept, KeptRefreshToken } from './kept-refresh-token.ts';
 
-/** A new refresh token in an answer is kept before the access token beside it is used: the one before may be good no more. */
+/** A new refresh token in an answer is kept before the access token beside it is judged: the one before may be good no more. */
 export function refreshToken(
   config: TokenConfig & { grant: 'refresh_token' },
   server: AuthorizationServer,
@@ -26,11 +26,14 @@ export function refreshToken(
     observer,
   });
 
-  async function redeem(used: Kept): Promise<Token> {
-    const granted = await request({ grantType: 'refresh_token', own: () => ({ refresh_token: used.token }) });
-    if (granted.refreshToken !== undefined && granted.refreshToken !== used.token) await kept.replace(used, granted.refreshToken);
-    return granted.token;
-  }
+  const redeem = (used: Kept): Promise<Token> =>
+    request({
+      grantType: 'refresh_token',
+      own: () => ({ refresh_token: used.token }),
+      onRefreshToken: async (refreshToken) => {
+        if (refreshToken !== used.token) await kept.replace(used, refreshToken);
+      },
+    });
 
   return grantSource(async () => {
     const used = await kept.current();

@@ -17,7 +17,6 @@ export function saml2Bearer(
 ): TokenSource {
   return grantSource(async () => {
     const assertion = Buffer.from(await config.subject.fresh()).toString('base64url');
-    const granted = await request({ grantType: 'urn:ietf:params:oauth:grant-type:saml2-bearer', own: () => ({ assertion }) });
-    return granted.token;
+    return request({ grantType: 'urn:ietf:params:oauth:grant-type:saml2-bearer', own: () => ({ assertion }) });
   });
 }

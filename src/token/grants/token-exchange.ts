@@ -22,7 +22,7 @@ export function tokenExchange(
     const [subjectToken, actorToken] = await Promise.all([subject.fresh(), actor?.token.fresh()]);
     const endsAt = jwtExpiresAt(subjectToken);
     if (endsAt !== undefined && endsAt <= clock.now()) throw new AuthorizationServerError('permanent', 'subject_expired');
-    const granted = await request({
+    return request({
       grantType: 'urn:ietf:params:oauth:grant-type:token-exchange',
       own: () => ({
         subject_token: subjectToken,
@@ -33,6 +33,5 @@ export function tokenExchange(
       requestedTokenType,
       endsAt,
     });
-    return granted.token;
   });
 }
