@@ -6,6 +6,7 @@ import { callerRules } from './rules/callers.ts';
 import { demoRules } from './rules/demo.ts';
 import { listenerRules } from './rules/listeners.ts';
 import { ownCredentialsRules } from './rules/own-credentials.ts';
+import { refreshTokenRules } from './rules/refresh-tokens.ts';
 import { routeRules } from './rules/routes.ts';
 import type { Rule, RuleContext } from './rules/rule.ts';
 import { storeRules } from './rules/store.ts';
@@ -16,6 +17,7 @@ const RULES: readonly Rule[] = [
   callerRules,
   authorizationServerRules,
   tokenRules,
+  refreshTokenRules,
   routeRules,
   ownCredentialsRules,
   storeRules,

@@ -7,7 +7,7 @@ import { bent, type Loose, load, said, useDirectory, verdict } from './fixture.t
 const directory = useDirectory();
 const file = () => directory.path('sidecar.config.json');
 const KEY = Buffer.alloc(32).toString('base64');
-const ENV = { CLIENT_SECRET: 'client secret', KEY, TOKEN: 'refresh token' };
+const ENV = { CLIENT_SECRET: 'client secret', KEY, TOKEN: 'refresh token', OTHER: 'other refresh token', SAME: 'refresh token' };
 
 /** What the loader says of the token `orders` with these keys instead of its own. */
 async function problemsOf(keys: Loose, more: (config: Loose) => void = () => undefined): Promise<string[]> {
@@ -47,16 +47,34 @@ describe('the grant refresh_token', () => {
     ]);
     await mkdir(directory.path('state'));
     const share = (draft: Loose) => {
-      draft['tokens'].second = { ...draft['tokens'].orders, persist: join('state', '..', 'kept') };
+      draft['tokens'].second = { ...draft['tokens'].orders, refreshToken: { fromEnv: 'OTHER' }, persist: join('state', '..', 'kept') };
     };
     expect(await problemsOf(persisting, share)).toEqual(['tokens.second.persist is a file that another token uses too; give each its own']);
+  });
+
+  test.each([
+    ['two files', persisting, { persist: 'kept-too' }],
+    ['a file and memory', refreshing, { persist: 'kept', persistKey: { fromEnv: 'KEY' } }],
+    ['memory and a file', persisting, { persist: undefined, persistKey: undefined }],
+    ['two files, and by two names', persisting, { persist: 'kept-too', refreshToken: { fromEnv: 'SAME' } }],
+  ])('T13 refuses one refresh token for two tokens, where it would be replaced in %s', async (_what, first, second) => {
+    const share = (draft: Loose) => {
+      draft['tokens'].second = { ...draft['tokens'].orders, ...second };
+    };
+    expect(await problemsOf(first, share)).toEqual([
+      'tokens.second.refreshToken is that of token "orders" too: whichever has it replaced first, and kept at "persist", leaves the other one a used one; obtain one for each, or remove one token',
+    ]);
+  });
+
+  test('T13 lets two tokens use one refresh token that is not replaced', async () => {
+    expect(await problemsOf(refreshing, ({ tokens }) => Object.assign(tokens, { second: { ...tokens.orders } }))).toEqual([]);
   });
 
   test('refuses one file by two ways to its folder', async () => {
     await mkdir(directory.path('real'));
     await symlink(directory.path('real'), directory.path('linked'));
     const share = (draft: Loose) => {
-      draft['tokens'].second = { ...draft['tokens'].orders, persist: 'linked/kept' };
+      draft['tokens'].second = { ...draft['tokens'].orders, refreshToken: { fromEnv: 'OTHER' }, persist: 'linked/kept' };
     };
     expect(await problemsOf({ ...persisting, persist: 'real/kept' }, share)).toEqual([
       'tokens.second.persist is a file that another token uses too; give each its own',

@@ -379,6 +379,30 @@ describe('a client that registers itself', () => {
     expect(await problemsOf({}, nobody, { tokenEndpoint, registrationEndpoint: 'https://login.example/register' })).toEqual([]);
   });
 
+  test('has a file of its own: neither another registration nor a refresh token is kept there', async () => {
+    const registration = { persist: 'kept', persistKey: { fromEnv: 'KEY' } };
+    for (const second of [
+      { registration },
+      { registration: { ...registration, persist: './kept' } },
+      {
+        clientId: 'x',
+        clientAuthentication: { method: 'none' },
+        grant: 'refresh_token',
+        refreshToken: { fromEnv: 'CLIENT_SECRET' },
+        persist: 'kept',
+        persistKey: { fromEnv: 'KEY' },
+      },
+    ]) {
+      const config = bent((draft) => {
+        registering({})(draft);
+        draft['tokens'].second = { ...draft['tokens'].orders, registration: undefined, ...second };
+      });
+      expect((await judge(config, { CLIENT_SECRET: 's', KEY })).problems).toEqual([
+        expect.stringMatching(/^tokens\.second(?:\.registration)?\.persist is a file that another token uses too; give each its own$/),
+      ]);
+    }
+  });
+
   test('leaves to the broker what it writes itself', async () => {
     expect(await problemsOf({ metadata: { jwks_uri: 'https://evil.example' } })).toEqual([
       'tokens.orders.registration.metadata.jwks_uri is written by the broker; remove it',
