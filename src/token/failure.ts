@@ -88,7 +88,8 @@ export class FailureMemory {
   }
 
   #pauseMs(failure: AuthorizationServerError): number {
-    if (failure.resourceOwnerRefused) return RESOURCE_OWNER_PAUSE_MS;
+    // Where that is in doubt it may have been something that passes: one more try tells.
+    if (failure.resourceOwnerRefused || (failure.resourceOwnerInDoubt && this.#inARow > 0)) return RESOURCE_OWNER_PAUSE_MS;
     const { firstMs, longestMs } = PAUSES[failure.failureClass];
     const pauseMs = Math.min(firstMs * 2 ** Math.min(this.#inARow, 10), longestMs);
     return Math.max(pauseMs * (1 + this.#clock.random() / 4), failure.retryAfterMs ?? 0);

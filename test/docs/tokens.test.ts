@@ -64,4 +64,9 @@ describe('docs/tokens.md', () => {
   test('a refused resource owner is left alone for ten minutes', () => {
     expect(pauses(new AuthorizationServerError('permanent', 'invalid_grant', { resourceOwnerRefused: true }), 2)).toEqual([600, 600]);
   });
+
+  test('one who may have been refused is tried once more after ten seconds, then left alone for ten minutes', () => {
+    for (const failureClass of ['permanent', 'nonsense'] as const)
+      expect(pauses(new AuthorizationServerError(failureClass, 'http_403', { resourceOwnerInDoubt: true }), 3)).toEqual([10, 600, 600]);
+  });
 });

@@ -8,11 +8,13 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
-import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
+import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
 let authorizationServer: ScriptedServer;
 let origin: ScriptedServer;
 let broker: TestBroker;
+
+const SECRETS = ['now', 'before', 'long-ago'].map((unsafeInline) => ({ unsafeInline }));
 
 const token = (authorizationServerName: string) => ({
   authorizationServer: authorizationServerName,
@@ -32,8 +34,13 @@ beforeEach(async () => {
   broker = await startBroker({
     listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] } },
     authorizationServers: { one: { tokenEndpoint }, other: { tokenEndpoint } },
-    tokens: { a: token('one'), b: token('one'), c: token('other') },
-    routes: { a: route('a'), b: route('b'), c: route('c') },
+    tokens: {
+      a: token('one'),
+      b: token('one'),
+      c: token('other'),
+      rotating: { ...token('one'), clientAuthentication: { secret: SECRETS } },
+    },
+    routes: { a: route('a'), b: route('b'), c: route('c'), rotating: route('rotating') },
   });
 });
 afterEach(() => Promise.all([broker.close(), origin.close(), authorizationServer.close()]));
@@ -79,6 +86,20 @@ test.each([
   authorizationServer.answer = () => refusal;
   for (let i = 0; i < 10; i += 1) await call(`alice:guess-${i}`, 'abc'.charAt(i % 3));
   expect(sent()).toHaveLength(3);
+});
+
+test('a list of client secrets multiplies no guess, and no guess has another secret tried than the one that works', async () => {
+  const secretIn = ({ field }: ScriptedRequest) =>
+    Buffer.from(field('authorization')[0]?.slice(6) ?? '', 'base64')
+      .toString()
+      .split(':')[1];
+  authorizationServer.answer = (asked) =>
+    secretIn(asked) === 'now' && asked.body.includes('password=right') ? tokenAnswer() : answerWith(401, [], 'no');
+  expect((await call('bob:right', 'rotating')).status).toBe(200);
+  for (let i = 0; i < 10; i += 1) await call(`alice:guess-${i}`, 'rotating');
+  expect((await call('carol:right', 'rotating')).status).toBe(200);
+  expect(sent()).toEqual(['right', 'guess-0', 'guess-1', 'guess-2', 'right']);
+  expect(new Set(authorizationServer.requests.map(secretIn))).toEqual(new Set(['now']));
 });
 
 test('the owner of the account goes on with the token at hand', async () => {

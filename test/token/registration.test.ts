@@ -8,8 +8,10 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
-import { type TokenConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import { type GrantConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import type { Secret } from '../../src/config/secret.ts';
 import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
+import { password } from '../../src/token/grants/password.ts';
 import { CLIENTS, startAuthorizationServer } from '../helpers/authorization-server.ts';
 import { ORDERS_TOKEN, startBroker } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
@@ -48,9 +50,13 @@ function startAt(clock: Clock, server: Record<string, unknown>, registration: Re
     grant: 'client_credentials',
     registration: { persist: file, persistKey: { unsafeInline: KEY }, ...registration },
     ...more,
-  }) as TokenConfig & { grant: 'client_credentials' };
-  const source = clientCredentials(config, authorizationServer, clock, recordingObserver(events));
-  return { events, get: async () => (await source.get()).reveal() };
+  }) as GrantConfig;
+  const observer = recordingObserver(events);
+  const source =
+    config.grant === 'password'
+      ? password(config, authorizationServer, clock, observer)
+      : clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock, observer);
+  return { config, events, get: async () => (await source.get()).reveal() };
 }
 
 interface Registering extends ScriptedServer {
@@ -90,6 +96,32 @@ async function registering(
 }
 
 describe('a client that registers itself', () => {
+  test('T05 does so anew for no password that a silent 401 may be about, once client and password were good', async () => {
+    let refuses = false;
+    const server = await registering();
+    const answer = server.answer;
+    server.answer = (asked, connection) =>
+      asked.target === '/token' && (refuses || asked.body.includes('wrong')) ? answerWith(401, []) : answer(asked, connection);
+    const resourceOwner = { username: 'u', password: { unsafeInline: 'p' } };
+    const { get, config, events } = start(server.at, {}, { grant: 'password', resourceOwner });
+    const owner = (config as unknown as { resourceOwner: { password: Secret } }).resourceOwner;
+    await get();
+    owner.password.fill('wrong');
+    for (let i = 0; i < 3; i += 1) await expect(get()).rejects.toMatchObject({ resourceOwnerInDoubt: true });
+    expect(events).toEqual(['registered: none kept']);
+    owner.password.fill('right');
+    await get();
+    refuses = true;
+    await expect(get()).rejects.toMatchObject({ resourceOwnerInDoubt: true });
+    refuses = false;
+    await get();
+    expect(events).toEqual(['registered: none kept', 'registered: refused']);
+    const passwords = server.requests
+      .filter(({ target }) => target === '/token')
+      .map(({ body }) => new URLSearchParams(body.toString()).get('password'));
+    expect(passwords).toEqual(['p', 'wrong', 'wrong', 'wrong', 'right', 'right', 'right']);
+  });
+
   test.each([
     ['client_secret_basic', {}],
     ['client_secret_post', {}],

@@ -9,7 +9,7 @@ export class SecretRotation {
   readonly #proofs: readonly ClientProof[];
   readonly #changed: GrantObserver['secretChanged'];
   #first = 0;
-  #accepted = 0;
+  #accepted: number | undefined;
 
   /** @param changed told once whenever another proof is accepted than before */
   constructor(proofs: readonly ClientProof[], changed: GrantObserver['secretChanged']) {
@@ -17,8 +17,12 @@ export class SecretRotation {
     this.#changed = changed;
   }
 
-  /** Rejects with the last refusal when all are refused, and at once with any other failure. May run for several grants at once. */
-  async run<T>(send: (proof: ClientProof) => Promise<T>): Promise<T> {
+  /**
+   * Rejects with the last refusal when all are refused, and at once with any other failure. May run for several grants at once.
+   *
+   * @param ownerAccepted the server has taken the resource owner's credentials before: a refusal may well be about the proof
+   */
+  async run<T>(send: (proof: ClientProof) => Promise<T>, ownerAccepted = false): Promise<T> {
     const count = this.#proofs.length;
     const first = this.#first;
     for (let tried = 1; ; ) {
@@ -27,15 +31,21 @@ export class SecretRotation {
       const proof = listed.once?.() ?? listed;
       try {
         const answer = await send(proof);
-        if (this.#accepted !== index) this.#changed(index + 1, count);
+        if ((this.#accepted ?? 0) !== index) this.#changed(index + 1, count);
         this.#accepted = index;
         return answer;
       } catch (error) {
         const failure = toAuthorizationServerError(error);
-        if (failure.clientRefused && proof.refused?.()) continue;
+        if (!failure.clientRefused) throw failure;
+        // Else whoever guesses a password could have a good proof put aside.
+        if (failure.resourceOwnerInDoubt && this.#accepted === index && !ownerAccepted) throw failure;
+        const isReplaced = proof.refused?.() ?? false;
         // Moving on even after the last one: the next grant then begins where this one did. Another grant may have moved on already.
-        if (failure.clientRefused && this.#first === index) this.#first = (index + 1) % count;
-        if (!failure.clientRefused || tried === count) throw failure;
+        if (!isReplaced && this.#first === index) this.#first = (index + 1) % count;
+        // What may have been a wrong password goes out once for each grant: accounts are locked by less.
+        if (failure.resourceOwnerInDoubt) throw failure;
+        if (isReplaced) continue;
+        if (tried === count) throw failure;
         tried += 1;
       }
     }

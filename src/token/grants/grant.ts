@@ -19,6 +19,8 @@ export interface GrantRequest {
   readonly grantType: string;
   /** Form fields of this grant alone; asked for anew whenever the request is sent again. */
   readonly own?: () => Readonly<Record<string, string>>;
+  /** The server has taken the resource owner's credentials before. */
+  readonly ownerAccepted?: boolean;
   /** Left out, it means the scope granted before (RFC 6749 §6). */
   readonly withoutScope?: boolean;
   /** The answer must be of this type (RFC 8693 §2.2.1). */
@@ -39,7 +41,7 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
     const send = (proof: ClientProof) => server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey });
     // The server counts the lifetime from when it answered; counting from the question is never too late.
     const requestedAt = clock.now();
-    const answer = await rotation.run((proof) => withNonce(() => send(proof)));
+    const answer = await rotation.run((proof) => withNonce(() => send(proof)), request.ownerAccepted);
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
     const { accessToken: value, scope, missingScope, upstreamOrigin } = answer;

@@ -30,6 +30,7 @@ export function password(
   const { username, password } = config.resourceOwner;
   const versionOfOwner = () => `${username.version} ${password.version}`;
   let kept: Kept | undefined;
+  let acceptedOwner: string | undefined;
 
   /** `undefined` when the server refused the refresh token. */
   async function renew(used: Kept): Promise<Token | undefined> {
@@ -65,11 +66,13 @@ export function password(
     const token = await request({
       grantType: 'password',
       own: () => ({ username: username.reveal(), password: password.reveal() }),
+      ownerAccepted: acceptedOwner === ofOwner,
       onRefreshToken: (refreshToken) => {
         given = { refreshToken, ofOwner, doubtful: false };
       },
     });
     kept = given;
+    acceptedOwner = ofOwner;
     return token;
   };
 

@@ -116,6 +116,40 @@ describe('a list of secrets', () => {
     expect(server.requests).toHaveLength(requests);
   });
 
+  describe('of a password grant, at a server that says 401 to everything it refuses', () => {
+    const SILENT = answerWith(401, []);
+    const doubt = { reason: 'invalid_client', resourceOwnerInDoubt: true };
+
+    test('T05 is gone through one grant at a time: the password goes out once for each', async () => {
+      accepted = ['c'];
+      const granted = await start(['a', 'b', 'c'], 'password', SILENT);
+      await expect(granted.get()).rejects.toMatchObject(doubt);
+      expect(tried()).toEqual(['a']);
+      await expect(granted.get()).rejects.toMatchObject(doubt);
+      await granted.get();
+      await granted.get();
+      expect(tried()).toEqual(['a', 'b', 'c', 'c']);
+      expect(events).toEqual(['secret 3 of 3']);
+    });
+
+    test('T05 is gone on with at the next grant when secret and password were both good before', async () => {
+      accepted = ['a'];
+      const granted = await start(['a', 'b'], 'password', SILENT);
+      await granted.get();
+      accepted = ['b'];
+      await expect(granted.get()).rejects.toMatchObject(doubt);
+      await granted.get();
+      expect(tried()).toEqual(['a', 'a', 'b']);
+    });
+
+    test('T05 a code that names the client still has the next secret tried at once', async () => {
+      accepted = ['b'];
+      const granted = await start(['a', 'b'], 'password');
+      await granted.get();
+      expect(tried()).toEqual(['a', 'b']);
+    });
+  });
+
   test('T05 is not gone on with when the resource owner is refused: that could lock the account', async () => {
     accepted = [];
     const granted = await start(['a', 'b'], 'password', oauthError('invalid_grant'));
