@@ -71,6 +71,23 @@ export class AuthorizationServer {
     return JSON.stringify([issuer ?? null, metadataUrl ?? null, tokenEndpoint ?? null]);
   }
 
+  /**
+   * What its token requests go to, in one spelling: two names of the config that say the same stand for one server. `undefined` before
+   * discovery. Without the query: whatever that says, the accounts behind it are mostly the same.
+   */
+  get knownEndpoint(): string | undefined {
+    const endpoint = this.#metadata.tokenEndpoint;
+    if (endpoint === undefined) return undefined;
+    const { origin, pathname } = new URL(endpoint);
+    return origin + pathname;
+  }
+
+  /** The same, after discovery where it takes one. Rejects with `AuthorizationServerError`. */
+  async endpoint(): Promise<string> {
+    if (this.knownEndpoint === undefined) await this.#breaker.run(() => this.#begin());
+    return this.knownEndpoint as string;
+  }
+
   /** One grant, one try (RFC 6749 §4). Rejects with `AuthorizationServerError`. */
   requestToken(request: TokenRequest): Promise<TokenAnswer> {
     return this.#breaker.run(async () => {

@@ -37,6 +37,11 @@ export class MetadataDocument {
     this.#clock = clock;
   }
 
+  /** Where token requests go, once that is known. */
+  get tokenEndpoint(): string | undefined {
+    return this.#config.tokenEndpoint ?? this.#kept?.token_endpoint;
+  }
+
   /** The kept document at once, else the first read, shared by all who wait. Rejects with a transient failure. */
   async get(): Promise<Metadata> {
     const { tokenEndpoint, issuer } = this.#config;

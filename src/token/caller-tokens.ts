@@ -15,14 +15,21 @@ import type { Token } from './token.ts';
 
 const DEFAULT_MAX_CALLERS = 1_000;
 
+/** Of all tokens of one token endpoint together, by whatever name: behind them are the same accounts. */
+export interface RefusedAtServer {
+  /** `undefined` before discovery: nothing has been sent for these tokens yet. */
+  readonly known: RefusedCredentials | undefined;
+  /** Rejects with `AuthorizationServerError`. */
+  find(): Promise<RefusedCredentials>;
+}
+
 export interface CallerTokensParts {
   readonly name: string;
   readonly config: TokenConfig;
   /** The token of one caller, which ends no later than `endsAt`. */
   readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<CachedTokenParts, 'identity' | 'grant' | 'discard'>;
   readonly digest: KeyedDigest;
-  /** Of all tokens of one authorization server together: behind them are the same accounts. */
-  readonly refused: RefusedCredentials;
+  readonly refused: RefusedAtServer;
   readonly observer: TokenObserver;
   readonly clock: Clock;
 }
@@ -94,7 +101,7 @@ export class CallerTokens {
     const { username, refusal } = credentials;
     const { name, clock, digest, refused, createGrant } = this.#parts;
     const id = { credentials: key, account: username === undefined ? undefined : digest(folded(username)) };
-    refused.admit(id, refusal);
+    refused.known?.admit(id, refusal);
     if (this.#tokens.size >= this.#maxCallers) this.#makeRoom();
     const made = createGrant(credentials, endsAt);
     /** Whether the server took them the last time. */
@@ -104,7 +111,7 @@ export class CallerTokens {
       get identity() {
         return made.identity;
       },
-      grant: { peek: () => undefined, get: () => refused.send(id, accepted, () => made.grant.get(), this.#refuses) },
+      grant: { peek: () => undefined, get: async () => (await refused.find()).send(id, accepted, () => made.grant.get(), this.#refuses) },
       renew: this.#renew,
       // What others could read there would not be theirs.
       store: undefined,
@@ -176,7 +183,7 @@ export class CallerTokens {
       this.#cancelSweep = undefined;
       const from = clock.monotonic() - this.#renew.idleAfter;
       for (const [key, token] of this.#tokens) if (token.usedAt <= from && token.waiting === 0) this.#drop(key, token);
-      refused.sweep();
+      refused.known?.sweep();
       if (this.#tokens.size > 0) this.#sweepLater();
     });
   }

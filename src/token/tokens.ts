@@ -68,7 +68,7 @@ export class Tokens {
   readonly #servers = new Map<string, AuthorizationServer>();
   readonly #sources = new Map<string, CachedToken>();
   readonly #ofCallers = new Map<string, CallerTokens>();
-  /** By the server's identity: two names of the config may stand for one. */
+  /** By the endpoint that they were sent to. */
   readonly #refused = new Map<string, RefusedCredentials>();
   readonly #digest = createKeyedDigest();
   readonly #store: TokenStore | undefined;
@@ -156,13 +156,21 @@ export class Tokens {
     const grantObserver = options.grantObserver(name);
     // One for all of them: which of our own secrets is good does not depend on the caller.
     const request = grantRequests(config, server, clock, grantObserver);
-    const refused = this.#refused.get(server.identity) ?? new RefusedCredentials(clock);
-    this.#refused.set(server.identity, refused);
+    const refusedAt = (endpoint: string) => {
+      const refused = this.#refused.get(endpoint) ?? new RefusedCredentials(clock);
+      this.#refused.set(endpoint, refused);
+      return refused;
+    };
     const tokens = new CallerTokens({
       name,
       config,
       digest: this.#digest,
-      refused,
+      refused: {
+        get known() {
+          return server.knownEndpoint === undefined ? undefined : refusedAt(server.knownEndpoint);
+        },
+        find: async () => refusedAt(await server.endpoint()),
+      },
       createGrant(credentials, endsAt) {
         const filled = fillIn(config, credentials);
         const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });

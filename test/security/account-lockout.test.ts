@@ -7,14 +7,16 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
-import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
-import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
+import { answerWith, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
+import { type Script, type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
 let authorizationServer: ScriptedServer;
 let origin: ScriptedServer;
 let broker: TestBroker;
 
 const SECRETS = ['now', 'before', 'long-ago'].map((unsafeInline) => ({ unsafeInline }));
+
+const PROPER: Script = ({ body }) => (body.includes('password=right') ? tokenAnswer() : oauthError('invalid_grant'));
 
 const token = (authorizationServerName: string) => ({
   authorizationServer: authorizationServerName,
@@ -25,28 +27,34 @@ const token = (authorizationServerName: string) => ({
 });
 
 beforeEach(async () => {
-  authorizationServer = await startScriptedServer({
-    answer: ({ body }) => (body.includes('password=right') ? tokenAnswer() : oauthError('invalid_grant')),
-  });
+  authorizationServer = await startScriptedServer({ answer: PROPER });
   origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
   const tokenEndpoint = `${authorizationServer.url}/token`;
   const route = (name: string) => ({ path: `/${name}`, callers: ['basic-passthrough'], token: name, upstream: origin.url });
   broker = await startBroker({
     listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] } },
-    authorizationServers: { one: { tokenEndpoint }, other: { tokenEndpoint } },
+    authorizationServers: {
+      one: { tokenEndpoint },
+      other: { tokenEndpoint: `${tokenEndpoint}?tenant=same` },
+      issuer: { issuer: authorizationServer.url },
+    },
     tokens: {
       a: token('one'),
       b: token('one'),
       c: token('other'),
+      discovered: token('issuer'),
       rotating: { ...token('one'), clientAuthentication: { secret: SECRETS } },
     },
-    routes: { a: route('a'), b: route('b'), c: route('c'), rotating: route('rotating') },
+    routes: { a: route('a'), b: route('b'), c: route('c'), discovered: route('discovered'), rotating: route('rotating') },
   });
 });
 afterEach(() => Promise.all([broker.close(), origin.close(), authorizationServer.close()]));
 
 const call = (user: string, route = 'a'): Promise<Answer> => request(`${broker.url()}/${route}/x`, { user });
-const sent = () => authorizationServer.requests.map(({ body }) => new URLSearchParams(body.toString()).get('password'));
+const sent = () =>
+  authorizationServer.requests
+    .filter(({ method }) => method === 'POST')
+    .map(({ body }) => new URLSearchParams(body.toString()).get('password'));
 
 test('three wrong passwords of an account, however it is spelled and whichever route is taken, are all that go out', async () => {
   const names = ['alice', 'ALICE', ' alice', 'Alice ', '\uff41lice'];
@@ -85,6 +93,18 @@ test.each([
 ])('a server that says %s to a wrong password is not sent more of them', async (_what, refusal) => {
   authorizationServer.answer = () => refusal;
   for (let i = 0; i < 10; i += 1) await call(`alice:guess-${i}`, 'abc'.charAt(i % 3));
+  expect(sent()).toHaveLength(3);
+});
+
+test.each([
+  ['first by its issuer', ['discovered', 'a', 'c']],
+  ['first by its endpoint', ['a', 'discovered', 'c']],
+])('one server by two names of the config is one: %s', async (_what, [first = '', ...others]) => {
+  authorizationServer.answer = (asked, connection) =>
+    asked.method === 'GET' ? metadataAnswer(authorizationServer.url) : PROPER(asked, connection);
+  await call('alice:guess', first);
+  const guesses = Array.from({ length: 20 }, (_, index) => others.map((route) => call(`alice:guess-${index}`, route)));
+  expect(new Set((await Promise.all(guesses.flat())).map(({ status }) => status))).toEqual(new Set([401]));
   expect(sent()).toHaveLength(3);
 });
 

@@ -23,6 +23,7 @@ function rig(more: Record<string, unknown> = {}) {
   const asked: string[] = [];
   const granted: string[] = [];
   let answer: () => Promise<void> = async () => {};
+  const refused = new RefusedCredentials(clock);
   const tokens = new CallerTokens({
     name: 'ledger',
     config: tokenSchema.parse({ ...(more['grant'] === undefined && { grant: 'password', resourceOwner: 'caller' }), ...CONFIG, ...more }),
@@ -42,7 +43,7 @@ function rig(more: Record<string, unknown> = {}) {
       },
     }),
     digest: createKeyedDigest(),
-    refused: new RefusedCredentials(clock),
+    refused: { known: refused, find: async () => refused },
     observer: {
       ...UNOBSERVED.observer,
       grantFailed: (_name, { reason }) => events.push(`failed ${reason}`),
