@@ -34,8 +34,9 @@ export class InjectedToken implements SentToken {
       });
   }
 
-  get scheme(): string {
-    return (this.#route.config.inject.scheme || this.#token.scheme).toLowerCase();
+  get schemes(): string[] {
+    const { scheme, challenge } = this.#route.config.inject;
+    return [scheme || this.#token.scheme, ...(challenge === undefined ? [] : [challenge])].map((each) => each.toLowerCase());
   }
 
   get renewable(): boolean {

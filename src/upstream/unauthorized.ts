@@ -4,8 +4,8 @@ import { type Fields, fieldValue } from '../message.ts';
 
 /** The token among a request's fields, as far as the forwarder must know it. */
 export interface SentToken {
-  /** The scheme under which it was sent, lower-case. */
-  readonly scheme: string;
+  /** Schemes of challenges that are about it, lower-case: the one that it was sent under, mostly. */
+  readonly schemes: readonly string[];
   /** Whether it may still be sent: asked before it is sent a second time. */
   mayBeSent(): boolean;
   /** Whether a 401 about it leads to another one. */
@@ -46,7 +46,7 @@ export class Remedies {
       this.#hasNonce = true;
       return this.#canReplay() && this.#token.mayBeSent() ? Promise.resolve(true) : undefined;
     }
-    if (!this.#token.renewable || this.#hasRenewed || !asksForAnotherToken(fields, this.#token.scheme)) return undefined;
+    if (!this.#token.renewable || this.#hasRenewed || !asksForAnotherToken(fields, this.#token.schemes)) return undefined;
     const renewed = this.#token.renew();
     // A request that cannot be sent again is not helped any more; the next ones shall have another token.
     if (!this.#canReplay()) return undefined;
@@ -64,12 +64,12 @@ export class Remedies {
 const OTHER_ERROR = /error\s*=\s*"?(?:insufficient_scope|use_dpop_nonce|invalid_dpop_proof)/;
 
 /**
- * Whether a 401 asks for another token (RFC 6750 §3): its challenge names the token's scheme, or there is none at all. A token that lacks a
+ * Whether a 401 asks for another token (RFC 6750 §3): its challenge names a scheme of the token, or there is none at all. A token that lacks a
  * scope would lack it after a renewal as well, and a challenge of another scheme is not about the token.
  */
-function asksForAnotherToken(fields: Fields, scheme: string): boolean {
+function asksForAnotherToken(fields: Fields, schemes: readonly string[]): boolean {
   const challenges = challengesIn(fields);
-  const ours = challenges.find((challenge) => namesScheme(challenge, scheme));
+  const ours = challenges.find((challenge) => schemes.some((scheme) => namesScheme(challenge, scheme)));
   return ours === undefined ? challenges.length === 0 : !OTHER_ERROR.test(ours);
 }
 

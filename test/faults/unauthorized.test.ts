@@ -140,6 +140,23 @@ describe('an upstream that answers 401', () => {
     expect([scene.origin.requests.length, grants()]).toEqual([1, 1]);
   });
 
+  test.each([
+    ['of the scheme that the route names', ['WWW-Authenticate: Token'], 2],
+    ['of that scheme in other letters, among others', ['WWW-Authenticate: Basic realm="x", TOKEN realm="y"'], 2],
+    ['of the scheme that the token is sent under, all the same', [BEARER_CHALLENGE], 2],
+    ['of a third scheme', ['WWW-Authenticate: OAuth realm="token"'], 1],
+    ['of that scheme that a new token would not mend', ['WWW-Authenticate: Token error="insufficient_scope"'], 1],
+  ])('U07 where the route names the scheme of challenges, one %s renews or not', async (_what, challenge, expected) => {
+    await start((token) => token === 'token-2', { route: { inject: { challenge: 'Token' } } }, challenge);
+    expect((await call()).status).toBe(expected === 2 ? 200 : 401);
+    expect(grants()).toBe(expected);
+  });
+
+  test('U10 a challenge of the scheme "Token" renews nothing where the route does not name it', async () => {
+    await start((token) => token === 'token-2', {}, ['WWW-Authenticate: Token']);
+    expect([(await call()).status, grants()]).toEqual([401, 1]);
+  });
+
   test.each([500, 502, 503, 429])('U06 a %i of the upstream is passed on, and the token stays', async (status) => {
     scene = await startScene({ origin: () => answerWith(status, ['Retry-After: 3'], 'theirs') });
     const answer = await call();

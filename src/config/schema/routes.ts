@@ -80,6 +80,14 @@ export const route = z.strictObject({
         .regex(/^[A-Za-z0-9._~+-]*$/, 'is not an authentication scheme')
         .optional()
         .describe('Written before the token; "" for the bare token. Default: the type of the token, "Bearer" or "DPoP".'),
+      challenge: z
+        .string()
+        .regex(/^[A-Za-z0-9._~+-]+$/, 'is not an authentication scheme')
+        .optional()
+        .meta({ examples: ['Token'] })
+        .describe(
+          'A scheme in "WWW-Authenticate" with which the upstream means the token, too, where it is not the one that the token is sent under.',
+        ),
     })
     .prefault({})
     .describe('How the token is sent.'),
