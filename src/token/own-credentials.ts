@@ -1,10 +1,10 @@
 /** A token made from a caller's own credentials: what they fill in, when they end, and which refusals are about them. */
 
 import type { AuthorizationServerError } from '../authorization-server/failure.ts';
-import { jwtExpiresAt } from '../authorization-server/jwt.ts';
 import type { GrantConfig, TokenConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
 import type { BrokerError } from '../errors.ts';
+import { subjectEndsAt } from './subject-end.ts';
 
 /** What the caller stage found in the request. */
 export interface OwnCredentials {
@@ -21,18 +21,10 @@ export function fillIn(config: TokenConfig, { username = '', secret }: OwnCreden
   return filled;
 }
 
-/** Wall clock, milliseconds; infinite where they do not say. Nothing is verified: it only makes a token serve for less long. */
+/** Wall clock, milliseconds; infinite where they do not say. */
 export function credentialsEndAt(config: TokenConfig, { secret }: OwnCredentials): number {
   if (config.grant === 'password') return Number.POSITIVE_INFINITY;
-  const endsAt = config.grant === 'saml2_bearer' ? assertionEndsAt(secret) : jwtExpiresAt(secret);
-  return endsAt ?? Number.POSITIVE_INFINITY;
-}
-
-/** SAML 2.0 Core §2.5.1: whoever relies on the assertion must not do so from `NotOnOrAfter` of its conditions on. */
-function assertionEndsAt(xml: string): number | undefined {
-  const written = /<(?:[\w.-]+:)?Conditions\s[^>]*\bNotOnOrAfter\s*=\s*["']([^"']+)["']/.exec(xml)?.[1];
-  const endsAt = Date.parse(written ?? '');
-  return Number.isNaN(endsAt) ? undefined : endsAt;
+  return subjectEndsAt(secret) ?? Number.POSITIVE_INFINITY;
 }
 
 /** Not sent at all: they had ended, or too many of the same user name were refused. */

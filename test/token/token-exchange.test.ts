@@ -139,6 +139,31 @@ describe('token exchange', () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  test.each(['urn:oasis:names:tc:SAML:2.0:assertion', 'urn:oasis:names:tc:SAML:1.0:assertion'])(
+    'T03 what was exchanged ends no later than a SAML subject of %s, which is not sent once it has ended',
+    async (namespace) => {
+      const at = (ms: number) => new Date(new FakeClock().now() + ms).toISOString();
+      const assertion = (end: string) => {
+        const xml = `<?xml version="1.0"?><a:Assertion xmlns:a="${namespace}"><a:Conditions NotBefore="${at(-1000)}" NotOnOrAfter="${end}"/></a:Assertion>`;
+        return Buffer.from(xml).toString('base64url');
+      };
+      const { source, clock } = await exchange({ subjectTokenType: `${TYPES}saml2` }, assertion(at(100_000)));
+      expect((await source.get()).lifetimeMs).toBe(100_000);
+      await clock.advance(100_000);
+      await expect(source.get()).rejects.toMatchObject({ failureClass: 'permanent', reason: 'subject_expired' });
+      expect(server.requests).toHaveLength(1);
+      await put('subject', assertion('some day'));
+      expect((await source.get()).lifetimeMs).toBe(3_600_000);
+    },
+  );
+
+  test('T03 of two ends that a SAML subject says the earlier one counts', async () => {
+    const at = (ms: number) => new Date(new FakeClock().now() + ms).toISOString();
+    const xml = `<!-- <Conditions NotOnOrAfter="${at(900_000)}"> --><Assertion><Conditions NotOnOrAfter="${at(50_000)}"></Conditions></Assertion>`;
+    const { source } = await exchange({}, Buffer.from(xml).toString('base64url'));
+    expect((await source.get()).lifetimeMs).toBe(50_000);
+  });
+
   test('T02 an answer of another type than the one asked for is not used', async () => {
     const { source } = await exchange({ requestedTokenType: `${TYPES}access_token` });
     for (const issued of [undefined, `${TYPES}refresh_token`, 7]) {

@@ -94,7 +94,7 @@ export const tokenExchangeKeys = {
   subject: z
     .union([secret(tokenProblem), caller], { error: CALLER_OR_REFERENCE })
     .describe(
-      'The token that is exchanged; "caller": the one that each caller brings. Its file is read for each token request; where it is a JWT with "exp", what it was exchanged for ends no later.',
+      'The token that is exchanged; "caller": the one that each caller brings. Its file is read for each token request; where it says when it ends (a JWT by "exp", a SAML assertion by "NotOnOrAfter"), what it was exchanged for ends no later.',
     ),
   ...subjectKeys,
   subjectTokenType: tokenType.default(ACCESS_TOKEN).describe('What the subject is (RFC 8693 §3).'),

@@ -2,14 +2,14 @@
 
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
-import { jwtExpiresAt } from '../../authorization-server/jwt.ts';
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
 import type { TokenSource } from '../source.ts';
+import { subjectEndsAt } from '../subject-end.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
-/** Subject and actor are read anew for each grant. Where the subject is a JWT with `exp`, what it was exchanged for ends no later. */
+/** Subject and actor are read anew for each grant. What a subject was exchanged for ends no later than the subject, where that says when. */
 export function tokenExchange(
   config: GrantConfig & { grant: 'token_exchange' },
   server: AuthorizationServer,
@@ -20,7 +20,7 @@ export function tokenExchange(
   const { subject, subjectTokenType, requestedTokenType, actor } = config;
   return grantSource(async () => {
     const [subjectToken, actorToken] = await Promise.all([subject.fresh(), actor?.token.fresh()]);
-    const endsAt = jwtExpiresAt(subjectToken);
+    const endsAt = subjectEndsAt(subjectToken);
     if (endsAt !== undefined && endsAt <= clock.now()) throw new AuthorizationServerError('permanent', 'subject_expired');
     return request({
       grantType: 'urn:ietf:params:oauth:grant-type:token-exchange',

@@ -1,0 +1,19 @@
+/** When a token or an assertion of somebody else ends. Nothing is verified: it only makes what comes of it serve for less long. */
+
+import { jwtExpiresAt } from '../authorization-server/jwt.ts';
+
+/**
+ * Milliseconds since the epoch; `undefined` where it does not say. A JWT says it by `exp`, a SAML assertion by `NotOnOrAfter` of its
+ * conditions: as XML, or in base64url as an exchange takes it (RFC 8693 §3).
+ */
+export function subjectEndsAt(subject: string): number | undefined {
+  const xml = subject.trimStart().startsWith('<') ? subject : Buffer.from(subject, 'base64').toString();
+  return jwtExpiresAt(subject) ?? assertionEndsAt(xml);
+}
+
+/** SAML 2.0 Core §2.5.1: whoever relies on the assertion must not do so from then on. The earliest, if it says so twice. */
+function assertionEndsAt(xml: string): number | undefined {
+  const written = xml.matchAll(/<(?:[\w.-]+:)?Conditions\s[^<>]*\bNotOnOrAfter\s*=\s*["']([^"']+)["']/g);
+  const ends = [...written].map(([, text = '']) => Date.parse(text)).filter((end) => !Number.isNaN(end));
+  return ends.length === 0 ? undefined : Math.min(...ends);
+}
