@@ -33,9 +33,10 @@ syncBuiltinESMExports();
 `;
 
 type Answer = (asked: ScriptedRequest) => string;
+type Endpoint = 'session' | 'register' | 'token';
 
 /** How a server misbehaves, at which of its endpoints; it is fine at the others. Each echoes what it was sent. */
-const BEHAVIOURS: Record<string, Partial<Record<'session' | 'register' | 'token', Answer>>> = {
+const BEHAVIOURS: Record<string, Partial<Record<Endpoint, Answer>>> = {
   good: {},
   closed: { session: (asked) => answerWith(500, [`X-Echo: ${asked.field('x-session-key')[0]}`], echo(asked)) },
   unwelcoming: { register: (asked) => jsonAnswer(403, { error: 'access_denied', error_description: echo(asked), ...givenClient }) },
@@ -69,7 +70,7 @@ function echo(asked: ScriptedRequest): string {
 const answered = () => ({ access_token: accessToken, refresh_token: rotated, token_type: 'Bearer' });
 const isDpop = (asked: ScriptedRequest) => asked.field('dpop').length > 0;
 
-const GOOD: Record<string, Answer> = {
+const GOOD: Record<Endpoint, Answer> = {
   session: () => answerWith(204, []),
   register: () => jsonAnswer(201, givenClient),
   token: (asked) => tokenAnswer({ ...answered(), instance_url: origin.url, ...(isDpop(asked) && { token_type: 'DPoP' }) }),
@@ -185,8 +186,8 @@ beforeAll(async () => {
   canaries.watch('persist-key', env['PERSIST_KEY'] as string);
   authorizationServer = await startScriptedServer({
     answer: (asked) => {
-      const [, behaviour = '', endpoint = ''] = asked.target.split('/');
-      return (BEHAVIOURS[behaviour]?.[endpoint as 'token'] ?? (GOOD[endpoint] as Answer))(asked);
+      const [, behaviour, endpoint] = asked.target.split('/') as ['', string, Endpoint];
+      return (BEHAVIOURS[behaviour]?.[endpoint] ?? GOOD[endpoint])(asked);
     },
   });
   // Wants a nonce in each proof, and says why it refuses with what it was sent.
