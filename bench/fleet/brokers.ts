@@ -25,7 +25,7 @@ export interface Measured {
 }
 
 export async function measureBrokers(replicas: number, renewals: number): Promise<Measured> {
-  const redis = await startRedis();
+  const redis = await startRedis({ unheard: true });
   const server = await startServers();
   const brokers: BrokerProcess[] = [];
   try {

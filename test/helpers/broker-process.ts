@@ -5,6 +5,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { confide, confideTokens } from './eavesdropper.ts';
 
 const SOURCE = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const BUNDLE = fileURLToPath(new URL('../../dist/token-broker.js', import.meta.url));
@@ -69,6 +70,8 @@ export async function startBrokerProcess(options: ProcessOptions): Promise<Broke
 export async function spawnBroker(options: ProcessOptions): Promise<BrokerProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'token-broker-process-'));
   const { config } = options;
+  if (typeof config === 'object') confideTokens(config['tokens']);
+  confide('of a file of the config', options.files);
   const text = typeof config === 'string' ? config : JSON.stringify({ admin: { address: '127.0.0.1:0' }, ...config });
   const files = { ...options.files, 'sidecar.config.json': text };
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content, { mode: 0o600 });

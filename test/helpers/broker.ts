@@ -7,6 +7,7 @@ import { Broker } from '../../src/broker.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { hashPassword } from '../../src/password-hash.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { confide, confideTokens } from './eavesdropper.ts';
 import { answerWith, tokenAnswer } from './scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 
@@ -37,6 +38,8 @@ export async function startBroker(
   files: Readonly<Record<string, string>> = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<TestBroker> {
+  confideTokens(config['tokens']);
+  confide('of a file of the config', files);
   const folder = await mkdtemp(join(tmpdir(), 'token-broker-test-'));
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content, { mode: 0o600 });
   const file = join(folder, 'sidecar.config.json');

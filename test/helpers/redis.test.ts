@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { sharedAuthority } from './certificates.ts';
+import { confide } from './eavesdropper.ts';
 import { openRaw } from './raw-client.ts';
 import { type Redis, type RedisOptions, startRedis } from './redis.ts';
+import { openStore, STORE_KEY } from './shared-store.ts';
 
 const running: Redis[] = [];
 
@@ -58,6 +60,30 @@ describe('the Redis of the tests', () => {
     client.write('PING\r\n');
     await client.closed;
     expect(client.text()).toBe('');
+  });
+
+  test.each([
+    ['a store in plain text', { unsafePlaintext: true }, ['an identity', 'a token']],
+    ['a store that seals', { encryption: { keys: [STORE_KEY] } }, []],
+  ])('C11 complains at its end of what %s must not have told it, and of nothing else', async (_what, protection, kinds) => {
+    const redis = await startRedis();
+    const store = openStore({ url: redis.url, commandTimeout: '5s' }, { encryption: undefined, ...protection });
+    await store.share('token-that-stays-here', 'digest-of-an-identity');
+    await store.obtain('another');
+    await store.close();
+    const complaint = await redis.close().then(String, String);
+    for (const kind of kinds) expect(complaint).toContain(kind);
+    expect(complaint).not.toContain('stays-here');
+    expect(complaint.startsWith('Error: C11')).toBe(kinds.length > 0);
+  });
+
+  test('C11 hears what is told after it was killed and came back, and finds disguises', async () => {
+    const redis = await startRedis();
+    confide('a secret', 'a-client-secret');
+    await redis.kill();
+    await redis.restart();
+    await redis.command('SET', 'a', `x${btoa('a-client-secret')}`);
+    await expect(redis.close()).rejects.toThrow('a secret (base64)');
   });
 
   test('says why when it cannot start', async () => {

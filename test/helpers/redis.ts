@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@redis/client';
 import { findRedisServer } from '../../scripts/find-tool.mjs';
+import { eavesdrop } from './eavesdropper.ts';
 
 export interface RedisOptions {
   /** Default: a free one. */
@@ -17,6 +18,8 @@ export interface RedisOptions {
   readonly password?: string;
   /** TLS only; with `clientCa`, clients need a certificate. All PEM. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string; readonly clientCa?: string };
+  /** Nobody hears what it is told: for tests that store tokens in plain text, and for benchmarks. */
+  readonly unheard?: boolean;
 }
 
 export interface Redis {
@@ -35,7 +38,7 @@ export interface Redis {
   cont(): void;
   /** Starts it again, empty, on the same port. */
   restart(): Promise<void>;
-  /** Ends it and removes its directory. */
+  /** Ends it and removes its directory; rejects when it was told something that the test has confided to others. */
   close(): Promise<void>;
 }
 
@@ -67,6 +70,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   });
   const { port } = started;
   let process = started.process;
+  const ear = options.unheard ? undefined : eavesdrop({ port, password: options.password, tls: tlsOf(options) });
+  await ear?.listening();
   const kill = async () => {
     if (process.exitCode !== null || process.signalCode !== null) return;
     const exited = once(process, 'exit');
@@ -86,10 +91,16 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     restart: async () => {
       await kill();
       process = await run(port);
+      await ear?.listening();
     },
     close: async () => {
-      await kill();
-      await rm(directory, { recursive: true, force: true });
+      process.kill('SIGCONT');
+      try {
+        await ear?.finish();
+      } finally {
+        await kill();
+        await rm(directory, { recursive: true, force: true });
+      }
     },
   };
 }
@@ -143,9 +154,8 @@ async function writeTls(directory: string, tls: NonNullable<RedisOptions['tls']>
 
 /** Sends one command on a connection of its own. */
 export async function sendCommand(url: string, options: Pick<RedisOptions, 'tls'>, words: readonly string[]): Promise<unknown> {
-  const { tls } = options;
-  // Where clients need a certificate, the server's own does: whoever asks for this is the test itself.
-  const socket = tls === undefined ? {} : { tls: true as const, ca: tls.ca, cert: tls.cert, key: tls.key, servername: 'localhost' };
+  const tls = tlsOf(options);
+  const socket = tls === undefined ? {} : { tls: true as const, ...tls };
   const client = createClient({ url, socket: { ...socket, reconnectStrategy: false } });
   client.on('error', () => {});
   await client.connect();
@@ -154,4 +164,9 @@ export async function sendCommand(url: string, options: Pick<RedisOptions, 'tls'
   } finally {
     client.destroy();
   }
+}
+
+/** The test itself is at the right server, whatever that calls itself, and shows the server's own certificate where one is needed. */
+function tlsOf({ tls }: Pick<RedisOptions, 'tls'>) {
+  return tls && { ca: tls.ca, cert: tls.cert, key: tls.key, checkServerIdentity: () => undefined };
 }

@@ -4,6 +4,7 @@ import { systemClock } from '../../src/clock.ts';
 import { config as configSchema } from '../../src/config/schema/root.ts';
 import type { CachedToken } from '../../src/token/cached.ts';
 import { Tokens, UNOBSERVED } from '../../src/token/tokens.ts';
+import { confideTokens } from './eavesdropper.ts';
 import { STORE_KEY } from './shared-store.ts';
 
 export interface Replica {
@@ -25,7 +26,7 @@ export function startReplica({ tokenEndpoint, redis, token }: ReplicaOptions): R
   const config = configSchema.parse({
     listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
     authorizationServers: { as: { tokenEndpoint } },
-    tokens: {
+    tokens: confideTokens({
       orders: {
         authorizationServer: 'as',
         grant: 'client_credentials',
@@ -33,7 +34,7 @@ export function startReplica({ tokenEndpoint, redis, token }: ReplicaOptions): R
         clientAuthentication: { secret: { unsafeInline: 'orders-secret' } },
         ...token,
       },
-    },
+    }),
     store: { redis, encryption: { keys: [STORE_KEY] } },
   });
   const events: string[] = [];

@@ -1,5 +1,6 @@
 /** What a scripted server says: whole answers as text, and ways to misbehave. */
 
+import { confide } from './eavesdropper.ts';
 import type { Script } from './scripted-server.ts';
 
 /** A whole answer with Content-Length; fields are `Name: value` lines. */
@@ -16,7 +17,8 @@ export function jsonAnswer(status: number, value: unknown, fields: readonly stri
 
 /** A token answer; what is given replaces or removes (`undefined`) the usual members. */
 export function tokenAnswer(members: Readonly<Record<string, unknown>> = {}): string {
-  return jsonAnswer(200, { access_token: 'scripted-access-token', token_type: 'Bearer', expires_in: 3600, ...members });
+  const answer = { access_token: 'scripted-access-token', token_type: 'Bearer', expires_in: 3600, ...members };
+  return jsonAnswer(200, confide('of a token answer', answer));
 }
 
 /** An OAuth refusal (RFC 6749 §5.2). */

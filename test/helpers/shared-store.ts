@@ -5,6 +5,7 @@ import { systemClock } from '../../src/clock.ts';
 import { type StoreConfig, store as storeSchema } from '../../src/config/schema/store.ts';
 import { configuredStore } from '../../src/token/store/configured-store.ts';
 import { isTurn, type StoredToken, type TokenStore, type Turn } from '../../src/token/store/store.ts';
+import { confide } from './eavesdropper.ts';
 
 export const STORE_KEY = { id: 'k1', key: { unsafeInline: Buffer.alloc(32, 7).toString('base64') } };
 
@@ -23,7 +24,7 @@ export interface TestStore {
 
 /** A token of a minute's life, asked for now. */
 export function storedToken(value: string): StoredToken {
-  return { value, requestedAt: Date.now(), lifetimeMs: 60_000 };
+  return { value: confide('a token', value), requestedAt: Date.now(), lifetimeMs: 60_000 };
 }
 
 /** @param redis as a user would write it, or none @param more keys of `store` @param prepare fills what comes from files */
@@ -48,7 +49,7 @@ export function openStore(
   };
   const store = configuredStore(config, observer, systemClock);
   const obtain = async (identity = 'identity') => {
-    const found = await store.obtain(identity, () => true);
+    const found = await store.obtain(confide('an identity', identity), () => true);
     return isTurn(found) ? found : found.value;
   };
   return {

@@ -104,7 +104,7 @@ describe('an upstream that the token answer names', () => {
   test('travels through the store with its token, and what was planted there goes nowhere', async () => {
     const named = await instance();
     const evil = await instance();
-    const redis = await startRedis();
+    const redis = await startRedis({ unheard: true });
     const as = await startScriptedServer({ answer: () => tokenAnswer({ instance_url: named.url }) });
     closing.push(redis, as);
     const join = async () => {

@@ -67,7 +67,8 @@ describe('C14 a store', () => {
 
   test('goes over TLS, with its own certificate where the server asks for one', async () => {
     const authority = await sharedAuthority();
-    const [server, client] = [await authority.issueServer(), await authority.issueClient({ commonName: 'broker' })];
+    const server = await authority.issueServer({ usage: ['server', 'client'] });
+    const client = await authority.issueClient({ commonName: 'broker' });
     const redis = await start({ tls: { ...server, ca: authority.certificate, clientCa: authority.certificate } });
     const tls = { ca: authority.certificate, cert: client.cert, key: { unsafeInline: client.key } };
     expect(await share(open({ url: redis.url, tls }), open({ url: redis.url, tls }))).toEqual(['token-1']);
