@@ -3,7 +3,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type BrokerProcess, startBrokerProcess } from '../../test/helpers/broker-process.ts';
-import { startRedis } from '../../test/helpers/redis.ts';
+import { type Redis, startRedis } from '../../test/helpers/redis.ts';
 
 const LIFETIME_SECONDS = 10;
 /** How long the authorization server takes for a grant. */
@@ -29,7 +29,7 @@ export async function measureBrokers(replicas: number, renewals: number): Promis
   const server = await startServers();
   const brokers: BrokerProcess[] = [];
   try {
-    const config = configOf(server.url, redis.url);
+    const config = configOf(server.url, redis.access);
     while (brokers.length < replicas) {
       const few = Array.from({ length: Math.min(STARTING, replicas - brokers.length) }, () => startBrokerProcess({ config }));
       brokers.push(...(await Promise.all(few)));
@@ -94,7 +94,7 @@ async function startServers() {
   };
 }
 
-function configOf(url: string, redis: string): Record<string, unknown> {
+function configOf(url: string, redis: Redis['access']): Record<string, unknown> {
   return {
     listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
     authorizationServers: { as: { tokenEndpoint: `${url}/token` } },
@@ -112,7 +112,7 @@ function configOf(url: string, redis: string): Record<string, unknown> {
     log: { access: false },
     store: {
       // As many processes as these on two cores answer late at times.
-      redis: { url: redis, commandTimeout: '2s' },
+      redis: { ...redis, commandTimeout: '2s' },
       encryption: { keys: [{ id: 'k', key: { unsafeInline: Buffer.alloc(32).toString('base64') } }] },
     },
   };

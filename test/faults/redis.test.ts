@@ -9,7 +9,7 @@ import { ORDERS_TOKEN, startBroker } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
 import { type FaultProxy, passOn, startFaultProxy } from '../helpers/fault-proxy.ts';
 import { measureLoad } from '../helpers/load.ts';
-import { type Redis, type RedisOptions, sendCommand, startRedis } from '../helpers/redis.ts';
+import { BROKER, type Redis, type RedisOptions, startRedis } from '../helpers/redis.ts';
 import { LONG, scaled } from '../helpers/scale.ts';
 import { tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
@@ -36,7 +36,6 @@ interface Fault {
   end(trouble: Trouble): unknown;
 }
 
-const LOCKED = (redis: Redis) => `redis://:locked@127.0.0.1:${redis.port}`;
 const late = (ms: number) => (chunk: Buffer, client: { write(bytes: Buffer): unknown }) => void setTimeout(() => client.write(chunk), ms);
 
 const FAULTS: readonly Fault[] = [
@@ -46,10 +45,10 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'C08 refusing the password',
     async begin({ redis }) {
-      await redis.command('CONFIG', 'SET', 'requirepass', 'locked');
-      await sendCommand(LOCKED(redis), {}, ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
+      await redis.command('ACL', 'SETUSER', BROKER.username, 'resetpass', '>another');
+      await redis.command('CLIENT', 'KILL', 'USER', BROKER.username);
     },
-    end: ({ redis }) => sendCommand(LOCKED(redis), {}, ['CONFIG', 'SET', 'requirepass', '']),
+    end: ({ redis }) => redis.command('ACL', 'SETUSER', BROKER.username, `>${BROKER.password.unsafeInline}`),
   },
   {
     name: 'C08 out of memory',
@@ -120,7 +119,7 @@ async function scene(fault: Fault) {
       routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
       log: { level: 'info', access: false },
       store: {
-        redis: { url: `${tls ? 'rediss' : 'redis'}://127.0.0.1:${proxy.port}`, ...(tls && { tls: { ca: tls.ca } }) },
+        redis: { ...redis.access, url: `${tls ? 'rediss' : 'redis'}://127.0.0.1:${proxy.port}`, ...(tls && { tls: { ca: tls.ca } }) },
         encryption: { keys: [STORE_KEY] },
       },
     });

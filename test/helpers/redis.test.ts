@@ -67,7 +67,7 @@ describe('the Redis of the tests', () => {
     ['a store that seals', { encryption: { keys: [STORE_KEY] } }, []],
   ])('C11 complains at its end of what %s must not have told it, and of nothing else', async (_what, protection, kinds) => {
     const redis = await startRedis();
-    const store = openStore({ url: redis.url, commandTimeout: '5s' }, { encryption: undefined, ...protection });
+    const store = openStore({ ...redis.access, commandTimeout: '5s' }, { encryption: undefined, ...protection });
     await store.share('token-that-stays-here', 'digest-of-an-identity');
     await store.obtain('another');
     await store.close();

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,10 @@ export interface RedisOptions {
   readonly port?: number;
   /** More arguments of redis-server, such as `['--maxmemory', '1mb']`. */
   readonly args?: readonly string[];
+  /** Of the default user; default: none. */
   readonly password?: string;
+  /** Under which the brokers of this test may write; default: that of the config. */
+  readonly prefixes?: readonly string[];
   /** TLS only; with `clientCa`, clients need a certificate. All PEM. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string; readonly clientCa?: string };
   /** Nobody hears what it is told: for tests that store tokens in plain text, and for benchmarks. */
@@ -24,9 +28,9 @@ export interface RedisOptions {
 
 export interface Redis {
   readonly port: number;
-  /** With the password, where there is one. */
-  readonly url: string;
-  /** Sends one command on a connection of its own. */
+  /** `url`, `username` and `password` of a user with the rights that docs/operations.md asks for, as `store.redis` takes them. */
+  readonly access: { readonly url: string; readonly username: string; readonly password: { readonly unsafeInline: string } };
+  /** Sends one command as the default user, who may do anything, on a connection of its own. */
   command(...words: string[]): Promise<unknown>;
   /** Everything it has said so far. */
   output(): string;
@@ -43,6 +47,17 @@ export interface Redis {
 }
 
 const PORT_ATTEMPTS = 5;
+export const BROKER = { username: 'broker', password: { unsafeInline: 'few-rights' } };
+const OPERATIONS = new URL('../../docs/operations.md', import.meta.url);
+
+/** `+get`, `+set`… as the docs have them. */
+function documentedRights(inCluster: boolean): string[] {
+  const page = readFileSync(OPERATIONS, 'utf8');
+  const [, rights] = /^ACL SETUSER broker on >PASSWORD ~\S+ (.+)$/m.exec(page) ?? [];
+  const [, ...more] = /^In a cluster it needs `(.+)` and `(.+)` too/m.exec(page) ?? [];
+  if (rights === undefined || more.length === 0) throw new Error('docs/operations.md does not say which rights a broker needs');
+  return [...rights.split(' '), ...(inCluster ? more : [])];
+}
 
 /** Starts it and waits until it takes connections. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
@@ -61,6 +76,12 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     ...(options.password === undefined ? [] : ['--requirepass', options.password]),
     ...tlsArguments,
     ...(options.args ?? []),
+    '--user',
+    BROKER.username,
+    'on',
+    `>${BROKER.password.unsafeInline}`,
+    ...(options.prefixes ?? ['token-broker:']).map((prefix) => `~${prefix}*`),
+    ...documentedRights(options.args?.includes('--cluster-enabled') ?? false),
   ];
   const run = (port: number) =>
     runRedis([...(options.tls === undefined ? ['--port'] : ['--port', '0', '--tls-port']), String(port), ...fixed], said);
@@ -79,10 +100,11 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     await exited;
   };
   const secret = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`;
-  const url = `${options.tls === undefined ? 'redis' : 'rediss'}://${secret}127.0.0.1:${port}`;
+  const scheme = options.tls === undefined ? 'redis' : 'rediss';
+  const url = `${scheme}://${secret}127.0.0.1:${port}`;
   return {
     port,
-    url,
+    access: { url: `${scheme}://127.0.0.1:${port}`, ...BROKER },
     command: (...words) => sendCommand(url, options, words),
     output: () => said.join(''),
     kill,

@@ -112,7 +112,7 @@ describe('an upstream that the token answer names', () => {
         authorizationServers: { as: { tokenEndpoint: `${as.url}/token` } },
         tokens: { orders: { ...ORDERS_TOKEN, upstreamFrom: { field: 'instance_url', allow: [named.url] } } },
         routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
-        store: { redis: { url: redis.url }, unsafePlaintext: true },
+        store: { redis: { ...redis.access }, unsafePlaintext: true },
       });
       closing.push(broker);
       return () => request(`${broker.url()}/api/x`);

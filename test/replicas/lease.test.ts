@@ -35,7 +35,7 @@ async function scene(options: { lifetimeSeconds?: number; answer?: Script } = {}
       const started = Array.from({ length: count }, () =>
         startReplica({
           tokenEndpoint: `${authorizationServer.url}/token`,
-          redis: { url: redis.url, commandTimeout: '5s' },
+          redis: { ...redis.access, commandTimeout: '5s' },
           ...(token !== undefined && { token }),
         }),
       );
@@ -138,7 +138,7 @@ describe('a replica that has the turn', () => {
       authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
       tokens: { orders: ORDERS_TOKEN },
       routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
-      store: { redis: { url: redis.url, commandTimeout: '2s' }, encryption: { keys: [STORE_KEY] } },
+      store: { redis: { ...redis.access, commandTimeout: '2s' }, encryption: { keys: [STORE_KEY] } },
     };
     const [one, two] = await Promise.all([startBrokerProcess({ config }), startBrokerProcess({ config })]);
     closing.push(one, two);

@@ -29,7 +29,7 @@ describe('a shared store', () => {
         authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
         tokens: { orders: token },
         routes: { api: { path: '/api', callers: [caller], token: 'orders', upstream: origin.url } },
-        store: { redis: { url: redis.url }, unsafePlaintext: true },
+        store: { redis: { ...redis.access }, unsafePlaintext: true },
       });
       closing.push(broker);
       const credentials = caller === 'anonymous' ? {} : { user: 'alice:her password' };

@@ -45,7 +45,7 @@ async function renewals(token: Record<string, unknown>) {
   const replicas = Array.from({ length: 2 }, () =>
     startReplica({
       tokenEndpoint: `${authorizationServer.url}/token`,
-      redis: { url: redis.url, commandTimeout: '5s' },
+      redis: { ...redis.access, commandTimeout: '5s' },
       token,
     }),
   );

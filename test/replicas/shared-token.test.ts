@@ -38,7 +38,7 @@ async function fleet(options: { lifetimeSeconds?: number; store?: Record<string,
         authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
         tokens: { orders: ORDERS_TOKEN },
         routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
-        store: { redis: { url: redis.url }, encryption, ...options.store },
+        store: { redis: { ...redis.access }, encryption, ...options.store },
       });
       closing.push(broker);
       return broker;

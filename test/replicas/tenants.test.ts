@@ -16,7 +16,7 @@ afterEach(async () => {
 const NAMES = Array.from({ length: 50 }, (_, index) => `tenant-${index}`);
 
 test('C03 fifty tenants through one process, two layers over one Redis: no token bleeds, and the names are apart', async () => {
-  const redis = await startRedis();
+  const redis = await startRedis({ prefixes: ['east:', 'west:'] });
   const granted: string[] = [];
   const authorizationServer = await startScriptedServer({
     answer: (asked) => {
@@ -49,7 +49,11 @@ test('C03 fifty tenants through one process, two layers over one Redis: no token
         NAMES.map((name) => [name, { path: `/${name}`, callers: ['anonymous'], token: name, upstream: origin.url }]),
       ),
       // A slow machine must not look like a slow Redis: without it each would go on alone.
-      store: { redis: { url: redis.url, commandTimeout: '10s' }, prefix, encryption: { keys: [{ id: 'k1', key: { unsafeInline: key } }] } },
+      store: {
+        redis: { ...redis.access, commandTimeout: '10s' },
+        prefix,
+        encryption: { keys: [{ id: 'k1', key: { unsafeInline: key } }] },
+      },
     });
     closing.push(broker);
     return broker;

@@ -32,23 +32,7 @@ async function share(one: TestStore, two: TestStore): Promise<unknown[]> {
 describe('C14 a store', () => {
   test('works with an ACL user that may do nothing but what it needs', async () => {
     const redis = await start();
-    await redis.command(
-      'ACL',
-      'SETUSER',
-      'broker',
-      'on',
-      '>few-rights',
-      '~token-broker:*',
-      'resetchannels',
-      '-@all',
-      '+get',
-      '+set',
-      '+del',
-      '+eval',
-      '+ping',
-    );
-    const access = { url: `redis://127.0.0.1:${redis.port}`, username: 'broker', password: { unsafeInline: 'few-rights' } };
-    const [one, two] = [open(access), open(access)];
+    const [one, two] = [open(redis.access), open(redis.access)];
     expect(await share(one, two)).toEqual(['token-1']);
     await two.store.remove('identity');
     expect(await one.obtain()).not.toBe('token-1');
@@ -71,8 +55,8 @@ describe('C14 a store', () => {
     const client = await authority.issueClient({ commonName: 'broker' });
     const redis = await start({ tls: { ...server, ca: authority.certificate, clientCa: authority.certificate } });
     const tls = { ca: authority.certificate, cert: client.cert, key: { unsafeInline: client.key } };
-    expect(await share(open({ url: redis.url, tls }), open({ url: redis.url, tls }))).toEqual(['token-1']);
-    const without = open({ url: redis.url, tls: { ca: authority.certificate } });
+    expect(await share(open({ ...redis.access, tls }), open({ ...redis.access, tls }))).toEqual(['token-1']);
+    const without = open({ ...redis.access, tls: { ca: authority.certificate } });
     await without.obtain();
     expect(await without.happened(/^lost/)).not.toBe('lost noperm');
   });
@@ -80,7 +64,7 @@ describe('C14 a store', () => {
   test('refuses a server of another authority', async () => {
     const authority = await sharedAuthority();
     const redis = await start({ tls: { ...(await authority.issueServer()), ca: authority.certificate } });
-    const store = open({ url: redis.url, tls: { ca: (await createAuthority('Another')).certificate } });
+    const store = open({ ...redis.access, tls: { ca: (await createAuthority('Another')).certificate } });
     await store.obtain();
     await store.happened(/^lost/);
     expect(redis.output()).not.toContain('Accepted');
@@ -90,11 +74,11 @@ describe('C14 a store', () => {
     const authority = await sharedAuthority();
     const server = await authority.issueServer({ dns: ['redis.example'], ip: [] });
     const redis = await start({ tls: { ...server, ca: authority.certificate } });
-    const store = open({ url: redis.url, tls: { ca: authority.certificate } });
+    const store = open({ ...redis.access, tls: { ca: authority.certificate } });
     await store.obtain();
     await store.happened(/^lost/);
     const tls = { ca: authority.certificate, serverName: 'redis.example' };
-    expect(await share(open({ url: redis.url, tls }), open({ url: redis.url, tls }))).toEqual(['token-1']);
+    expect(await share(open({ ...redis.access, tls }), open({ ...redis.access, tls }))).toEqual(['token-1']);
   });
 
   test('C04 C05 says why it has no connection, and makes nobody wait for one', async () => {
@@ -123,7 +107,7 @@ describe('C14 a store', () => {
       password?.fill('first');
     });
     closing.push(store);
-    const other = open({ url: { unsafeInline: redis.url } });
+    const other = open({ ...redis.access });
     await other.share('token-1', 'before');
     expect(await store.obtain('before')).toBe('token-1');
     // Here first: the server does not know it yet, and the old connection goes on.

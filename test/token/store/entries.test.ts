@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 function open(more?: Record<string, unknown>): TestStore {
-  const store = openStore({ url: redis.url, commandTimeout: '5s' }, more);
+  const store = openStore({ ...redis.access, commandTimeout: '5s' }, more);
   closing.push(store);
   return store;
 }
@@ -54,7 +54,7 @@ describe('an entry', () => {
     const authorizationServer = await startScriptedServer({ answer: ({ count }) => tokenAnswer({ access_token: `token-${count}` }) });
     closing.push(authorizationServer);
     const start = () => {
-      const redisAccess = { url: redis.url, commandTimeout: '5s' };
+      const redisAccess = { ...redis.access, commandTimeout: '5s' };
       const token = { renew: { eager: false } };
       const replica = startReplica({ tokenEndpoint: `${authorizationServer.url}/token`, redis: redisAccess, token });
       closing.push(replica);
@@ -101,7 +101,7 @@ describe('an entry', () => {
   ])('C10 of a token with %j ends before the token does', async (members, longestMs) => {
     const authorizationServer = await startScriptedServer({ answer: () => tokenAnswer(members) });
     closing.push(authorizationServer);
-    const redisAccess = { url: redis.url, commandTimeout: '5s' };
+    const redisAccess = { ...redis.access, commandTimeout: '5s' };
     const replica = startReplica({
       tokenEndpoint: `${authorizationServer.url}/token`,
       redis: redisAccess,
@@ -129,7 +129,7 @@ describe('Redis', () => {
     const replicas = Array.from({ length: 3 }, () =>
       startReplica({
         tokenEndpoint: `${authorizationServer.url}/token`,
-        redis: { url: redis.url, commandTimeout: '5s' },
+        redis: { ...redis.access, commandTimeout: '5s' },
         token: { grant: 'password', clientId: 'the-name-of-a-client', scope: 'orders.read orders.write', resourceOwner },
       }),
     );

@@ -7,7 +7,7 @@ import { entryName, openStore, storedToken, type TestStore } from '../../helpers
 const closing: { close(): Promise<unknown> }[] = [];
 let redis: Redis;
 beforeEach(async () => {
-  redis = await startRedis();
+  redis = await startRedis({ prefixes: ['token-broker:', 'other:'] });
   closing.push(redis);
 });
 afterEach(async () => {
@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 function open(more?: Record<string, unknown>): TestStore {
-  const store = openStore({ url: redis.url, commandTimeout: '5s' }, more);
+  const store = openStore({ ...redis.access, commandTimeout: '5s' }, more);
   closing.push(store);
   return store;
 }

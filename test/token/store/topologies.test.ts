@@ -1,6 +1,7 @@
 /** A store in a cluster, and behind sentinels: shared, lost with a master, and back with the next. */
 
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { BROKER } from '../../helpers/redis.ts';
 import { startRedisCluster, startSentinelFleet } from '../../helpers/redis-fleet.ts';
 import { openStore, type TestStore } from '../../helpers/shared-store.ts';
 
@@ -27,12 +28,9 @@ describe('a store in a Redis Cluster', () => {
     async () => {
       const cluster = await startRedisCluster();
       closing.push(cluster);
-      const rights = ['~token-broker:*', 'resetchannels', '-@all', '+get', '+set', '+del', '+eval', '+ping', '+cluster|slots', '+asking'];
-      for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', 'broker', 'on', '>few-rights', ...rights);
-      const login = { username: 'broker', password: { unsafeInline: 'few-rights' } };
       const [one, two] = [
-        open({ cluster: { nodes: cluster.addresses.slice(0, 2) }, ...login }),
-        open({ cluster: { nodes: cluster.addresses }, ...login }),
+        open({ cluster: { nodes: cluster.addresses.slice(0, 2) }, ...BROKER }),
+        open({ cluster: { nodes: cluster.addresses }, ...BROKER }),
       ];
       for (const identity of IDENTITIES) await one.share(`token-of-${identity}`, identity);
       for (const identity of IDENTITIES) expect(await two.obtain(identity)).toBe(`token-of-${identity}`);
@@ -56,7 +54,7 @@ describe('a store behind sentinels', () => {
       const fleet = await startSentinelFleet();
       closing.push(fleet);
       const sentinel = { nodes: fleet.addresses, master: fleet.name };
-      const [one, two] = [open({ sentinel }), open({ sentinel })];
+      const [one, two] = [open({ sentinel, ...BROKER }), open({ sentinel, ...BROKER })];
       await one.share('token-1');
       expect(await two.obtain()).toBe('token-1');
       await fleet.master.kill();
