@@ -6,9 +6,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findRedisServer } from '../../scripts/find-tool.mjs';
-import { freePort, type Redis, sendCommand, startRedis } from './redis.ts';
+import { freePort, type Redis, type RedisOptions, sendCommand, startRedis, writeTls } from './redis.ts';
 
 const SLOTS = 16_384;
+const TLS_REPLICATION = ['--tls-replication', 'yes'];
 
 export interface RedisCluster {
   /** Masters first, each with its replica three places later. */
@@ -20,11 +21,17 @@ export interface RedisCluster {
   close(): Promise<void>;
 }
 
+/** TLS between all of them, too. */
+export type FleetOptions = Pick<RedisOptions, 'tls'>;
+
 /** Three masters with a replica each, which takes over about two seconds after its master is gone. */
-export async function startRedisCluster(): Promise<RedisCluster> {
+export async function startRedisCluster({ tls }: FleetOptions = {}): Promise<RedisCluster> {
   const buses = await Promise.all(Array.from({ length: 6 }, () => freePort()));
   const nodes = await Promise.all(
-    buses.map((bus) => startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-port', String(bus)] })),
+    buses.map((bus) => {
+      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-port', String(bus)];
+      return startRedis(tls === undefined ? { args } : { args: [...args, '--tls-cluster', 'yes', ...TLS_REPLICATION], tls });
+    }),
   );
   const masters = nodes.slice(0, 3);
   const ids = (await Promise.all(masters.map((node) => node.command('CLUSTER', 'MYID')))) as string[];
@@ -59,6 +66,26 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   };
 }
 
+/** Moves the slot of an entry from its master to the next one, as resharding does, as far as the entry itself. */
+export async function moveSlot(cluster: RedisCluster, name: string): Promise<{ finish(): Promise<void> }> {
+  const from = await cluster.masterOf(name);
+  const masters = cluster.nodes.slice(0, 3);
+  const to = masters[(masters.indexOf(from) + 1) % 3] as Redis;
+  const [slot, idOfFrom, idOfTo] = [
+    await from.command('CLUSTER', 'KEYSLOT', name),
+    await from.command('CLUSTER', 'MYID'),
+    await to.command('CLUSTER', 'MYID'),
+  ].map(String) as [string, string, string];
+  await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', idOfFrom);
+  await from.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', idOfTo);
+  await from.command('MIGRATE', '127.0.0.1', String(to.port), name, '0', '5000');
+  return {
+    async finish() {
+      for (const node of [to, ...masters]) await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', idOfTo);
+    },
+  };
+}
+
 export interface SentinelFleet {
   readonly master: Redis;
   readonly replica: Redis;
@@ -70,13 +97,15 @@ export interface SentinelFleet {
 }
 
 /** A master, a replica, and three sentinels that replace the master about a second after it is gone. */
-export async function startSentinelFleet(): Promise<SentinelFleet> {
-  const [master, replica] = await Promise.all([startRedis(), startRedis()]);
+export async function startSentinelFleet({ tls }: FleetOptions = {}): Promise<SentinelFleet> {
+  const start = () => startRedis(tls === undefined ? {} : { args: TLS_REPLICATION, tls });
+  const [master, replica] = await Promise.all([start(), start()]);
   await replica.command('REPLICAOF', '127.0.0.1', String(master.port));
   await until(async () => String(await replica.command('INFO', 'replication')).includes('link_status:up'));
-  const sentinels = await Promise.all(Array.from({ length: 3 }, () => startSentinel('the-master', master.port)));
-  const ask = async (index: number, ...words: string[]) =>
-    JSON.stringify(await sendCommand(`redis://${(sentinels[index] as Sentinel).address}`, {}, words));
+  const sentinels = await Promise.all(
+    Array.from({ length: 3 }, () => startSentinel('the-master', master.port, tls === undefined ? {} : { tls })),
+  );
+  const ask = async (index: number, ...words: string[]) => JSON.stringify(await (sentinels[index] as Sentinel).command(...words));
   await until(async () => {
     const masters = await Promise.all(sentinels.map((_each, index) => ask(index, 'SENTINEL', 'MASTER', 'the-master')));
     const replicas = await Promise.all(sentinels.map((_each, index) => ask(index, 'SENTINEL', 'REPLICAS', 'the-master')));
@@ -95,14 +124,16 @@ export async function startSentinelFleet(): Promise<SentinelFleet> {
 
 interface Sentinel {
   readonly address: string;
+  command(...words: string[]): Promise<unknown>;
   close(): Promise<void>;
 }
 
-async function startSentinel(master: string, masterPort: number): Promise<Sentinel> {
+async function startSentinel(master: string, masterPort: number, options: FleetOptions): Promise<Sentinel> {
   const directory = await mkdtemp(join(tmpdir(), 'token-broker-sentinel-'));
   const port = await freePort();
+  const tls = options.tls && settingsOf(await writeTls(directory, options.tls));
   const settings = [
-    `port ${port}`,
+    ...(tls === undefined ? [`port ${port}`] : ['port 0', `tls-port ${port}`, 'tls-replication yes', ...tls]),
     'bind 127.0.0.1',
     `dir ${directory}`,
     `sentinel monitor ${master} 127.0.0.1 ${masterPort} 2`,
@@ -114,15 +145,22 @@ async function startSentinel(master: string, masterPort: number): Promise<Sentin
   const sentinel = spawn(findRedisServer(), [file, '--sentinel'], { stdio: 'ignore' });
   const exited = once(sentinel, 'exit');
   const address = `127.0.0.1:${port}`;
-  await until(() => sendCommand(`redis://${address}`, {}, ['PING']).then(Boolean, () => false));
+  const command = (...words: string[]) => sendCommand(`${tls === undefined ? 'redis' : 'rediss'}://${address}`, options, words);
+  await until(() => command('PING').then(Boolean, () => false));
   return {
     address,
+    command,
     async close() {
       sentinel.kill('SIGKILL');
       await exited;
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** `--name value` pairs of a command line, as the lines of a file. */
+function settingsOf(args: readonly string[]): string[] {
+  return Array.from({ length: args.length / 2 }, (_, index) => `${args[2 * index]?.slice(2)} ${args[2 * index + 1]}`);
 }
 
 /** What servers tell each other takes a moment, and nobody says when it is done. */

@@ -165,7 +165,8 @@ function runRedis(args: readonly string[], said: string[]): Promise<ChildProcess
   });
 }
 
-async function writeTls(directory: string, tls: NonNullable<RedisOptions['tls']>): Promise<string[]> {
+/** Arguments for TLS, whose files are in this directory. */
+export async function writeTls(directory: string, tls: NonNullable<RedisOptions['tls']>): Promise<string[]> {
   const files = { cert: join(directory, 'redis.crt'), key: join(directory, 'redis.key'), ca: join(directory, 'ca.crt') };
   await writeFile(files.cert, tls.cert);
   await writeFile(files.key, tls.key);

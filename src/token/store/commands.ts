@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { RedisConnection } from './connection.ts';
-import { KEEP, REMOVE, TAKE, WRITE } from './scripts.ts';
+import { GAVE_UP, KEEP, REMOVE, TAKE, WRITE } from './scripts.ts';
 
 /** What was seen under a name: '' for nothing, a digest of a text, `other` for what is no text. */
 export type Mark = string;
@@ -61,7 +61,7 @@ export class RedisCommands implements StoreCommands {
   }
 
   async take(name: string, mark: Mark, holder: string, ms: number, outlived: string): Promise<string> {
-    return String(await this.#run(TAKE, [name, leaseOf(name)], [mark, holder, String(ms), outlived]));
+    return String((await this.#runOnBoth(TAKE, name, [mark, holder, String(ms), outlived])) ?? GAVE_UP);
   }
 
   async keep(name: string, holder: string, content: string, ms: number): Promise<void> {
@@ -69,7 +69,7 @@ export class RedisCommands implements StoreCommands {
   }
 
   async write(name: string, mark: Mark, text: string, ttlMs: number, holder: string): Promise<void> {
-    await this.#run(WRITE, [name, leaseOf(name)], [mark, text, String(ttlMs), holder]);
+    await this.#runOnBoth(WRITE, name, [mark, text, String(ttlMs), holder]);
   }
 
   async remove(name: string, mark: Mark): Promise<void> {
@@ -88,6 +88,16 @@ export class RedisCommands implements StoreCommands {
 
   close(): Promise<void> {
     return this.#connection.close();
+  }
+
+  /** On an entry and its lease; `undefined` where a cluster that moves their slot has moved one of them: others can be had still. */
+  async #runOnBoth(script: string, name: string, args: string[]): Promise<unknown> {
+    try {
+      return await this.#run(script, [name, leaseOf(name)], args);
+    } catch (error) {
+      if (reasonOf(error) === 'tryagain') return undefined;
+      throw error;
+    }
   }
 
   #run(script: string, keys: string[], args: string[]): Promise<unknown> {

@@ -1,9 +1,10 @@
 /** A store in a cluster, and behind sentinels: shared, lost with a master, and back with the next. */
 
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { sharedAuthority } from '../../helpers/certificates.ts';
 import { BROKER } from '../../helpers/redis.ts';
-import { startRedisCluster, startSentinelFleet } from '../../helpers/redis-fleet.ts';
-import { openStore, type TestStore } from '../../helpers/shared-store.ts';
+import { moveSlot, startRedisCluster, startSentinelFleet } from '../../helpers/redis-fleet.ts';
+import { entryName, openStore, storedToken, type TestStore } from '../../helpers/shared-store.ts';
 
 const closing: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -45,6 +46,93 @@ describe('a store in a Redis Cluster', () => {
     },
     PATIENCE_MS,
   );
+});
+
+describe('an entry whose slot is being moved to another node of a cluster', () => {
+  test(
+    'is read where it is, costs a grant of each replica while its lease cannot be had there, and never the store',
+    async () => {
+      const cluster = await startRedisCluster();
+      closing.push(cluster);
+      const access = { cluster: { nodes: cluster.addresses }, ...BROKER };
+      const [one, two] = [open(access), open(access)];
+      await one.share('token-1');
+      const move = await moveSlot(cluster, entryName('identity'));
+      // The entry has moved; a lease would be neither here nor there: -ASK, then -TRYAGAIN.
+      expect(await two.obtain()).toBe('token-1');
+      const turn = await two.store.obtain('identity', () => false);
+      if (!('giveUp' in turn)) throw new Error('nothing was wanted');
+      turn.share(storedToken('token-2'), 60_000);
+      for (const identity of IDENTITIES) await two.obtain(identity);
+      await move.finish();
+      // -MOVED
+      expect(await one.obtain()).toBe('token-1');
+      const next = await two.store.obtain('identity', () => false);
+      if (!('giveUp' in next)) throw new Error('nothing was wanted');
+      next.share(storedToken('token-3'), 60_000);
+      while ((await one.obtain()) !== 'token-3');
+      expect([...one.events, ...two.events]).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe('C14 a store over TLS', () => {
+  /** Certificates as clusters have them: for a name, while the servers tell each other's addresses. */
+  async function certificates() {
+    const authority = await sharedAuthority();
+    const server = await authority.issueServer({ dns: ['redis.example'], ip: [], usage: ['server', 'client'] });
+    const client = await authority.issueClient({ commonName: 'broker' });
+    const ca = authority.certificate;
+    return {
+      server: { ...server, ca, clientCa: ca },
+      client: { ca, serverName: 'redis.example', cert: client.cert, key: { unsafeInline: client.key } },
+    };
+  }
+
+  test(
+    'reaches all the nodes of a cluster, and those only that have the name to expect and take its certificate',
+    async () => {
+      const { server, client } = await certificates();
+      const cluster = await startRedisCluster({ tls: server });
+      closing.push(cluster);
+      const access = { cluster: { nodes: cluster.addresses.slice(0, 1) }, ...BROKER };
+      const [one, two] = [open({ ...access, tls: client }), open({ ...access, tls: client })];
+      for (const identity of IDENTITIES) await one.share(`token-of-${identity}`, identity);
+      for (const identity of IDENTITIES) expect(await two.obtain(identity)).toBe(`token-of-${identity}`);
+      expect([...one.events, ...two.events]).toEqual([]);
+      await expectRefused(access, client);
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    'reaches sentinels and the master they name, and follows to the next',
+    async () => {
+      const { server, client } = await certificates();
+      const fleet = await startSentinelFleet({ tls: server });
+      closing.push(fleet);
+      const access = { sentinel: { nodes: fleet.addresses, master: fleet.name }, ...BROKER };
+      const [one, two] = [open({ ...access, tls: client }), open({ ...access, tls: client })];
+      await one.share('token-1');
+      expect(await two.obtain()).toBe('token-1');
+      await fleet.master.kill();
+      while ((await two.obtain()) !== 'token-1') await two.happened(/recovered/);
+      await expectRefused(access, client);
+    },
+    PATIENCE_MS,
+  );
+
+  /** Whoever expects another name, or has no certificate, gets no connection. */
+  async function expectRefused(access: Record<string, unknown>, client: Record<string, unknown>) {
+    const { serverName: _name, ...unnamed } = client;
+    const { cert: _cert, key: _key, ...without } = client;
+    for (const tls of [unnamed, without]) {
+      const refused = open({ ...access, tls });
+      expect(typeof (await refused.obtain('any'))).toBe('object');
+      await refused.happened(/^lost/);
+    }
+  }
 });
 
 describe('a store behind sentinels', () => {
