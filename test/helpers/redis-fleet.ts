@@ -9,6 +9,8 @@ import { findRedisServer } from '../../scripts/find-tool.mjs';
 import { freePort, type Redis, type RedisOptions, sendCommand, startRedis, writeTls } from './redis.ts';
 
 const SLOTS = 16_384;
+/** A replica is not made to wait for others. */
+const AT_ONCE = ['--repl-diskless-sync-delay', '0'];
 const TLS_REPLICATION = ['--tls-replication', 'yes'];
 
 export interface RedisCluster {
@@ -29,7 +31,7 @@ export async function startRedisCluster({ tls }: FleetOptions = {}): Promise<Red
   const buses = await Promise.all(Array.from({ length: 6 }, () => freePort()));
   const nodes = await Promise.all(
     buses.map((bus) => {
-      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-port', String(bus)];
+      const args = [...AT_ONCE, '--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-port', String(bus)];
       return startRedis(tls === undefined ? { args } : { args: [...args, '--tls-cluster', 'yes', ...TLS_REPLICATION], tls });
     }),
   );
@@ -98,7 +100,7 @@ export interface SentinelFleet {
 
 /** A master, a replica, and three sentinels that replace the master about a second after it is gone. */
 export async function startSentinelFleet({ tls }: FleetOptions = {}): Promise<SentinelFleet> {
-  const start = () => startRedis(tls === undefined ? {} : { args: TLS_REPLICATION, tls });
+  const start = () => startRedis(tls === undefined ? { args: AT_ONCE } : { args: [...AT_ONCE, ...TLS_REPLICATION], tls });
   const [master, replica] = await Promise.all([start(), start()]);
   await replica.command('REPLICAOF', '127.0.0.1', String(master.port));
   await until(async () => String(await replica.command('INFO', 'replication')).includes('link_status:up'));

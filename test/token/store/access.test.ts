@@ -18,7 +18,7 @@ async function start(options?: RedisOptions) {
 }
 
 function open(redis: Record<string, unknown>): TestStore {
-  const store = openStore(redis);
+  const store = openStore({ commandTimeout: '5s', ...redis });
   closing.push(store);
   return store;
 }
