@@ -1,15 +1,7 @@
 /** Upstreams of HTTP/2: the same promises as for HTTP/1.1, on connections that carry many requests. */
 
 import { randomBytes } from 'node:crypto';
-import {
-  constants,
-  createSecureServer,
-  createServer,
-  type Http2Server,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  type ServerOptions,
-} from 'node:http2';
+import { constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -17,6 +9,7 @@ import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts'
 import { createAuthority } from '../helpers/certificates.ts';
 import { request } from '../helpers/http-client.ts';
 import { code, FRAME, frame, head200, startFrameServer } from '../helpers/http2-frames.ts';
+import { type Handle, type Http2Origin, routeTo, startHttp2Origin } from '../helpers/http2-origin.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
 import { answerWith, inTurn } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
@@ -26,53 +19,14 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-type Handle = (stream: ServerHttp2Stream, head: Record<string, string>, raw: string[]) => unknown;
-
-interface Origin {
-  readonly url: string;
-  readonly files: Record<string, string>;
-  readonly sessions: ServerHttp2Session[];
-  /** The heads of all requests, raw. */
-  readonly heads: string[][];
+async function startOrigin(...given: Parameters<typeof startHttp2Origin>): Promise<Http2Origin> {
+  const origin = await startHttp2Origin(...given);
+  closing.push(() => origin.close());
+  return origin;
 }
 
-async function startOrigin(handle: Handle, options: ServerOptions & { secure?: boolean } = {}): Promise<Origin> {
-  const { secure = false, ...rest } = options;
-  const authority = await createAuthority();
-  const identity = await authority.issueServer();
-  const server: Http2Server = secure ? createSecureServer({ ...rest, ...identity }) : createServer(rest);
-  const sessions: ServerHttp2Session[] = [];
-  const heads: string[][] = [];
-  server.on('session', (session) => {
-    sessions.push(session);
-    session.on('error', () => {});
-  });
-  server.on('stream', (stream, head, _flags, raw: string[]) => {
-    stream.on('error', () => {});
-    heads.push(raw);
-    void handle(stream, head as Record<string, string>, raw);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closing.push(() => {
-    for (const session of sessions) session.destroy();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  const { port } = server.address() as { port: number };
-  return { url: `${secure ? 'https' : 'http'}://127.0.0.1:${port}`, files: { 'ca.pem': authority.certificate }, sessions, heads };
-}
-
-async function start(origin: Pick<Origin, 'url' | 'files'>, options: SceneOptions = {}): Promise<Scene> {
-  const secure = origin.url.startsWith('https:');
-  const scene = await startScene({
-    ...options,
-    files: origin.files,
-    route: {
-      upstream: origin.url,
-      upstreamProtocol: secure ? 'h2' : 'h2c',
-      ...(secure ? { upstreamTls: { ca: { fromFile: 'ca.pem' } } } : {}),
-      ...options.route,
-    },
-  });
+async function start(origin: Pick<Http2Origin, 'url' | 'files'>, options: SceneOptions = {}): Promise<Scene> {
+  const scene = await startScene({ ...options, files: origin.files, route: { ...routeTo(origin), ...options.route } });
   closing.push(() => scene.close());
   return scene;
 }
@@ -150,10 +104,10 @@ describe('a request over HTTP/2', () => {
     );
     const { text } = await sendRaw(
       scene.address(),
-      'POST /api/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 12\r\n\r\n',
+      'POST /api/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 12\r\nconstructor: x\r\n\r\n',
     );
     expect(text).toMatch(/\r\n2\r\nok\r\n0\r\ngrpc-status: 0\r\ngrpc-message: fine\r\n\r\n$/);
-    expect(received).toMatchObject({ 'x-sum': '12' });
+    expect(received).toMatchObject({ 'x-sum': '12', constructor: 'x' });
   });
 
   test('interim answers, HEAD, 204 and 304 are what they are', async () => {

@@ -5,12 +5,13 @@ import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
 import type { Body, BodySink, Fields } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
+import { groupedFields } from '../../wire/grouped-fields.ts';
 import { hasNoBody } from '../../wire/response-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import type { UpstreamAnswer, UpstreamFlow, UpstreamRequest } from '../connections.ts';
 import { toUpstreamError } from '../failure.ts';
 import { trailerFields } from '../fields.ts';
-import { fieldsOf, headOf, statusOf, trailersOf } from './head.ts';
+import { fieldsOf, headOf, statusOf } from './head.ts';
 
 /** As for HTTP/1.1: more hints than anybody needs. */
 const MAX_INTERIM_ANSWERS = 20;
@@ -117,7 +118,9 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
       body.resume();
       this.#progressed();
     });
-    stream.once('wantTrailers', () => stream.sendTrailers(trailersOf(this.#trailersToSend)));
+    stream.once('wantTrailers', () => {
+      if (!stream.closed && !stream.destroyed) stream.sendTrailers(groupedFields(this.#trailersToSend));
+    });
     body.pipe(this);
   }
 
@@ -146,7 +149,7 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
       )
       .on(
         'response',
-        guarded((_headers, _flags, raw: string[] = []) => this.#onHead(raw)),
+        guarded((_headers, flags: number, raw: string[] = []) => this.#onHead(raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)),
       )
       .on(
         'data',
@@ -184,7 +187,7 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
     this.#answer.interim(status, fieldsOf(raw));
   }
 
-  #onHead(raw: readonly string[]): void {
+  #onHead(raw: readonly string[], isAll: boolean): void {
     const status = statusOf(raw);
     const fields = fieldsOf(raw);
     if (status < 200) throw new WireError('malformed', 'the final answer has the status of an interim one');
@@ -192,6 +195,8 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
     this.#left = hasNoBody(this.request.method, status) ? 0 : announcedLength(fields);
     this.deadlineAt = performance.now() + this.#owner.timeouts.idle;
     this.#answer.head(status, '', fields);
+    // Said at once, a head that is the whole answer can be passed on as such: gRPC tells errors by that.
+    if (isAll && !this.#over) this.#onEnd();
   }
 
   #onData(bytes: Buffer): void {

@@ -1,7 +1,5 @@
 /** Heads and trailers as HTTP/2 writes them (RFC 9113 §8.2, §8.3): pseudo-fields first, names in lower case. */
 
-import type { OutgoingHttpHeaders } from 'node:http2';
-import type { Fields } from '../../message.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import type { UpstreamRequest } from '../connections.ts';
 
@@ -41,14 +39,4 @@ export function statusOf(raw: readonly string[]): number {
   const value = raw[raw.indexOf(':status') + 1] ?? '';
   if (!/^[1-5]\d\d$/.test(value)) throw new WireError('malformed', 'the status of the answer is malformed');
   return Number(value);
-}
-
-/** As Node takes them. */
-export function trailersOf(fields: Fields): OutgoingHttpHeaders {
-  const trailers: Record<string, string[]> = {};
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = (fields[i] as string).toLowerCase();
-    trailers[name] = [...(trailers[name] ?? []), fields[i + 1] as string];
-  }
-  return trailers;
 }
