@@ -20,6 +20,7 @@ export interface Stages {
 export interface AccessRecord {
   readonly requestId: string;
   readonly listener: string;
+  readonly version: CallerRequest['version'];
   readonly method: string;
   /** Without its query, whose values may be secrets; `""` where the target is no path. */
   readonly path: string;
@@ -85,10 +86,14 @@ function awaitsContinue({ body, fields }: Partial<CallerRequest>): boolean {
   return body !== undefined && fieldValue(fields ?? [], 'expect') !== undefined;
 }
 
-export function createRecord(request: Pick<CallerRequest, 'id' | 'listener' | 'method' | 'target'>, startedAt: number): AccessRecord {
+export function createRecord(
+  request: Pick<CallerRequest, 'id' | 'listener' | 'version' | 'method' | 'target'>,
+  startedAt: number,
+): AccessRecord {
   // Whole URLs may hold a password, and fragments a token: neither is a path.
   const path = request.target.startsWith('/') ? (request.target.split(/[?#]/, 1)[0] as string) : '';
-  return { requestId: request.id, listener: request.listener, method: request.method, path, startedAt };
+  const { id: requestId, listener, version, method } = request;
+  return { requestId, listener, version, method, path, startedAt };
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -60,6 +60,8 @@ export interface CallerRequest {
   readonly id: string;
   /** The listener's name in the config. */
   readonly listener: string;
+  /** Of HTTP, as the caller spoke it. */
+  readonly version: '1.0' | '1.1' | '2.0';
   readonly method: string;
   /** Path and query, byte for byte as received. */
   readonly target: string;

@@ -110,7 +110,7 @@ export function reportStore(log: Log, metrics: Metrics): StoreObserver & Snapsho
 /** One line and one count for each request. */
 export function reportAccess(log: Log, metrics: Metrics, access: boolean, monotonic: () => number): (record: AccessRecord) => void {
   return (record) => {
-    const { requestId, listener, method, path, startedAt, caller, route, token, status, error, cut } = record;
+    const { requestId, listener, version, method, path, startedAt, caller, route, token, status, error, cut } = record;
     const ms = monotonic() - startedAt;
     metrics.requests.inc({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' });
     metrics.requestSeconds.observe({ route: route ?? '' }, ms / 1000);
@@ -123,6 +123,7 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
       caller,
       route,
       token: token?.fingerprint,
+      protocol: `HTTP/${version}`,
       method,
       path,
       status,

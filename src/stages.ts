@@ -115,7 +115,7 @@ export class BrokerStages implements Stages {
       requestId: request.id,
       traceparent: this.#traceparent(fieldValue(fields, 'traceparent')),
       upgrade: upgrade?.protocols,
-      via: config.via,
+      via: config.via ? request.version : undefined,
       forwarded: config.forwarded ? forwardedFields(request) : [],
     };
     return forward(request, reply, {

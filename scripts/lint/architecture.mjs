@@ -80,7 +80,7 @@ const HOMES = [
   { packages: /^p-retry$/, homes: ['token'], because: 'only obtaining a token is tried again' },
   { packages: /^(?:keyv|@keyv\/redis|@redis\/client)$/, homes: ['token/store'], because: 'the store is behind one interface' },
   { packages: /^undici$/, homes: ['authorization-server'], because: 'upstreams are reached by the codec of our own' },
-  { packages: /^node:http2$/, homes: ['upstream/http2'], because: 'the data plane under the stages is replaceable' },
+  { packages: /^node:http2$/, homes: ['upstream/http2', 'listener/http2'], because: 'the data plane under the stages is replaceable' },
   {
     packages: /^node:https?$/,
     homes: ['listener', 'admin', 'demo', 'broker.ts'],

@@ -8,12 +8,18 @@ import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
 import { Deadlines } from '../wire/deadlines.ts';
 import { READ_BYTES } from '../wire/inlet.ts';
-import type { ParsedRequestHead } from '../wire/request-head.ts';
 import { bind } from './bind.ts';
+import type { RequestFacts } from './caller-request.ts';
+import type { Connection, ConnectionHost } from './connection-host.ts';
+import { FirstBytes } from './first-bytes.ts';
 import { createHeadCheck, type HeadCheck } from './head-check.ts';
 import { CallerConnection } from './http1/caller-connection.ts';
-import type { ConnectionHost } from './http1/connection-host.ts';
+import { CallerSession } from './http2/caller-session.ts';
+import type { RequestHead } from './request-head.ts';
 import { followTlsFiles, presentedCertificate, tlsOptions } from './tls.ts';
+
+/** What is known of a request that could not be handled. */
+export type RefusedRequest = Pick<RequestFacts, 'id' | 'version' | 'method' | 'target'>;
 
 export interface HttpListenerParts {
   readonly name: string;
@@ -21,7 +27,7 @@ export interface HttpListenerParts {
   /** Takes every request whose head was acceptable. Never rejects. */
   readonly handle: (request: CallerRequest, reply: Reply) => void;
   /** Answers for a request that was refused before it could be handled. */
-  readonly refuse: (error: BrokerError, request: { id: string; method: string; target: string }, reply: Reply) => void;
+  readonly refuse: (error: BrokerError, request: RefusedRequest, reply: Reply) => void;
   readonly readCertificate: (certificate: X509Certificate) => PeerCertificate;
   /** A changed certificate or key could not be used; the old one stays. */
   readonly onTlsProblem: (cause: unknown) => void;
@@ -35,14 +41,16 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
  */
 const IDLE_GRACE_MS = 300;
 
+const ONLY_HTTP2 = 'HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
 export class HttpListener implements ConnectionHost {
   readonly limits: ListenerConfig['limits'];
   readonly check: HeadCheck;
+  readonly deadlines: Deadlines;
   readonly readMemory = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #parts: HttpListenerParts;
   readonly #server: Server;
-  readonly #connections = new Set<CallerConnection>();
-  readonly #deadlines: Deadlines;
+  readonly #connections = new Set<Connection>();
   #draining = false;
   /** Who has finished the TLS handshake only now is too late. */
   #deaf = false;
@@ -51,7 +59,7 @@ export class HttpListener implements ConnectionHost {
   constructor(parts: HttpListenerParts) {
     this.#parts = parts;
     this.limits = parts.config.limits;
-    this.#deadlines = new Deadlines(Math.min(this.limits.headTimeout, this.limits.idleTimeout));
+    this.deadlines = new Deadlines(Math.min(this.limits.headTimeout, this.limits.idleTimeout));
     this.check = createHeadCheck(parts.config);
     this.#server = this.#createServer();
     this.#server.maxConnections = this.limits.maxConnections;
@@ -77,6 +85,7 @@ export class HttpListener implements ConnectionHost {
   /** From now on each answer closes its connection; new connections are still accepted. */
   announceClose(): void {
     this.#draining = true;
+    for (const connection of this.#connections) connection.announceClose?.();
   }
 
   /** Stops accepting, finishes what is in flight; resolves to the number of requests cut after `graceMs`. */
@@ -115,7 +124,7 @@ export class HttpListener implements ConnectionHost {
     };
   }
 
-  identify({ fields }: ParsedRequestHead): { id: string; listener: string } {
+  identify({ fields }: RequestHead): { id: string; listener: string } {
     const given = fieldValue(fields, 'x-request-id');
     return { id: given !== undefined && REQUEST_ID.test(given) ? given : randomUUID(), listener: this.name };
   }
@@ -124,7 +133,7 @@ export class HttpListener implements ConnectionHost {
     this.#parts.handle(request, reply);
   }
 
-  refuse(error: BrokerError, request: { id: string; method: string; target: string }, reply: Reply): void {
+  refuse(error: BrokerError, request: RefusedRequest, reply: Reply): void {
     this.#parts.refuse(error, request, reply);
   }
 
@@ -132,42 +141,55 @@ export class HttpListener implements ConnectionHost {
     this.#onRested();
   }
 
-  closed(connection: CallerConnection): void {
+  closed(connection: Connection): void {
     this.#connections.delete(connection);
-    this.#deadlines.delete(connection);
+    this.deadlines.delete(connection);
     this.#onRested();
   }
 
   #createServer(): Server {
-    const { tls, authenticate } = this.#parts.config;
+    const { tls } = this.#parts.config;
     const net = { allowHalfOpen: true, noDelay: true };
     // Nothing is read before the connection is ours: see `adopt`.
     if (tls === undefined) return createServer({ ...net, pauseOnConnect: true }, (socket) => this.#accept(socket));
-    const secure = { ...net, ...tlsOptions(tls, authenticate), handshakeTimeout: this.limits.headTimeout };
+    const listener = { ...this.#parts.config, tls };
+    const secure = { ...net, ...tlsOptions(listener), handshakeTimeout: this.limits.headTimeout };
     const server: TlsServer = createTlsServer(secure, (socket) => this.#accept(socket));
     // A handshake that fails or takes too long ends nothing by itself.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
-    followTlsFiles(server, tls, authenticate, this.#parts.onTlsProblem);
+    followTlsFiles(server, listener, this.#parts.onTlsProblem);
     return server;
   }
 
   #accept(socket: Socket): void {
     if (this.#deaf || this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
-    const connection = new CallerConnection(socket, this);
+    const { tls, protocols } = this.#parts.config;
+    if (tls !== undefined) this.#serve(socket, (socket as TLSSocket).alpnProtocol === 'h2');
+    else if (protocols.includes('h2c')) this.#keep(new FirstBytes(socket, this, (isHttp2) => this.#serve(socket, isHttp2)));
+    else this.#serve(socket, false);
+  }
+
+  #serve(socket: Socket, isHttp2: boolean): void {
+    if (isHttp2) this.#keep(new CallerSession(socket, this));
+    else if (this.#parts.config.protocols.includes('http/1.1')) this.#keep(new CallerConnection(socket, this));
+    else socket.on('error', () => undefined).end(ONLY_HTTP2, () => socket.destroy());
+  }
+
+  #keep(connection: Connection): void {
     this.#connections.add(connection);
-    this.#deadlines.add(connection);
+    this.deadlines.add(connection);
   }
 
   /** Nothing is owed to anybody, and who was idle has been told. */
   #isResting(): boolean {
-    for (const connection of this.#connections) if (connection.busy || connection.idle) return false;
+    for (const connection of this.#connections) if (connection.inFlight > 0 || connection.idle) return false;
     return true;
   }
 
   #cutAll(): number {
     let cut = 0;
     for (const connection of this.#connections) {
-      if (connection.busy) cut += 1;
+      cut += connection.inFlight;
       connection.breakOff(false);
     }
     return cut;

@@ -7,13 +7,17 @@ import type { Peer, PeerCertificate } from '../message.ts';
 
 type ListenerTls = NonNullable<ListenerConfig['tls']>;
 
-export function tlsOptions(tls: ListenerTls, authenticate: ListenerConfig['authenticate']): TlsOptions {
+/** What a listener's TLS is made from. */
+export type SecureListener = Pick<ListenerConfig, 'authenticate' | 'protocols'> & { readonly tls: ListenerTls };
+
+export function tlsOptions({ tls, authenticate, protocols }: SecureListener): TlsOptions {
   return {
     cert: tls.cert.reveal(),
     key: tls.key.reveal(),
     minVersion: tls.minVersion,
     honorCipherOrder: true,
-    ALPNProtocols: ['http/1.1'],
+    // Whoever speaks both is given the better one (RFC 7301 §3.2: the choice is ours).
+    ALPNProtocols: ['h2', 'http/1.1'].filter((name) => protocols.some((each) => each === name)),
     ...(authenticate.includes('mtls') ? clientVerification(tls) : {}),
   };
 }
@@ -33,17 +37,13 @@ function clientVerification(tls: ListenerTls): TlsOptions {
 const TOGETHER_MS = 200;
 
 /** New handshakes use changed files. While they do not fit together, as in the middle of a rotation, the old ones stay. */
-export function followTlsFiles(
-  server: Server,
-  tls: ListenerTls,
-  authenticate: ListenerConfig['authenticate'],
-  onProblem: (cause: unknown) => void,
-): void {
+export function followTlsFiles(server: Server, listener: SecureListener, onProblem: (cause: unknown) => void): void {
+  const { tls } = listener;
   let pending = false;
   const apply = () => {
     pending = false;
     try {
-      server.setSecureContext(tlsOptions(tls, authenticate));
+      server.setSecureContext(tlsOptions(listener));
     } catch (cause) {
       onProblem(cause);
     }

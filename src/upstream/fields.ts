@@ -39,7 +39,8 @@ export interface Outbound {
   readonly credentialsField?: string | undefined;
   readonly requestId: string;
   readonly traceparent: string;
-  readonly via: boolean;
+  /** The version of HTTP that the request came in (RFC 9110 §7.6.3); `undefined` where no `Via` is wanted. */
+  readonly via: string | undefined;
   /** Fixed fields of the route and the token's, in the order they go out. Their names replace the caller's. */
   readonly inject: Fields;
   /** Protocols to ask for (RFC 9110 §7.8): the only hop-by-hop fields that go out. */
@@ -69,7 +70,7 @@ export function outboundFields(received: Fields, outbound: Outbound): string[] {
   }
   sent.push('x-request-id', outbound.requestId, 'traceparent', outbound.traceparent);
   if (outbound.upgrade !== undefined) sent.push('connection', 'Upgrade', 'upgrade', outbound.upgrade);
-  if (outbound.via) sent.push('via', '1.1 token-broker');
+  if (outbound.via !== undefined) sent.push('via', `${outbound.via} token-broker`);
   sent.push(...outbound.forwarded, ...outbound.inject);
   return sent;
 }

@@ -10,8 +10,12 @@ export function adopt(accepted: Socket, onread: OnReadOpts): Socket | undefined 
   const inside = accepted as unknown as { _handle?: object | null };
   const handle = inside._handle;
   if (!handle || 'encrypted' in accepted || !('useUserBuffer' in handle)) return undefined;
+  // Bytes that somebody has looked at already.
+  const read: Buffer | null = accepted.read();
   inside._handle = null;
   accepted.destroy();
   const options: object = { handle, onread, allowHalfOpen: true };
-  return new Socket(options);
+  const adopted = new Socket(options);
+  if (read !== null) process.nextTick(() => onread.callback(read.length, read));
+  return adopted;
 }

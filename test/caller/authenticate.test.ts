@@ -34,6 +34,7 @@ function request(authorization?: string, presented?: PeerCertificate): CallerReq
   return {
     id: '1',
     listener: 'local',
+    version: '1.1',
     method: 'GET',
     target: '/',
     host: 'localhost',

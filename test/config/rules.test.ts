@@ -14,6 +14,25 @@ const judged = (bend: Bend) => judge(bent(bend));
 const fine = { problems: [], warnings: [] };
 const TLS = { cert: { fromEnv: 'CERT' }, key: { fromEnv: 'KEY' } };
 
+describe('what callers speak', () => {
+  const listener =
+    (more: object) =>
+    ({ listeners }: Loose) =>
+      Object.assign(listeners.local, more);
+
+  test('is HTTP/2 over TLS, or in the clear, as the listener is', async () => {
+    expect(await judged(listener({ protocols: ['http/1.1', 'h2c'] }))).toEqual(fine);
+    expect((await judged(listener({ protocols: ['http/1.1', 'h2'] }))).problems).toEqual([
+      'listeners.local.protocols[1] needs "tls"; give it, or say "h2c" for HTTP/2 in the clear',
+    ]);
+    expect((await judged(listener({ tls: TLS, protocols: ['h2c'] }))).problems).toContain(
+      'listeners.local.protocols[0] stands beside "tls"; say "h2"',
+    );
+    expect((await judged(listener({ protocols: ['h3'] }))).problems[0]).toContain('is not a protocol that callers can speak');
+    expect((await judged(listener({ protocols: [] }))).problems[0]).toContain('is empty');
+  });
+});
+
 describe('the way out', () => {
   const route =
     (more: object) =>

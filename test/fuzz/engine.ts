@@ -4,9 +4,9 @@ import type { OnReadOpts } from 'node:net';
 import { listener as listenerSchema } from '../../src/config/schema/listeners.ts';
 import { type BrokerError, toBrokerError } from '../../src/errors.ts';
 import { createRecord, refuse } from '../../src/exchange.ts';
+import type { ConnectionHost } from '../../src/listener/connection-host.ts';
 import { createHeadCheck } from '../../src/listener/head-check.ts';
 import { CallerConnection } from '../../src/listener/http1/caller-connection.ts';
-import type { ConnectionHost } from '../../src/listener/http1/connection-host.ts';
 import type { CallerRequest, Reply } from '../../src/message.ts';
 import type { UpstreamConnections } from '../../src/upstream/connections.ts';
 import type { Dialed, Dialer } from '../../src/upstream/dial.ts';
@@ -71,7 +71,7 @@ async function send(request: CallerRequest, reply: Reply, connections: UpstreamC
     dropAuthorization: true,
     requestId: request.id,
     traceparent: '-',
-    via: true,
+    via: request.version,
     forwarded: [],
     upgrade: undefined,
   };
@@ -93,7 +93,7 @@ async function send(request: CallerRequest, reply: Reply, connections: UpstreamC
   }
 }
 
-function answerFailure(error: BrokerError, request: { id: string; method: string; target: string }, reply: Reply): void {
+function answerFailure(error: BrokerError, request: Parameters<ConnectionHost['refuse']>[1], reply: Reply): void {
   refuse(request, reply, error, createRecord({ ...request, listener: 'fuzz' }, 0));
 }
 
@@ -101,6 +101,7 @@ function hostOf(handle: (request: CallerRequest, reply: Reply) => void): Connect
   return {
     limits: LIMITS,
     draining: false,
+    deadlines: { add() {}, delete() {} },
     readMemory: READ_MEMORY,
     peerOf: () => ({ address: '127.0.0.1', encrypted: false, certificate: undefined }),
     check,

@@ -1,8 +1,18 @@
-/** A server that answers an HTTP/2 request with exactly the frames it is told to (RFC 9113 §4). */
+/** Frames of HTTP/2 written by hand (RFC 9113 §4), and a server that answers a request with exactly those it is told to. */
 
 import { createServer, type Socket } from 'node:net';
 
-export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4 } as const;
+export const FRAME = {
+  data: 0,
+  headers: 1,
+  priority: 2,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  windowUpdate: 8,
+  continuation: 9,
+} as const;
 
 const PREFACE_BYTES = 24;
 const END_HEADERS = 4;
@@ -18,12 +28,24 @@ export function frame(type: number, flags: number, stream: number, payload: Uint
 
 /** `:status: 200` of the static table (RFC 7541), and literal fields. */
 export function head200(stream: number, fields: readonly string[] = []): Buffer {
-  const literals: Buffer[] = [];
-  for (const text of fields) {
-    const isName = literals.length % 2 === 0;
-    literals.push(Buffer.concat([Buffer.from(isName ? [0, text.length] : [text.length]), Buffer.from(text, 'latin1')]));
-  }
-  return frame(FRAME.headers, END_HEADERS, stream, Buffer.concat([Buffer.from([0x88]), ...literals]));
+  return frame(FRAME.headers, END_HEADERS, stream, Buffer.concat([Buffer.from([0x88]), literalFields(fields)]));
+}
+
+/** Name, value, name, value, … as literals without indexing and without Huffman (RFC 7541 §6.2.2). */
+export function literalFields(fields: readonly string[]): Buffer {
+  const pieces = fields.map((text, i) =>
+    Buffer.concat([Buffer.from(i % 2 === 0 ? [0] : []), integer7(text.length), Buffer.from(text, 'latin1')]),
+  );
+  return Buffer.concat(pieces);
+}
+
+/** RFC 7541 §5.1, with a prefix of 7 bits. */
+function integer7(value: number): Buffer {
+  if (value < 127) return Buffer.from([value]);
+  const bytes = [127];
+  let left = value - 127;
+  for (; left >= 128; left = Math.floor(left / 128)) bytes.push((left % 128) + 128);
+  return Buffer.from([...bytes, left]);
 }
 
 /** An unsigned 32-bit number, as RST_STREAM carries it. */

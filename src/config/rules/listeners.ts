@@ -10,7 +10,10 @@ import type { Address } from '../schema/values.ts';
 import { isLocal, type Rule } from './rule.ts';
 
 export const listenerRules: Rule = ({ config, complete }) => [
-  ...Object.entries(config.listeners).flatMap(([name, listener]) => protectionFindings(listener, ['listeners', name])),
+  ...Object.entries(config.listeners).flatMap(([name, listener]) => [
+    ...protectionFindings(listener, ['listeners', name]),
+    ...protocolFindings(listener, ['listeners', name]),
+  ]),
   ...(complete ? Object.entries(config.listeners).flatMap(([name, listener]) => emptyFindings(listener, ['listeners', name], config)) : []),
   ...adminFindings(config),
   ...collisions(config),
@@ -55,6 +58,14 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
   if (unsafePlaintext)
     findings.push(warning([...path, 'unsafePlaintext'], 'lets passwords travel unencrypted, for all on the way to read'));
   return findings;
+}
+
+function protocolFindings({ protocols, tls }: ListenerConfig, path: ConfigPath): Finding[] {
+  const misplaced = tls === undefined ? 'h2' : 'h2c';
+  const at = protocols.indexOf(misplaced);
+  if (at === -1) return [];
+  const wayOut = tls === undefined ? 'needs "tls"; give it, or say "h2c" for HTTP/2 in the clear' : 'stands beside "tls"; say "h2"';
+  return [problem([...path, 'protocols', at], wayOut)];
 }
 
 function emptyFindings({ authenticate }: ListenerConfig, path: ConfigPath, { callers }: Config): Finding[] {

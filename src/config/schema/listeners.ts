@@ -39,6 +39,12 @@ const limits = z.strictObject({
     .describe(
       'How long a connection may be silent: between requests it is then closed, in the middle of a request body the answer is 408.',
     ),
+  maxStreams: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(100)
+    .describe('Most requests at once on one connection of HTTP/2. Another is refused, unprocessed: its sender may send it again.'),
   maxConnections: z.int().min(1).max(1_000_000).default(10_000).describe('Most connections at once; more are closed without an answer.'),
 });
 
@@ -54,6 +60,14 @@ export const listener = z.strictObject({
     .meta({ examples: [['basic']] })
     .describe(
       'Ways to authenticate, in order: the first that finds credentials decides. Wrong credentials are refused, never taken for "anonymous". "basic-passthrough" lets the authorization server judge: it opens only routes whose token has the resource owner "caller".',
+    ),
+  protocols: z
+    .array(z.enum(['http/1.1', 'h2', 'h2c'], { error: 'is not a protocol that callers can speak; use "http/1.1", "h2" or "h2c"' }))
+    .min(1, 'is empty; name at least one of "http/1.1", "h2", "h2c"')
+    .default(['http/1.1'])
+    .meta({ examples: [['http/1.1', 'h2']] })
+    .describe(
+      'Versions of HTTP that callers may speak. "h2" is HTTP/2 over TLS, as agreed by ALPN. "h2c" is HTTP/2 in the clear, for callers that know it beforehand: without "tls" only. Both share the port with "http/1.1".',
     ),
   hosts: z
     .array(hostName)

@@ -3,18 +3,17 @@
 import type { Socket } from 'node:net';
 import { type BrokerError, toBrokerError } from '../../errors.ts';
 import type { Peer } from '../../message.ts';
-import type { Timed } from '../../wire/deadlines.ts';
 import { Inlet } from '../../wire/inlet.ts';
 import { Outlet } from '../../wire/outlet.ts';
 import type { ParsedRequestHead } from '../../wire/request-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
+import { HttpRequest } from '../caller-request.ts';
+import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped, headTooSlow, refusalOf } from '../refusal.ts';
 import type { CheckedHead } from '../request-head.ts';
 import { type BodySource, CallerBody } from './caller-body.ts';
 import { CallerReply, type ReplyTarget } from './caller-reply.ts';
-import { HttpRequest } from './caller-request.ts';
 import { CallerTunnel, type TunnelSource } from './caller-tunnel.ts';
-import type { ConnectionHost } from './connection-host.ts';
 import { HeadReader } from './head-reader.ts';
 
 /** How much is read, and for how long, of what nobody wants, before the connection is dropped (RFC 9112 §9.6). */
@@ -29,7 +28,7 @@ const NO_HEAD: ParsedRequestHead = { method: '', target: '', version: '1.1', fie
  */
 type State = 'idle' | 'busy' | 'tunnel' | 'lingering' | 'closed';
 
-export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyTarget {
+export class CallerConnection implements Connection, BodySource, TunnelSource, ReplyTarget {
   deadlineAt: number;
   readonly outlet: Outlet;
   readonly #socket: Socket;
@@ -62,8 +61,8 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
   }
 
   /** An answer is owed, or on its way. */
-  get busy(): boolean {
-    return this.#state === 'busy' || this.#state === 'tunnel' || (this.#state === 'lingering' && this.#socket.writableLength > 0);
+  get inFlight(): number {
+    return Number(this.#state === 'busy' || this.#state === 'tunnel' || (this.#state === 'lingering' && this.#socket.writableLength > 0));
   }
 
   get idle(): boolean {
@@ -193,10 +192,10 @@ export class CallerConnection implements Timed, BodySource, TunnelSource, ReplyT
     this.#lingerBytes = LINGER_BYTES;
     this.#awaitsContinue = awaitsContinue;
     this.#peer ??= this.#host.peerOf(this.#socket);
-    const { method, fields } = head;
+    const { version, method, fields } = head;
     const { id, listener } = this.#host.identify(head);
     const peer = this.#peer;
-    this.#request = new HttpRequest({ id, listener, method, target, host, authority, fields, body, upgrade: this.#tunnel, peer });
+    this.#request = new HttpRequest({ id, listener, version, method, target, host, authority, fields, body, upgrade: this.#tunnel, peer });
     this.#reply = new CallerReply(this, head, awaitsContinue);
     this.#host.handle(this.#request, this.#reply);
   }

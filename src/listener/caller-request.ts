@@ -1,19 +1,19 @@
 /** A request on a connection, as the stages see it. */
 
-import type { CallerRequest, Fields, Peer, Upgrade } from '../../message.ts';
-import type { CallerBody } from './caller-body.ts';
+import type { Body, CallerRequest, Fields, Peer, Upgrade } from '../message.ts';
 
-export type RequestFacts = Omit<CallerRequest, 'body' | 'onAbandoned' | 'abandoned'> & { readonly body: CallerBody | undefined };
+export type RequestFacts = Omit<CallerRequest, 'onAbandoned' | 'abandoned'>;
 
 export class HttpRequest implements CallerRequest {
   readonly id: string;
   readonly listener: string;
+  readonly version: CallerRequest['version'];
   readonly method: string;
   readonly target: string;
   readonly host: string;
   readonly authority: string | undefined;
   readonly fields: Fields;
-  readonly body: CallerBody | undefined;
+  readonly body: Body | undefined;
   readonly upgrade: Upgrade | undefined;
   readonly peer: Peer;
   #abandoned = false;
@@ -22,6 +22,7 @@ export class HttpRequest implements CallerRequest {
   constructor(facts: RequestFacts) {
     this.id = facts.id;
     this.listener = facts.listener;
+    this.version = facts.version;
     this.method = facts.method;
     this.target = facts.target;
     this.host = facts.host;
