@@ -1,7 +1,9 @@
 /** Callers that speak HTTP/2, on the port of those that speak HTTP/1.1: the same promises, on connections that carry many requests. */
 
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
 import { constants } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, type SceneOptions, secretHash, startScene } from '../helpers/broker.ts';
 import { answerOf, Http2Caller } from '../helpers/http2-client.ts';
@@ -74,7 +76,10 @@ describe('a caller of HTTP/2', () => {
   });
 
   test('S01 bodies of 3 MiB pass both ways byte for byte, several at once', async () => {
-    const scene = await start({ origin: ({ body }) => answerWith(200, [], body) });
+    const echo = createServer((received, answer) => void received.pipe(answer));
+    await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
+    closing.push(() => echo.close());
+    const scene = await start({ route: { upstream: `http://127.0.0.1:${(echo.address() as AddressInfo).port}` } });
     const caller = callerOf(scene);
     const sent = Array.from({ length: 4 }, () => randomBytes(3 * 1024 * 1024));
     const answers = await Promise.all(sent.map((body) => caller.ask({ method: 'POST', body })));
