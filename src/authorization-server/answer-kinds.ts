@@ -1,54 +1,7 @@
 /** The one table of what a token endpoint may answer instead of an acceptable token, and of which failure class it then is. */
 
-import type { Answer } from './call.ts';
+import type { AnswerFacts, AnswerRules } from './answer-facts.ts';
 import type { FailureClass } from './failure.ts';
-import { type GrantedScope, readGrantedScope } from './granted-scope.ts';
-import { jwtExpiresAt, readJson } from './jwt.ts';
-import { textsOf } from './said.ts';
-import { allowedOrigin, type UpstreamFrom } from './upstream-origin.ts';
-
-export interface AnswerRules {
-  /** Bytes. */
-  readonly maxSize: number;
-  /** Accepted `token_type` values, lower-case; `""` accepts a missing one. */
-  readonly tokenTypes: readonly string[];
-  /** The request had a proof of possession: no other type than DPoP is accepted (RFC 9449 §5). */
-  readonly dpop?: boolean;
-  /** Wall clock, milliseconds. */
-  readonly now: number;
-  readonly grant: string;
-  /** Names separated by spaces. */
-  readonly scope?: string | undefined;
-  /** What an answer without all of that scope is: a good one by default. */
-  readonly onMissingScope?: 'warn' | 'refuse';
-  /** What a token exchange asked for by its type. */
-  readonly requestedTokenType?: string | undefined;
-  /** Which field names the upstream, and what it may hold. */
-  readonly upstreamFrom?: UpstreamFrom | undefined;
-  /** What was sent and must not come back in the log. */
-  readonly secrets: readonly string[];
-}
-
-/** What a row looks at. */
-export interface AnswerFacts {
-  readonly status: number;
-  readonly tooLarge: boolean;
-  /** The object that the body holds, and an empty one for any other body. */
-  readonly json: Readonly<Record<string, unknown>>;
-  readonly isJson: boolean;
-  /** The OAuth error code, where it is a text. */
-  readonly error: string | undefined;
-  /** Empty when there is none. */
-  readonly accessToken: string;
-  /** Milliseconds; `NaN` when `expires_in` is no lifetime. */
-  readonly statedLifetimeMs: number | undefined;
-  /** What a JWT's own `exp` leaves, in milliseconds. */
-  readonly jwtLifetimeMs: number | undefined;
-  readonly granted: GrantedScope;
-  /** Of the field that names the upstream; empty for one that is not allowed. */
-  readonly upstreamOrigin: string | undefined;
-  readonly rules: AnswerRules;
-}
 
 export interface AnswerKind {
   /** As docs/tokens.md calls it. */
@@ -162,50 +115,9 @@ export const ANSWER_KINDS: readonly AnswerKind[] = [
   },
 ];
 
-/** Reads an answer once, for every row. */
-export function answerFacts(answer: Answer, rules: AnswerRules): AnswerFacts {
-  const found = readJson(answer.body);
-  const json = found ?? {};
-  const { scope, ...others } = json;
-  const { error, access_token: token } = others;
-  const accessToken = typeof token === 'string' ? token : '';
-  return {
-    status: answer.status,
-    tooLarge: answer.tooLarge,
-    json,
-    isJson: found !== undefined,
-    error: typeof error === 'string' ? error : undefined,
-    accessToken,
-    statedLifetimeMs: readExpiresIn(json['expires_in']),
-    jwtLifetimeMs: leftOfJwt(accessToken, answer, rules),
-    granted: readGrantedScope(scope, rules.scope, [...rules.secrets, ...textsOf(others)]),
-    upstreamOrigin: namedOrigin(json, rules.upstreamFrom),
-    rules,
-  };
-}
-
 /** What was asked for by its type may be of type `N_A`, if it is no access token (RFC 8693 §2.2.1). */
 function isAcceptedType(type: unknown, { tokenTypes, dpop = false, requestedTokenType }: AnswerRules): boolean {
   const isOther = requestedTokenType !== undefined && requestedTokenType !== ACCESS_TOKEN_TYPE;
   const accepted = dpop ? ['dpop'] : isOther ? [...tokenTypes, 'n_a'] : tokenTypes;
   return typeof type === 'string' && accepted.includes(type.toLowerCase());
-}
-
-function readExpiresIn(value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  const seconds = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-  return typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 1 ? Math.floor(seconds) * 1000 : Number.NaN;
-}
-
-/** Measured on the server's clock (its `Date` field) where it has one, so that a skewed clock here neither shortens nor stretches it. */
-function leftOfJwt(accessToken: string, answer: Answer, rules: AnswerRules): number | undefined {
-  const expiresAt = jwtExpiresAt(accessToken);
-  if (expiresAt === undefined) return undefined;
-  const serverNow = Date.parse(answer.field('date') ?? '');
-  return expiresAt - (Number.isNaN(serverNow) ? rules.now : serverNow);
-}
-
-function namedOrigin(json: Readonly<Record<string, unknown>>, from: UpstreamFrom | undefined): string | undefined {
-  const value = from && (json[from.field] ?? undefined);
-  return from === undefined || value === undefined ? undefined : (allowedOrigin(value, from) ?? '');
 }

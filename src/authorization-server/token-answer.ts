@@ -1,6 +1,7 @@
 /** Reads the answer of a token endpoint (RFC 6749 §5): an acceptable token, or the failure that `ANSWER_KINDS` calls it. */
 
-import { ANSWER_KINDS, type AnswerFacts, type AnswerKind, type AnswerRules, answerFacts } from './answer-kinds.ts';
+import { type AnswerFacts, type AnswerRules, answerFacts } from './answer-facts.ts';
+import { ANSWER_KINDS, type AnswerKind } from './answer-kinds.ts';
 import type { Answer } from './call.ts';
 import { AuthorizationServerError } from './failure.ts';
 import type { GrantedScope } from './granted-scope.ts';

@@ -1,6 +1,6 @@
 /** One answer for each row of the table of answers: nothing but that row says what is wrong with it. */
 
-import type { AnswerRules } from '../../src/authorization-server/answer-kinds.ts';
+import type { AnswerRules } from '../../src/authorization-server/answer-facts.ts';
 import type { Answer } from '../../src/authorization-server/call.ts';
 
 export const GOOD = { access_token: 'at', token_type: 'Bearer', expires_in: 3600 };

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ANSWER_KINDS, answerFacts } from '../../src/authorization-server/answer-kinds.ts';
+import { answerFacts } from '../../src/authorization-server/answer-facts.ts';
+import { ANSWER_KINDS } from '../../src/authorization-server/answer-kinds.ts';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
 import { readTokenAnswer, type TokenAnswer } from '../../src/authorization-server/token-answer.ts';
 import { type AnswerExample, answerOf, EXAMPLES, EXPIRED_JWT, GOOD, rulesFor } from './answer-examples.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { AnswerRules } from '../../src/authorization-server/answer-kinds.ts';
+import type { AnswerRules } from '../../src/authorization-server/answer-facts.ts';
 import type { Answer } from '../../src/authorization-server/call.ts';
 import { readTokenAnswer } from '../../src/authorization-server/token-answer.ts';
 
