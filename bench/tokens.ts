@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../src/clock.ts';
 import { config as configSchema } from '../src/config/schema/root.ts';
 import { planLifetime } from '../src/token/renewal.ts';
-import { Tokens, UNOBSERVED } from '../src/token/tokens.ts';
+import { Tokens } from '../src/token/tokens.ts';
+import { UNOBSERVED } from '../src/token/unobserved.ts';
 import { type Judgement, tell } from './judgement.ts';
 
 const LIFETIME_SECONDS = 10;

@@ -6,8 +6,8 @@ import type { Config } from './config/schema/root.ts';
 import type { TokenSupply } from './injected-token.ts';
 import type { CallerRequest } from './message.ts';
 import type { CachedToken } from './token/cached.ts';
-import type { CallerToken } from './token/caller-token.ts';
-import type { CallerTokens } from './token/caller-tokens.ts';
+import type { CallerToken } from './token/callers/caller-token.ts';
+import type { CallerTokens } from './token/callers/caller-tokens.ts';
 import type { Tokens } from './token/tokens.ts';
 
 export class RequestTokens {

@@ -5,7 +5,7 @@ import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { CachedToken } from '../../src/token/cached.ts';
 import { SharedStore } from '../../src/token/store/shared-store.ts';
 import { Token } from '../../src/token/token.ts';
-import { UNOBSERVED } from '../../src/token/tokens.ts';
+import { UNOBSERVED } from '../../src/token/unobserved.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { simulatedRedis } from './simulated-redis.ts';
 

@@ -6,7 +6,8 @@ import type { Config } from '../config/schema/root.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
 import { toBrokerError } from '../errors.ts';
 import { withBoundCertificate } from '../token/bound-certificate.ts';
-import { Tokens, UNOBSERVED } from '../token/tokens.ts';
+import { Tokens } from '../token/tokens.ts';
+import { UNOBSERVED } from '../token/unobserved.ts';
 import { probeUpstream } from '../upstream/probe.ts';
 
 /** One thing that was tried. */

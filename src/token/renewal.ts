@@ -1,6 +1,8 @@
 /** When a token is renewed, and when it may no longer be sent. */
 
+import type { Clock } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
+import type { Token } from './token.ts';
 
 /** Ages in milliseconds, counted from when the token was asked for. */
 export interface Lifetime {
@@ -26,6 +28,11 @@ export function planLifetime(lifetimeMs: number, renew: RenewConfig, random: num
   const jitter = random * Math.min(60_000, lifetimeMs / 10);
   const renewAtAge = Math.max(lifetimeMs - before - jitter, half - jitter);
   return { renewAtAge: Math.min(renewAtAge, unusableAtAge), unusableAtAge };
+}
+
+/** Whether a token is still outside its hard margin. */
+export function isSendable(token: Token, renew: RenewConfig, clock: Clock): boolean {
+  return token.ageMs(clock) < planLifetime(token.lifetimeMs, renew, 0).unusableAtAge;
 }
 
 /** The lifetime to believe: what the answer says or the default, at most `maxLifetime`. Milliseconds. */

@@ -9,21 +9,12 @@ import type { Config } from '../config/schema/root.ts';
 import type { GrantConfig, TokenConfig } from '../config/schema/tokens.ts';
 import { Secret } from '../config/secret.ts';
 import { CachedToken } from './cached.ts';
-import { CallerTokens } from './caller-tokens.ts';
+import type { CallerTokens } from './callers/caller-tokens.ts';
+import { type CreateCallerTokens, callerTokensOf } from './callers/caller-tokens-of.ts';
 import { createDiscard } from './discard.ts';
-import { clientCredentials } from './grants/client-credentials.ts';
-import { grantRequests, type RequestGrant } from './grants/grant.ts';
-import { jwtBearer } from './grants/jwt-bearer.ts';
-import { password } from './grants/password.ts';
-import { refreshToken } from './grants/refresh-token.ts';
-import { saml2Bearer } from './grants/saml2-bearer.ts';
-import { tokenExchange } from './grants/token-exchange.ts';
+import { createGrant } from './grants/create-grant.ts';
 import { tokenIdentity } from './identity.ts';
-import { createKeyedDigest } from './keyed-digest.ts';
 import type { GrantObserver, TokenObserver } from './observer.ts';
-import { fillIn } from './own-credentials.ts';
-import { RefusedCredentials } from './refused-credentials.ts';
-import type { TokenSource } from './source.ts';
 import { configuredStore } from './store/configured-store.ts';
 import type { StoreObserver } from './store/shared-store.ts';
 import type { SnapshotObserver } from './store/snapshot.ts';
@@ -38,39 +29,10 @@ export interface TokensOptions {
   readonly clock: Clock;
 }
 
-const ignore = () => undefined;
-
-/** For those who only want tokens. */
-export const UNOBSERVED: Pick<TokensOptions, 'observer' | 'storeObserver' | 'grantObserver'> = {
-  observer: {
-    granted: ignore,
-    attemptFailed: ignore,
-    grantFailed: ignore,
-    credentialsRefused: ignore,
-    shared: ignore,
-    idle: ignore,
-    revoked: ignore,
-    notRevoked: ignore,
-  },
-  storeObserver: { lost: ignore, recovered: ignore, unreadable: ignore, notKept: ignore },
-  grantObserver: () => ({
-    secretChanged: ignore,
-    registered: ignore,
-    registrationNotPersisted: ignore,
-    registrationUnreadable: ignore,
-    refused: ignore,
-    notPersisted: ignore,
-    unreadable: ignore,
-  }),
-};
-
 export class Tokens {
   readonly #servers = new Map<string, AuthorizationServer>();
   readonly #sources = new Map<string, CachedToken>();
   readonly #ofCallers = new Map<string, CallerTokens>();
-  /** By the endpoint that they were sent to. */
-  readonly #refused = new Map<string, RefusedCredentials>();
-  readonly #digest = createKeyedDigest();
   readonly #store: TokenStore | undefined;
   readonly #forget: (() => void)[] = [];
   readonly #config: Config;
@@ -81,9 +43,10 @@ export class Tokens {
     this.#store = config.store === undefined ? undefined : configuredStore(config.store, options.storeObserver, clock);
     for (const [name, server] of Object.entries(config.authorizationServers))
       this.#servers.set(name, new AuthorizationServer(server, clock));
+    const createCallerTokens = callerTokensOf(options.observer, clock);
     for (const [name, token] of Object.entries(config.tokens)) {
       if (ownCredentialsPlace(token) === undefined) this.#sources.set(name, this.#createSource(name, token as GrantConfig, options));
-      else this.#ofCallers.set(name, this.#createOfCallers(name, token, options));
+      else this.#ofCallers.set(name, this.#createOfCallers(name, token, createCallerTokens, options));
     }
   }
 
@@ -150,42 +113,9 @@ export class Tokens {
     return cached;
   }
 
-  #createOfCallers(name: string, config: TokenConfig, options: TokensOptions): CallerTokens {
-    const { observer, clock } = options;
+  #createOfCallers(name: string, config: TokenConfig, create: CreateCallerTokens, { grantObserver }: TokensOptions): CallerTokens {
     const [server, serverConfig] = this.#serverOf(config);
-    const grantObserver = options.grantObserver(name);
-    // One for all of them: which of our own secrets is good does not depend on the caller.
-    const request = grantRequests(config, server, clock, grantObserver);
-    const refusedAt = (endpoint: string) => {
-      const refused = this.#refused.get(endpoint) ?? new RefusedCredentials(clock);
-      this.#refused.set(endpoint, refused);
-      return refused;
-    };
-    const tokens = new CallerTokens({
-      name,
-      config,
-      digest: this.#digest,
-      refused: {
-        get known() {
-          return server.knownEndpoint === undefined ? undefined : refusedAt(server.knownEndpoint);
-        },
-        find: async () => refusedAt(await server.endpoint()),
-      },
-      createGrant(credentials, endsAt) {
-        const filled = fillIn(config, credentials);
-        const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });
-        const grant = createGrant(filled, server, clock, grantObserver, ending);
-        return {
-          get identity() {
-            return tokenIdentity(filled, serverConfig);
-          },
-          grant,
-          discard: createDiscard({ name, config, server, grant, store: undefined, observer, grantObserver, clock }),
-        };
-      },
-      observer,
-      clock,
-    });
+    const tokens = create({ name, config, server, serverConfig, grantObserver: grantObserver(name) });
     this.#follow(config, tokens);
     return tokens;
   }
@@ -197,30 +127,6 @@ export class Tokens {
 
   #follow(token: TokenConfig, source: { secretChanged(): void }): void {
     for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => source.secretChanged()));
-  }
-}
-
-/** @param request default: one of its own */
-function createGrant(
-  token: GrantConfig,
-  server: AuthorizationServer,
-  clock: Clock,
-  observer: GrantObserver,
-  request?: RequestGrant,
-): TokenSource {
-  switch (token.grant) {
-    case 'client_credentials':
-      return clientCredentials(token, server, clock, observer);
-    case 'password':
-      return password(token, server, clock, observer, request);
-    case 'refresh_token':
-      return refreshToken(token, server, clock, observer);
-    case 'token_exchange':
-      return tokenExchange(token, server, clock, observer, request);
-    case 'jwt_bearer':
-      return jwtBearer(token, server, clock, observer, request);
-    case 'saml2_bearer':
-      return saml2Bearer(token, server, clock, observer, request);
   }
 }
 

@@ -3,7 +3,8 @@
 import { systemClock } from '../../src/clock.ts';
 import { config as configSchema } from '../../src/config/schema/root.ts';
 import type { CachedToken } from '../../src/token/cached.ts';
-import { Tokens, UNOBSERVED } from '../../src/token/tokens.ts';
+import { Tokens } from '../../src/token/tokens.ts';
+import { UNOBSERVED } from '../../src/token/unobserved.ts';
 import { confideTokens } from './eavesdropper.ts';
 import { STORE_KEY } from './shared-store.ts';
 

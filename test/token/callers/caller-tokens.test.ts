@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
-import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
-import { BrokerError } from '../../src/errors.ts';
-import { CallerTokens } from '../../src/token/caller-tokens.ts';
-import { createKeyedDigest } from '../../src/token/keyed-digest.ts';
-import type { OwnCredentials } from '../../src/token/own-credentials.ts';
-import { RefusedCredentials } from '../../src/token/refused-credentials.ts';
-import { Token } from '../../src/token/token.ts';
-import { UNOBSERVED } from '../../src/token/tokens.ts';
-import { FakeClock, settle } from '../helpers/fake-clock.ts';
+import { AuthorizationServerError } from '../../../src/authorization-server/failure.ts';
+import { token as tokenSchema } from '../../../src/config/schema/tokens.ts';
+import { BrokerError } from '../../../src/errors.ts';
+import { CallerTokens } from '../../../src/token/callers/caller-tokens.ts';
+import type { OwnCredentials } from '../../../src/token/callers/own-credentials.ts';
+import { RefusedCredentials } from '../../../src/token/callers/refused-credentials.ts';
+import { createKeyedDigest } from '../../../src/token/keyed-digest.ts';
+import { Token } from '../../../src/token/token.ts';
+import { UNOBSERVED } from '../../../src/token/unobserved.ts';
+import { FakeClock, settle } from '../../helpers/fake-clock.ts';
 
 const CONFIG = {
   authorizationServer: 'as',

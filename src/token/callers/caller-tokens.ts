@@ -1,17 +1,18 @@
 /** The tokens of one entry of the config that are made from callers' own credentials: each caller's kept apart, bounded in number. */
 
-import { AuthorizationServerError } from '../authorization-server/failure.ts';
-import type { Clock } from '../clock.ts';
-import type { RenewConfig, TokenConfig } from '../config/schema/tokens.ts';
-import { BrokerError } from '../errors.ts';
-import { CachedToken, type CachedTokenParts } from './cached.ts';
+import { AuthorizationServerError } from '../../authorization-server/failure.ts';
+import type { Clock } from '../../clock.ts';
+import type { RenewConfig, TokenConfig } from '../../config/schema/tokens.ts';
+import { BrokerError } from '../../errors.ts';
+import { CachedToken } from '../cached.ts';
+import type { KeyedDigest } from '../keyed-digest.ts';
+import type { TokenObserver } from '../observer.ts';
+import type { ObtainingParts } from '../obtaining.ts';
+import { isSendable } from '../renewal.ts';
+import type { Token } from '../token.ts';
 import { CallerToken } from './caller-token.ts';
-import type { KeyedDigest } from './keyed-digest.ts';
-import type { TokenObserver } from './observer.ts';
 import { CREDENTIALS_ENDED, credentialsEndAt, type OwnCredentials, refusesCredentials } from './own-credentials.ts';
 import type { RefusedCredentials } from './refused-credentials.ts';
-import { planLifetime } from './renewal.ts';
-import type { Token } from './token.ts';
 
 const DEFAULT_MAX_CALLERS = 1_000;
 
@@ -27,7 +28,7 @@ export interface CallerTokensParts {
   readonly name: string;
   readonly config: TokenConfig;
   /** The token of one caller, which ends no later than `endsAt`. */
-  readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<CachedTokenParts, 'identity' | 'grant' | 'discard'>;
+  readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<ObtainingParts, 'identity' | 'grant' | 'discard'>;
   readonly digest: KeyedDigest;
   readonly refused: RefusedAtServer;
   readonly observer: TokenObserver;
@@ -80,7 +81,7 @@ export class CallerTokens {
 
   /** See `CachedToken`. */
   mayBeSent(token: Token): boolean {
-    return token.ageMs(this.#parts.clock) < planLifetime(token.lifetimeMs, this.#renew, 0).unusableAtAge;
+    return isSendable(token, this.#renew, this.#parts.clock);
   }
 
   secretChanged(): void {

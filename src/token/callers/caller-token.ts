@@ -1,8 +1,8 @@
 /** The token of one caller, made from its own credentials. */
 
-import type { CachedToken } from './cached.ts';
-import type { TokenSource, Waiter } from './source.ts';
-import type { Token } from './token.ts';
+import type { CachedToken } from '../cached.ts';
+import type { TokenSource, Waiter } from '../source.ts';
+import type { Token } from '../token.ts';
 
 /** Like any token, but that a refusal of the credentials is the caller's own affair. */
 export class CallerToken implements TokenSource {

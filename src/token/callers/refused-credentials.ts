@@ -1,8 +1,8 @@
 /** Which credentials of callers were refused, so that the same are not sent again soon and nobody's account is locked through us. */
 
-import { AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
-import type { Clock } from '../clock.ts';
-import { BrokerError } from '../errors.ts';
+import { AuthorizationServerError, toAuthorizationServerError } from '../../authorization-server/failure.ts';
+import type { Clock } from '../../clock.ts';
+import { BrokerError } from '../../errors.ts';
 import { CREDENTIALS_HELD_BACK } from './own-credentials.ts';
 
 /** The same password, and the same token or assertion: a refused one may become good, mostly when a key or a clock is put right. */

@@ -1,10 +1,10 @@
 /** A token made from a caller's own credentials: what they fill in, when they end, and which refusals are about them. */
 
-import type { AuthorizationServerError } from '../authorization-server/failure.ts';
-import type { GrantConfig, TokenConfig } from '../config/schema/tokens.ts';
-import { Secret } from '../config/secret.ts';
-import type { BrokerError } from '../errors.ts';
-import { subjectEndsAt } from './subject-end.ts';
+import type { AuthorizationServerError } from '../../authorization-server/failure.ts';
+import type { GrantConfig, TokenConfig } from '../../config/schema/tokens.ts';
+import { Secret } from '../../config/secret.ts';
+import type { BrokerError } from '../../errors.ts';
+import { subjectEndsAt } from '../subject-end.ts';
 
 /** What the caller stage found in the request. */
 export interface OwnCredentials {

@@ -1,0 +1,71 @@
+/** Puts together the tokens that are made from callers' own credentials. */
+
+import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import type { Clock } from '../../clock.ts';
+import type { AuthorizationServerConfig } from '../../config/schema/authorization-servers.ts';
+import type { TokenConfig } from '../../config/schema/tokens.ts';
+import { createDiscard } from '../discard.ts';
+import { createGrant } from '../grants/create-grant.ts';
+import { grantRequests, type RequestGrant } from '../grants/grant.ts';
+import { tokenIdentity } from '../identity.ts';
+import { createKeyedDigest } from '../keyed-digest.ts';
+import type { GrantObserver, TokenObserver } from '../observer.ts';
+import { CallerTokens } from './caller-tokens.ts';
+import { fillIn, type OwnCredentials } from './own-credentials.ts';
+import { RefusedCredentials } from './refused-credentials.ts';
+
+/** One entry of the config, and where its tokens come from. */
+interface Entry {
+  readonly name: string;
+  readonly config: TokenConfig;
+  readonly server: AuthorizationServer;
+  readonly serverConfig: AuthorizationServerConfig;
+  readonly grantObserver: GrantObserver;
+}
+
+export type CreateCallerTokens = (entry: Entry) => CallerTokens;
+
+/** All that it creates share what is remembered of refused credentials: behind one endpoint are the same accounts. */
+export function callerTokensOf(observer: TokenObserver, clock: Clock): CreateCallerTokens {
+  const digest = createKeyedDigest();
+  const refused = new Map<string, RefusedCredentials>();
+  const refusedAt = (endpoint: string) => {
+    const found = refused.get(endpoint) ?? new RefusedCredentials(clock);
+    refused.set(endpoint, found);
+    return found;
+  };
+  return (entry) => {
+    const { name, config, server } = entry;
+    return new CallerTokens({
+      name,
+      config,
+      digest,
+      refused: {
+        get known() {
+          return server.knownEndpoint === undefined ? undefined : refusedAt(server.knownEndpoint);
+        },
+        find: async () => refusedAt(await server.endpoint()),
+      },
+      createGrant: grantsFor(entry, observer, clock),
+      observer,
+      clock,
+    });
+  };
+}
+
+function grantsFor({ name, config, server, serverConfig, grantObserver }: Entry, observer: TokenObserver, clock: Clock) {
+  // One for all of them: which of our own secrets is good does not depend on the caller.
+  const request = grantRequests(config, server, clock, grantObserver);
+  return (credentials: OwnCredentials, endsAt: number) => {
+    const filled = fillIn(config, credentials);
+    const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });
+    const grant = createGrant(filled, server, clock, grantObserver, ending);
+    return {
+      get identity() {
+        return tokenIdentity(filled, serverConfig);
+      },
+      grant,
+      discard: createDiscard({ name, config, server, grant, store: undefined, observer, grantObserver, clock }),
+    };
+  };
+}
