@@ -35,7 +35,9 @@ export class Http2Caller {
 
   constructor(url: string, options: SecureClientSessionOptions = {}) {
     this.#url = new URL(url);
-    this.session = connect(url, { servername: 'localhost', strictSingleValueFields: false, ...options } as SecureClientSessionOptions);
+    // What is written at once counts as memory of the session, in MB.
+    const wide = { servername: 'localhost', strictSingleValueFields: false, maxSessionMemory: 100 };
+    this.session = connect(url, { ...wide, ...options } as SecureClientSessionOptions);
     this.session.on('error', () => undefined).on('goaway', (value) => (this.goaway ??= value));
     this.closed = new Promise((resolve) => this.session.on('close', resolve));
   }

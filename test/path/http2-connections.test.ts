@@ -238,6 +238,20 @@ describe('how long a connection of HTTP/2 lasts', () => {
   });
 });
 
+describe('many at once on one connection', () => {
+  test('S02 99 streams whose answers nobody takes do not keep the hundredth from its own', async () => {
+    const scene = await start({}, { origin: ({ target }) => answerWith(200, [], target === '/big' ? 'x'.repeat(1024 * 1024) : 'ok') });
+    const caller = callerOf(scene, { settings: { initialWindowSize: 0 } });
+    for (let i = 0; i < 99; i += 1) {
+      const stream = caller.begin({ path: '/api/big' });
+      await new Promise((resolve) => stream.once('response', resolve));
+    }
+    const last = caller.begin({ path: '/api/small', method: 'HEAD' });
+    const answer = await answerOf(last);
+    expect([answer.status, answer.reset]).toEqual([200, 0]);
+  });
+});
+
 describe('stopping, over HTTP/2', () => {
   test('L01 what runs is finished, after a GOAWAY; nothing new is taken', async () => {
     let finish: () => void = () => {};

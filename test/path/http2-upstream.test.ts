@@ -263,6 +263,20 @@ describe('what goes wrong over HTTP/2', () => {
     expect(origin.sessions).toHaveLength(2);
   });
 
+  test('200 bodies of which the upstream takes nothing do not keep another request from its answer', async () => {
+    const origin = await startOrigin((stream, head, raw) => void (head[':method'] === 'GET' && ok(stream, head, raw)), {
+      settings: { initialWindowSize: 0, maxConcurrentStreams: 1_000 },
+    });
+    const scene = await start(origin, { route: { pool: { maxConnections: 1 } } });
+    const uploads = await Promise.all(Array.from({ length: 200 }, () => openRaw(scene.address())));
+    for (const upload of uploads)
+      upload.write(`PUT /api/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n${'x'.repeat(150_000)}`);
+    while (origin.heads.length < 200) await delay(10);
+    const answer = await get(scene, { method: 'GET' });
+    for (const upload of uploads) upload.socket.destroy();
+    expect([answer.status, answer.reason, origin.sessions.length]).toEqual([200, 'OK', 1]);
+  });
+
   test('a caller that takes nothing holds the upstream back', async () => {
     let written = 0;
     const scene = await start(

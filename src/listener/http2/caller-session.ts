@@ -150,6 +150,8 @@ function optionsOf({ maxStreams, maxHeader, maxFields, maxTarget }: ConnectionHo
   return {
     settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: 2 * (maxHeader + maxTarget), enableConnectProtocol: false },
     maxHeaderListPairs: 2 * maxFields + 8,
+    // In MB: a quarter for each stream, which is held back by itself.
+    maxSessionMemory: 10 + Math.ceil(maxStreams / 4),
     maxSessionInvalidFrames: 100,
     streamResetBurst: 10 * MOST_GIVEN_UP.atOnce,
     streamResetRate: 10 * MOST_GIVEN_UP.perSecond,

@@ -14,6 +14,8 @@ import type { Http2Flow, StreamOwner } from './flow.ts';
 /** Bytes of an answer that may be on their way before a slow caller has taken any. */
 const WINDOW_BYTES = 256 * 1024;
 const MAX_HEAD_BYTES = 64 * 1024;
+/** Node ends streams for what all of them hold together. Each is held back by itself, and there are no more than the upstream takes. In MB. */
+const MAX_SESSION_MEMORY = 1_000;
 
 export interface SessionOwner {
   readonly timeouts: RouteConfig['timeouts'];
@@ -110,7 +112,7 @@ export class Http2Session implements StreamOwner, Timed {
 
   #begin(origin: string, socket: Socket): void {
     const settings = { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEAD_BYTES };
-    const session = connect(origin, { createConnection: () => socket, settings });
+    const session = connect(origin, { createConnection: () => socket, settings, maxSessionMemory: MAX_SESSION_MEMORY });
     this.#session = session;
     this.#drop = () => session.destroy();
     session
