@@ -56,9 +56,32 @@ export function masked(text: string, secrets: readonly string[]): string {
   return disguised.sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, '[secret]'), text);
 }
 
+/** What servers, and the frameworks beneath them, make of a text before they show it. */
 function disguises(secret: string): string[] {
-  const form = new URLSearchParams([['', secret]]).toString().slice(1);
-  return [secret, form, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), Buffer.from(secret).toString('base64')];
+  const encoded = [new URLSearchParams([['', secret]]).toString().slice(1), encodeURIComponent(secret)];
+  const json = JSON.stringify(secret).slice(1, -1);
+  const asciiJson = json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const html = escaped(secret, { '&': '&amp;', '<': '&lt;', '>': '&gt;' });
+  const quotes = ['&#39;', '&#x27;', '&#039;', '&apos;'].map((apostrophe) => escaped(html, { '"': '&quot;', "'": apostrophe }));
+  const base64 = Buffer.from(secret).toString('base64');
+  return [
+    secret,
+    ...encoded,
+    ...encoded.map((text) => text.replace(/%../g, (code) => code.toLowerCase())),
+    json,
+    asciiJson,
+    // PHP.
+    asciiJson.replaceAll('/', '\\/'),
+    html,
+    ...quotes,
+    base64,
+    base64.replace(/=+$/, ''),
+    Buffer.from(secret).toString('base64url'),
+  ];
+}
+
+function escaped(text: string, entities: Readonly<Record<string, string>>): string {
+  return text.replace(/[&<>"']/g, (char) => entities[char] ?? char);
 }
 
 function formDecode(value: string): string {
