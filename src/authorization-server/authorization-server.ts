@@ -48,6 +48,8 @@ export class AuthorizationServer {
   readonly #initiation: Initiation;
   readonly #metadata: MetadataDocument;
   readonly #breaker: Breaker;
+  /** Of another endpoint, whose trouble is no reason to ask for no tokens. */
+  readonly #revocationBreaker: Breaker;
   /** The last `DPoP-Nonce` of any answer (RFC 9449 §8). */
   #nonce: string | undefined;
 
@@ -63,6 +65,7 @@ export class AuthorizationServer {
     this.#initiation = new Initiation(config.initiation, this.#calls, clock);
     this.#metadata = new MetadataDocument(config, this.#calls, clock);
     this.#breaker = new Breaker(clock);
+    this.#revocationBreaker = new Breaker(clock);
   }
 
   /** Its issuer and endpoint as configured: what was given for another server is not for this one. */
@@ -122,7 +125,7 @@ export class AuthorizationServer {
 
   /** One token given back, one try (RFC 7009). Rejects with `AuthorizationServerError`. */
   revoke(request: RevocationRequest): Promise<void> {
-    return this.#breaker.run(async () => {
+    return this.#revocationBreaker.run(async () => {
       const metadata = await this.#begin();
       await revoke(request, { metadata, issuer: this.#config.issuer, calls: this.#calls, now: this.#clock.now() });
     });

@@ -3,7 +3,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
+import { ORDERS_TOKEN, type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, jsonAnswer, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -89,6 +89,29 @@ describe('revocation', () => {
     await purge(started);
     const assertions = started.as.requests.map((sent) => formOf(sent)['client_assertion']);
     expect(new Set(assertions).size).toBe(3);
+  });
+
+  test('that fails again and again stops no token request, and is left alone itself', async () => {
+    const as = await startScriptedServer({ answer: server(() => answerWith(503, [])) });
+    closing.push(as);
+    const names = Array.from({ length: 8 }, (_, index) => `t${index}`);
+    const config = {
+      authorizationServers: { as: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke` } },
+      tokens: Object.fromEntries(names.map((name) => [name, { ...ORDERS_TOKEN, revokeOnShutdown: true }])),
+      routes: Object.fromEntries(
+        names.map((name) => [name, { path: `/${name}`, callers: ['anonymous'], token: name, upstream: 'http://127.0.0.1:1' }]),
+      ),
+    };
+    const started = await startScene({ config });
+    closing.push(started);
+    const granted = () => as.requests.filter(({ target }) => target === '/token').length;
+    for (const name of names) await request(`${started.url()}/${name}`);
+    expect(granted()).toBe(8);
+    for (const name of names)
+      await request(`${started.url('admin')}/tokens/${name}/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+    expect(as.requests.filter(({ target }) => target === '/revoke')).toHaveLength(5);
+    for (const name of names) await request(`${started.url()}/${name}`);
+    expect(granted()).toBe(16);
   });
 
   test('tries the next secret where one is refused', async () => {
