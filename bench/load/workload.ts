@@ -20,12 +20,16 @@ export function targetOf({ method, size }: Workload): string {
   return method === 'POST' ? '/upload' : `/${BODY[size]}`;
 }
 
+/** What the caller sends as `Authorization`. */
+export function basicOf(): string {
+  return `Basic ${Buffer.from(`${CALLER.name}:${CALLER.password}`).toString('base64')}`;
+}
+
 export function requestOf(workload: Workload, port: number): Buffer {
   const body = workload.method === 'POST' ? bodyOf(workload.size) : Buffer.alloc(0);
-  const credentials = Buffer.from(`${CALLER.name}:${CALLER.password}`).toString('base64');
   const fields = [
     `Host: 127.0.0.1:${port}`,
-    `Authorization: Basic ${credentials}`,
+    `Authorization: ${basicOf()}`,
     'User-Agent: token-broker-bench/1',
     'Accept: application/json',
     ...(body.length > 0 ? [`Content-Type: application/octet-stream`, `Content-Length: ${body.length}`] : []),

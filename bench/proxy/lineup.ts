@@ -111,6 +111,6 @@ export class Lineup {
   }
 }
 
-function keyOf({ scheme, accessLog }: Variant): string {
-  return `${scheme}${accessLog ? ' logged' : ''}`;
+function keyOf({ scheme, accessLog, http2 }: Variant): string {
+  return `${http2 ? 'http2 ' : ''}${scheme}${accessLog ? ' logged' : ''}`;
 }

@@ -1,5 +1,6 @@
 /** What is measured: which request, over how many connections, to which upstream; and how many of them make a figure. */
 
+import { hasH2load } from '../load/h2load.ts';
 import type { Workload } from '../load/workload.ts';
 import type { Variant } from '../targets/target.ts';
 import type { Rate } from './latency.ts';
@@ -7,6 +8,8 @@ import type { Rate } from './latency.ts';
 export interface Scenario {
   readonly workload: Workload;
   readonly connections: number;
+  /** Requests at once on each connection, over HTTP/2. */
+  readonly streams?: number;
   readonly variant: Variant;
   readonly requests: number;
   /** Only these targets. */
@@ -30,6 +33,11 @@ const ESSENTIAL: readonly Scenario[] = [
   { workload: SMALL, connections: 32, variant: LOGGED, requests: MANY, only: ['broker', 'other', 'nginx'] },
 ];
 
+/** Peers would need configs of their own. */
+const HTTP2: readonly Scenario[] = hasH2load
+  ? [{ workload: SMALL, connections: 1, streams: 32, variant: { ...PLAIN, http2: true }, requests: MANY, only: ['broker', 'other'] }]
+  : [];
+
 const BODIES: Scenario = { workload: LARGE, connections: 32, variant: PLAIN, requests: 1_000 };
 
 const FURTHER: readonly Scenario[] = [
@@ -43,8 +51,8 @@ const FURTHER: readonly Scenario[] = [
 ];
 
 export function scenarios(quick: boolean): readonly Scenario[] {
-  if (!quick) return [...ESSENTIAL, ...FURTHER];
-  return [...ESSENTIAL.map((scenario) => ({ ...scenario, requests: MANY / 3 })), { ...BODIES, requests: 500 }];
+  if (!quick) return [...ESSENTIAL, ...HTTP2, ...FURTHER];
+  return [...[...ESSENTIAL, ...HTTP2].map((scenario) => ({ ...scenario, requests: MANY / 3 })), { ...BODIES, requests: 500 }];
 }
 
 export function rates(quick: boolean): readonly Rate[] {
@@ -57,8 +65,14 @@ export function rates(quick: boolean): readonly Rate[] {
   ];
 }
 
-export function caption({ workload, connections, variant }: Pick<Scenario, 'workload' | 'connections' | 'variant'>): string {
+export function caption({
+  workload,
+  connections,
+  streams,
+  variant,
+}: Pick<Scenario, 'workload' | 'connections' | 'streams' | 'variant'>): string {
   const upstream = variant.scheme === 'https' ? 'TLS upstream' : 'plain upstream';
   const parts = [`${workload.method} ${workload.size}`, `${connections} connection${connections === 1 ? '' : 's'}`, upstream];
+  if (streams !== undefined) parts.push(`HTTP/2 with ${streams} streams`);
   return [...parts, ...(variant.accessLog ? ['access log'] : [])].join(', ');
 }

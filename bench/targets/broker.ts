@@ -24,9 +24,16 @@ export function broker(name = 'broker', bundle = BUNDLE): Target {
   };
 }
 
-async function configOf({ setting, port, originPort, scheme, accessLog }: Place): Promise<object> {
+async function configOf({ setting, port, originPort, scheme, accessLog, http2 }: Place): Promise<object> {
   return {
-    listeners: { local: { address: `127.0.0.1:${port}`, authenticate: ['basic'], limits: { maxConnections: 20_000 } } },
+    listeners: {
+      local: {
+        address: `127.0.0.1:${port}`,
+        authenticate: ['basic'],
+        limits: { maxConnections: 20_000 },
+        ...(http2 && { protocols: ['http/1.1', 'h2c'] }),
+      },
+    },
     callers: { [CALLER.name]: { basic: { passwordHash: scryptHash(CALLER.password) } } },
     authorizationServers: { raw: { tokenEndpoint: setting.tokenEndpoint } },
     tokens: {

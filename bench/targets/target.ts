@@ -12,6 +12,8 @@ import type { Setting } from '../setting.ts';
 export interface Variant {
   readonly scheme: 'http' | 'https';
   readonly accessLog: boolean;
+  /** Callers speak HTTP/2 in the clear. */
+  readonly http2?: true;
 }
 
 export interface Place extends Variant {

@@ -1,4 +1,4 @@
-/** `npm run fuzz`: at least 100,000 malformed messages against the engine; says what was driven how, and exits 1 on any finding. */
+/** `npm run fuzz`: at least 100,000 malformed messages against the engine, and a quarter as many connections of HTTP/2; says what was driven how, and exits 1 on any finding. */
 
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -30,8 +30,14 @@ const watchdog = new Worker(
   { eval: true, workerData: { current, seed } },
 );
 
-const scene = await startScene({ origin: () => OK, config: { log: { level: 'error' } } });
-const amounts = { requests: Math.ceil(count * 0.7), answers: Math.ceil(count * 0.3), sockets: Math.ceil(count * 0.03) };
+const local = { address: '127.0.0.1:0', authenticate: ['anonymous'], protocols: ['http/1.1', 'h2c'] };
+const scene = await startScene({ origin: () => OK, config: { listeners: { local }, log: { level: 'error' } } });
+const amounts = {
+  requests: Math.ceil(count * 0.7),
+  answers: Math.ceil(count * 0.3),
+  sockets: Math.ceil(count * 0.03),
+  http2: Math.ceil(count * 0.25),
+};
 const { counts, findings } = await fuzz(seed, amounts, { address: () => scene.address(), origin: scene.origin }, (index) =>
   Atomics.store(current, 0, index),
 );

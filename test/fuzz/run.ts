@@ -1,6 +1,7 @@
 /** Judges many cases and counts what became of them. */
 
 import { answerCase, hostileAnswers } from './answers.ts';
+import { fuzzHttp2 } from './http2.ts';
 import { type Case, curatedCases, requestCase, smugglerCases } from './inputs.ts';
 import { judgeAnswer, judgeRequests, type Verdict } from './judge.ts';
 import { type Broker, overSockets } from './over-sockets.ts';
@@ -19,6 +20,8 @@ export interface Amounts {
   readonly answers: number;
   /** Mutated requests over real sockets, through the whole broker. */
   readonly sockets: number;
+  /** Connections of HTTP/2 over real sockets, whole, malformed and mutated. */
+  readonly http2: number;
 }
 
 /** @param onCase runs before each case */
@@ -41,5 +44,9 @@ export async function fuzz(seed: number, amounts: Amounts, broker: Broker | unde
   if (broker === undefined) return result;
   for (let i = 0; i < amounts.sockets; i += 1)
     await judge('over sockets', requestCase(random), (one, cuts) => overSockets(one, cuts, broker));
+  await fuzzHttp2(amounts.http2, random, broker, result, () => {
+    index += 1;
+    onCase(index);
+  });
   return result;
 }
