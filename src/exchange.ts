@@ -22,8 +22,8 @@ export interface AccessRecord {
   readonly listener: string;
   readonly version: CallerRequest['version'];
   readonly method: string;
-  /** Without its query, whose values may be secrets; `""` where the target is no path. */
-  readonly path: string;
+  /** As it came: never shown whole, since its query may hold secrets. */
+  readonly target: string;
   /** Monotonic clock, milliseconds. */
   readonly startedAt: number;
   caller?: string;
@@ -87,13 +87,10 @@ function awaitsContinue({ body, fields }: Partial<CallerRequest>): boolean {
 }
 
 export function createRecord(
-  request: Pick<CallerRequest, 'id' | 'listener' | 'version' | 'method' | 'target'>,
+  { id: requestId, listener, version, method, target }: Pick<CallerRequest, 'id' | 'listener' | 'version' | 'method' | 'target'>,
   startedAt: number,
 ): AccessRecord {
-  // Whole URLs may hold a password, and fragments a token: neither is a path.
-  const path = request.target.startsWith('/') ? (request.target.split(/[?#]/, 1)[0] as string) : '';
-  const { id: requestId, listener, version, method } = request;
-  return { requestId, listener, version, method, path, startedAt };
+  return { requestId, listener, version, method, target, startedAt };
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -110,7 +110,7 @@ export function reportStore(log: Log, metrics: Metrics): StoreObserver & Snapsho
 /** One line and one count for each request. */
 export function reportAccess(log: Log, metrics: Metrics, access: boolean, monotonic: () => number): (record: AccessRecord) => void {
   return (record) => {
-    const { requestId, listener, version, method, path, startedAt, caller, route, token, status, error, cut } = record;
+    const { requestId, listener, version, method, target, startedAt, caller, route, token, status, error, cut } = record;
     const ms = monotonic() - startedAt;
     metrics.requests.inc({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' });
     metrics.requestSeconds.observe({ route: route ?? '' }, ms / 1000);
@@ -125,7 +125,7 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
       token: token?.fingerprint,
       protocol: `HTTP/${version}`,
       method,
-      path,
+      path: pathOf(target),
       status,
       code: error?.code,
       stage: error?.stage,
@@ -133,4 +133,9 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
     };
     log.info({ ...facts, ms: Math.round(ms * 100) / 100 }, 'request');
   };
+}
+
+/** Without its query; `""` for what is no path: whole URLs may hold a password, and fragments a token. */
+function pathOf(target: string): string {
+  return target.startsWith('/') ? (target.split(/[?#]/, 1)[0] as string) : '';
 }

@@ -3,28 +3,23 @@
 import { isBasic } from './caller/basic.ts';
 import type { Caller } from './caller/caller.ts';
 import type { Clock } from './clock.ts';
-import { ownCredentialsPlace } from './config/own-credentials.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
+import type { Secret } from './config/secret.ts';
+import { derive, deriveFields } from './derive.ts';
 import type { Stages } from './exchange.ts';
-import { InjectedToken, type TokenRoute } from './injected-token.ts';
+import { type Destination, Exit } from './exit.ts';
+import { InjectedToken } from './injected-token.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
 import { RequestTokens } from './request-tokens.ts';
-import { mapLocation } from './route/location.ts';
 import { createRouter, type RouteMatch, type Router } from './route/router.ts';
 import { createTraceparent } from './telemetry/trace-context.ts';
-import { withBoundCertificate } from './token/bound-certificate.ts';
 import type { Token } from './token/token.ts';
 import type { Tokens } from './token/tokens.ts';
-import type { UpstreamConnections } from './upstream/connections.ts';
-import { outboundFields } from './upstream/fields.ts';
+import { ownFields } from './upstream/fields.ts';
 import { type Forwarded, forward } from './upstream/forward.ts';
-import { Http1Pool } from './upstream/http1/pool.ts';
-import { Http2Pool } from './upstream/http2/pool.ts';
 import { limitBody } from './upstream/limited-body.ts';
 import { answerAsLast, countedDown, forwardsLeft } from './upstream/max-forwards.ts';
-import { OriginConnections } from './upstream/origin-connections.ts';
-import { ThroughProxy } from './upstream/through-proxy.ts';
 
 type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
 
@@ -34,24 +29,6 @@ export interface StagesParts {
   readonly clock: Clock;
   /** One for each listener, by its name. */
   readonly authenticators: ReadonlyMap<string, Authenticate>;
-}
-
-/** A route with what its requests say of where they go. */
-interface Addressed extends TokenRoute {
-  /** The route's, or the origin that a token names. */
-  readonly upstream: string;
-  readonly host: string;
-  readonly config: RouteConfig;
-}
-
-/** Everything of a route that is the same for each of its requests. */
-interface Exit extends Addressed {
-  readonly connections: UpstreamConnections;
-  /** To where tokens want to be used. */
-  readonly origins: OriginConnections;
-  /** The last of these, for the nonces that it gave. */
-  named: Addressed | undefined;
-  readonly credentialsField: string | undefined;
 }
 
 export class BrokerStages implements Stages {
@@ -65,17 +42,7 @@ export class BrokerStages implements Stages {
     this.#parts = parts;
     this.#router = createRouter(parts.config.routes);
     this.#tokens = new RequestTokens(parts.tokens, parts.config);
-    for (const [name, configured] of Object.entries(parts.config.routes)) {
-      const route = withBoundCertificate(configured, parts.config.tokens);
-      const { origin } = new URL(route.upstream);
-      this.#exits.set(name, {
-        ...addressed(route, route.upstream),
-        connections: connectionsTo(origin, route),
-        origins: new OriginConnections((named) => connectionsTo(named, route), parts.clock),
-        named: undefined,
-        credentialsField: credentialsFieldOf(configured, parts.config),
-      });
-    }
+    for (const name of Object.keys(parts.config.routes)) this.#exits.set(name, new Exit(name, parts.config, parts.clock));
   }
 
   authenticate(request: CallerRequest): Caller | Promise<Caller> {
@@ -95,7 +62,7 @@ export class BrokerStages implements Stages {
 
   forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
     const exit = this.#exits.get(match.route.name) as Exit;
-    const { config, credentialsField } = exit;
+    const { config } = match.route;
     const { method, body } = request;
     const left = forwardsLeft(method, request.fields);
     if (left === 0) {
@@ -105,32 +72,31 @@ export class BrokerStages implements Stages {
     const fields = left === undefined ? request.fields : countedDown(request.fields, left);
     const upgrade = config.upgrade ? request.upgrade : undefined;
     const named = token?.upstreamOrigin;
-    const to = named === undefined ? exit : addressedTo(exit, named);
+    const to = exit.destination(named);
     const sent = this.#injectedToken(token, to, request);
-    const outbound = {
-      host: to.host,
-      // An application's own credentials pass only where no token takes their place and they were not meant for us.
-      dropAuthorization: token !== undefined || (request.authority === undefined && this.#isOurs(request, caller)),
-      credentialsField,
+    // An application's own credentials pass only where no token takes their place and they were not meant for us.
+    const dropAuthorization = token !== undefined || (request.authority === undefined && this.#isOurs(request, caller));
+    const hasProof = token?.dpopKey !== undefined;
+    const own = ownFields({
       requestId: request.id,
-      traceparent: this.#traceparent(fieldValue(fields, 'traceparent')),
-      upgrade: upgrade?.protocols,
+      traceparent: this.#traceparent(derive(fields, traceparentOf)),
       via: config.via ? request.version : undefined,
-      forwarded: config.forwarded ? forwardedFields(request) : [],
-    };
+      upgrade: upgrade?.protocols,
+    });
+    if (config.forwarded) own.push(...forwardedFields(request));
     return forward(request, reply, {
-      connections: named === undefined ? exit.connections : exit.origins.to(named),
+      connections: exit.connectionsTo(named),
       target: match.target,
-      fields: () => outboundFields(fields, { ...outbound, inject: injectedFields(config, sent, method, match.target) }),
+      fields: () => [deriveFields(fields, to.passing(dropAuthorization, hasProof)), injected(own, config, sent, method, match.target)],
       body: body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody),
       upgrade,
-      rewriteLocation: config.rewriteLocation ? (value) => mapLocation(match.route, value, named) : undefined,
+      answerPassing: to.answerPassing(hasProof),
       token: sent,
       replayBuffer: config.replayBuffer,
     });
   }
 
-  #injectedToken(token: Token | undefined, to: Addressed, request: CallerRequest): InjectedToken | undefined {
+  #injectedToken(token: Token | undefined, to: Destination, request: CallerRequest): InjectedToken | undefined {
     if (token === undefined || to.config.token === null) return undefined;
     return new InjectedToken(token, this.#tokens.supply(to.config.token, request), to);
   }
@@ -145,45 +111,26 @@ export class BrokerStages implements Stages {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#exits.values()].flatMap(({ connections, origins }) => [connections.close(), origins.close()]));
+    await Promise.all([...this.#exits.values()].map((exit) => exit.close()));
   }
 }
 
-function connectionsTo(origin: string, route: RouteConfig): UpstreamConnections {
-  if (route.upstreamProtocol !== 'http/1.1') return new Http2Pool(origin, route);
-  const pool = new Http1Pool(origin, route);
-  return route.proxy === undefined || origin.startsWith('https:') ? pool : new ThroughProxy(pool, origin, route.proxy);
+function traceparentOf(fields: Fields): string {
+  return fieldValue(fields, 'traceparent') ?? '';
 }
 
-function credentialsFieldOf({ token: name }: RouteConfig, { tokens }: Config): string | undefined {
-  const token = name === null ? undefined : tokens[name];
-  const place = token && ownCredentialsPlace(token);
-  return place?.in === 'field' ? place.field : undefined;
-}
-
-/** The route's fixed fields, and the token's last. */
-function injectedFields(config: RouteConfig, token: InjectedToken | undefined, method: string, target: string): Fields {
-  const fields: string[] = [];
-  for (const [name, value] of Object.entries(config.headers)) fields.push(name, value.reveal());
+/** Ours, the route's fixed fields, and the token's last. */
+function injected(
+  own: readonly string[],
+  { headers }: RouteConfig,
+  token: InjectedToken | undefined,
+  method: string,
+  target: string,
+): Fields {
+  const fields = [...own];
+  for (const name of Object.keys(headers)) fields.push(name, (headers[name] as Secret).reveal());
   token?.addTo(fields, method, target);
   return fields;
-}
-
-function addressedTo(exit: Exit, named: string): Addressed {
-  if (exit.named?.upstream !== named) exit.named = addressed(exit.config, named);
-  return exit.named;
-}
-
-function addressed(config: RouteConfig, upstream: string): Addressed {
-  const { protocol, host: ownHost } = new URL(upstream);
-  const host = config.hostHeader ?? ownHost;
-  // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
-  return { upstream, host, origin: originOf(`${protocol}//${host}`), config, nonce: undefined };
-}
-
-/** In the spelling of the URL standard where it knows one: lower-case, without a default port. */
-function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url;
 }
 
 /** RFC 7239, and what most servers read instead. */

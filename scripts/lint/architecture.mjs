@@ -2,7 +2,7 @@
 
 import { relative, sep } from 'node:path';
 
-const EVERYWHERE = ['errors', 'message', 'clock', 'telemetry'];
+const EVERYWHERE = ['errors', 'message', 'derive', 'clock', 'telemetry'];
 
 /** Values of the config that stand for themselves: the rest of it is seen as types, made once and passed in. */
 const CONFIG = [
@@ -25,6 +25,7 @@ const PARTS = {
   stages: composition(),
   'injected-token': composition(),
   'request-tokens': composition(),
+  exit: composition(),
   reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },
   exchange: {
     from: [...EVERYWHERE, ...CONFIG, 'problem', 'caller', 'route', 'token', 'upstream'],
@@ -38,7 +39,7 @@ const PARTS = {
   route: stage([]),
   token: stage(['authorization-server']),
   upstream: stage(['wire']),
-  wire: { from: ['message'], because: 'the codec is bytes and their meaning; what is done with them is decided above it' },
+  wire: { from: ['message', 'derive'], because: 'the codec is bytes and their meaning; what is done with them is decided above it' },
   'authorization-server': {
     from: [...EVERYWHERE, ...CONFIG],
     because: 'the authorization server is beneath the stages and knows none of them',
@@ -49,6 +50,7 @@ const PARTS = {
   problem: { from: ['errors', 'message'], because: 'a problem is made of an error and nothing else' },
   telemetry: { from: ['clock', 'type errors'], because: 'telemetry is imported by everything, so it imports nothing of ours' },
   errors: { from: [], because: 'errors are imported by everything, so they import nothing of ours' },
+  derive: { from: ['type message'], because: 'it works on fields and knows nothing of what is derived of them' },
   message: { from: [], because: 'the message types are imported by every stage, so they import nothing of ours' },
   'password-hash': { from: [], because: 'the config judges hashes and callers compute them; the form of a hash belongs to neither' },
   clock: { from: [], because: 'the clock is imported by everything, so it imports nothing of ours' },

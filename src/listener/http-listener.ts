@@ -4,8 +4,9 @@ import { randomUUID, type X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
+import { derive } from '../derive.ts';
 import type { BrokerError } from '../errors.ts';
-import { type CallerRequest, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
+import { type CallerRequest, type Fields, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
 import { Deadlines } from '../wire/deadlines.ts';
 import { READ_BYTES } from '../wire/inlet.ts';
 import { bind } from './bind.ts';
@@ -34,6 +35,12 @@ export interface HttpListenerParts {
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** `""` where the caller gives none, or none that is acceptable. */
+function givenRequestId(fields: Fields): string {
+  const given = fieldValue(fields, 'x-request-id');
+  return given !== undefined && REQUEST_ID.test(given) ? given : '';
+}
 
 /**
  * Kept-alive clients may send one more request while the listener drains: idle connections are closed only after this long, and what
@@ -125,8 +132,7 @@ export class HttpListener implements ConnectionHost {
   }
 
   identify({ fields }: RequestHead): { id: string; listener: string } {
-    const given = fieldValue(fields, 'x-request-id');
-    return { id: given !== undefined && REQUEST_ID.test(given) ? given : randomUUID(), listener: this.name };
+    return { id: derive(fields, givenRequestId) || randomUUID(), listener: this.name };
   }
 
   handle(request: CallerRequest, reply: Reply): void {

@@ -1,6 +1,7 @@
 /** Judges the head of a request on its raw fields, before any is merged or dropped: what could be read in two ways is refused. */
 
 import type { ListenerConfig } from '../config/schema/listeners.ts';
+import { derive } from '../derive.ts';
 import { BrokerError, type ErrorCode } from '../errors.ts';
 import type { Fields } from '../message.ts';
 import { FIELD_VALUE, TOKEN } from '../wire/field-lines.ts';
@@ -42,9 +43,13 @@ interface Deciding {
   'proxy-authorization': string | undefined;
   /** All lines of it; these may be several. */
   connection: string;
+  /** Without a port, lower-case; `undefined` where `host` is missing or malformed. */
+  hostName: string | undefined;
+  /** Bytes of all lines. */
+  size: number;
 }
 
-type Unique = Exclude<keyof Deciding, 'connection'>;
+type Unique = Exclude<keyof Deciding, 'connection' | 'hostName' | 'size'>;
 
 const DECIDING_NAME_OF_LENGTH: Partial<Record<number, Unique>> = {
   4: 'host',
@@ -69,9 +74,10 @@ export function checkRequestHead(head: RequestHead, limits: ListenerConfig['limi
   checkMethod(method);
   if (target.length > limits.maxTarget) throw tooLarge('the request target is too long: shorten it', 414);
   if (fields.length > 2 * limits.maxFields) throw tooLarge('the request has too many fields: send fewer', 431);
-  const deciding = checkFields(fields, limits.maxHeader - method.length - target.length - HEAD_OVERHEAD);
-
-  const host = hostOf(deciding.host, version);
+  const deciding = derive(fields, checkFields);
+  if (deciding.size + method.length + target.length + HEAD_OVERHEAD > limits.maxHeader)
+    throw tooLarge('the request head is too large: send fewer or shorter fields', 431);
+  const host = hostOf(deciding, version);
   if (deciding.expect !== undefined && deciding.expect.toLowerCase() !== '100-continue') {
     throw invalid('the field "expect" asks for something unknown: send "100-continue" or nothing', 417);
   }
@@ -121,7 +127,7 @@ function checkMethod(method: string): void {
 }
 
 /** One pass over the lines; gives the deciding ones. */
-function checkFields(fields: Fields, maxSize: number): Deciding {
+function checkFields(fields: Fields): Readonly<Deciding> {
   const deciding: Deciding = {
     host: undefined,
     expect: undefined,
@@ -130,12 +136,13 @@ function checkFields(fields: Fields, maxSize: number): Deciding {
     'transfer-encoding': undefined,
     'proxy-authorization': undefined,
     connection: '',
+    hostName: undefined,
+    size: 0,
   };
-  let size = 0;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
-    size += name.length + value.length + LINE_OVERHEAD;
+    deciding.size += name.length + value.length + LINE_OVERHEAD;
     if (!TOKEN.test(name)) throw invalid('a field name is malformed: use letters, digits and "-"');
     if (!FIELD_VALUE.test(value)) throw invalid('a field value holds control characters: remove them');
     if (name.length === 10 && name.toLowerCase() === 'connection') deciding.connection += `,${value}`;
@@ -144,18 +151,17 @@ function checkFields(fields: Fields, maxSize: number): Deciding {
     if (deciding[decidingName] !== undefined) throw invalid(`the field "${decidingName}" is repeated: send it once`);
     deciding[decidingName] = value;
   }
-  if (size > maxSize) throw tooLarge('the request head is too large: send fewer or shorter fields', 431);
+  if (deciding.host !== undefined) deciding.hostName = readHost(deciding.host);
   return deciding;
 }
 
-function hostOf(value: string | undefined, version: string): string {
-  if (value === undefined) {
+function hostOf({ host, hostName }: Pick<Deciding, 'host' | 'hostName'>, version: string): string {
+  if (host === undefined) {
     if (version === '1.0') return '';
     throw invalid('the field "host" is missing: HTTP/1.1 needs it');
   }
-  const host = readHost(value);
-  if (host === undefined) throw invalid('the field "host" is malformed: send a name or an address, and a port where there is one');
-  return host;
+  if (hostName === undefined) throw invalid('the field "host" is malformed: send a name or an address, and a port where there is one');
+  return hostName;
 }
 
 /** RFC 9112 §6.3: a list, even of equal lengths, is refused, and so is what a number cannot hold exactly. */

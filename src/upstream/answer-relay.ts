@@ -1,9 +1,10 @@
 /** One upstream answer on its way to the caller, with backpressure; a 401 may be held back while something is done about it. */
 
+import { type Derivation, deriveFields } from '../derive.ts';
 import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply, type ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
-import { answerFields, trailerFields } from './fields.ts';
+import { trailerFields } from './fields.ts';
 import type { Remedies } from './unauthorized.ts';
 
 /** How an attempt ended. */
@@ -14,59 +15,62 @@ export interface Relayed {
   readonly again?: true;
 }
 
+/** Exactly one of these is called, once. */
+export interface RelayEnd {
+  /** The answer is complete, cut or dropped. */
+  relayed(outcome: Relayed): void;
+  /**
+   * Nothing has reached the caller.
+   *
+   * @param nothingSent the upstream has certainly seen nothing of the request
+   */
+  failed(error: BrokerError, nothingSent: boolean): void;
+}
+
+export interface RelayParts {
+  readonly request: CallerRequest;
+  readonly reply: Reply;
+  /** Which fields of the answer the caller gets. */
+  readonly passing: Derivation<Fields>;
+  readonly remedies: Remedies | undefined;
+}
+
 export class AnswerRelay implements UpstreamAnswer {
-  readonly #request: CallerRequest;
-  readonly #reply: Reply;
-  readonly #rewriteLocation: ((value: string) => string) | undefined;
-  readonly #remedies: Remedies | undefined;
-  readonly #outcome = Promise.withResolvers<Relayed>();
+  readonly #parts: RelayParts;
+  readonly #onEnd: RelayEnd;
   #flow: UpstreamFlow | undefined;
   #sink: ReplySink | undefined;
   #status = 0;
-  #nothingSent = false;
+  #over = false;
   /** What arrives while a 401 is held back; `undefined` when nothing is. */
   #held: (() => void)[] | undefined;
 
-  constructor(request: CallerRequest, reply: Reply, rewriteLocation: ((value: string) => string) | undefined, remedies?: Remedies) {
-    this.#request = request;
-    this.#reply = reply;
-    this.#rewriteLocation = rewriteLocation;
-    this.#remedies = remedies;
+  constructor(parts: RelayParts, onEnd: RelayEnd) {
+    this.#parts = parts;
+    this.#onEnd = onEnd;
   }
 
-  /** After a failure: the upstream has certainly seen nothing of the request. */
-  get nothingSent(): boolean {
-    return this.#nothingSent;
-  }
-
-  /** Resolves when the answer is complete, cut or dropped; rejects with a `BrokerError` while nothing has reached the caller. */
-  run(connections: UpstreamConnections, request: UpstreamRequest): Promise<Relayed> {
+  run(connections: UpstreamConnections, request: UpstreamRequest): void {
     this.#flow = connections.send(request, this);
-    this.#request.onAbandoned(() => {
+    this.#parts.request.onAbandoned(() => {
       this.#flow?.abort();
-      this.#outcome.resolve({ status: this.#status, cut: 'caller' });
+      this.#end({ status: this.#status, cut: 'caller' });
     });
-    return this.#outcome.promise;
   }
 
   interim(status: number, fields: Fields): void {
-    if (!this.#request.abandoned) this.#reply.interim(status, answerFields(fields, this.#rewriteLocation, this.#remedies?.nonceField));
+    const { request, reply, passing } = this.#parts;
+    if (!request.abandoned) reply.interim(status, deriveFields(fields, passing));
   }
 
   head(status: number, reason: string, fields: Fields): void {
-    if (this.#request.abandoned) return;
+    const { request, remedies } = this.#parts;
+    if (request.abandoned) return;
     this.#status = status;
-    const remedies = this.#remedies;
-    const nonceField = remedies?.nonceField;
-    if (nonceField !== undefined) remedies?.takeNonce(fields);
-    const start = () => {
-      const passed = answerFields(fields, this.#rewriteLocation, nonceField);
-      if (status === 101) passed.push('connection', 'Upgrade', 'upgrade', fieldValue(fields, 'upgrade') ?? '');
-      this.#sink = this.#reply.start(status, reason, passed, () => this.#flow?.resume());
-    };
+    remedies?.takeNonce(fields);
     const remedy = status === 401 ? remedies?.start(fields) : undefined;
-    if (remedy === undefined) start();
-    else this.#holdBack(start, remedy);
+    if (remedy === undefined) this.#start(reason, fields);
+    else this.#holdBack(() => this.#start(reason, fields), remedy);
   }
 
   chunk(bytes: Uint8Array): void {
@@ -82,15 +86,31 @@ export class AnswerRelay implements UpstreamAnswer {
   end(trailers: Fields): void {
     if (this.#held !== undefined) return void this.#held.push(() => this.end(trailers));
     this.#sink?.end(trailerFields(trailers));
-    this.#outcome.resolve({ status: this.#status, cut: undefined });
+    this.#end({ status: this.#status, cut: undefined });
   }
 
   fail(error: BrokerError, nothingSent: boolean): void {
     if (this.#held !== undefined) return void this.#held.push(() => this.fail(error, nothingSent));
-    this.#nothingSent = nothingSent;
-    if (this.#sink === undefined) return this.#outcome.reject(error);
-    this.#sink.fail(error);
-    this.#outcome.resolve({ status: this.#status, cut: 'upstream' });
+    if (this.#sink !== undefined) {
+      this.#sink.fail(error);
+      return this.#end({ status: this.#status, cut: 'upstream' });
+    }
+    if (this.#over) return;
+    this.#over = true;
+    this.#onEnd.failed(error, nothingSent);
+  }
+
+  #start(reason: string, fields: Fields): void {
+    const { reply, passing } = this.#parts;
+    const passed = deriveFields(fields, passing);
+    const shown = this.#status === 101 ? [...passed, 'connection', 'Upgrade', 'upgrade', fieldValue(fields, 'upgrade') ?? ''] : passed;
+    this.#sink = reply.start(this.#status, reason, shown, () => this.#flow?.resume());
+  }
+
+  #end(outcome: Relayed): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onEnd.relayed(outcome);
   }
 
   #holdBack(start: () => void, remedy: Promise<boolean>): void {
@@ -103,7 +123,7 @@ export class AnswerRelay implements UpstreamAnswer {
   #release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    if (this.#request.abandoned) return;
+    if (this.#parts.request.abandoned) return;
     for (const step of held) step();
     this.#flow?.resume();
   }
@@ -111,6 +131,6 @@ export class AnswerRelay implements UpstreamAnswer {
   #drop(): void {
     this.#held = [];
     this.#flow?.abort();
-    this.#outcome.resolve({ status: this.#status, cut: undefined, again: true });
+    this.#end({ status: this.#status, cut: undefined, again: true });
   }
 }

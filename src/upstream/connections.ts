@@ -7,8 +7,8 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
-  /** All fields but framing, which the engine states from the body. */
-  readonly fields: readonly string[];
+  /** All fields but framing, which the engine states from the body; in sections, one after the other, some of which may repeat. */
+  readonly fields: readonly Fields[];
   readonly body: Body | undefined;
   /** Asked for by the fields; after an answer 101 the connection carries its bytes and the answer's, until each side has ended. */
   readonly upgrade: Upgrade | undefined;

@@ -1,5 +1,6 @@
 /** Which fields cross the broker, in both directions, and which are ours to set. */
 
+import type { Derivation } from '../derive.ts';
 import type { Fields } from '../message.ts';
 
 /** RFC 9110 §7.6.1, and fields that only ever concerned one connection. Framing is stated anew by each side. */
@@ -30,73 +31,74 @@ const OWNED = new Set([
   'via',
 ]);
 
-/** What a request gets on its way out. */
-export interface Outbound {
+/** Which of a caller's fields go on. */
+export interface Passing {
   readonly host: string;
   /** The caller's `Authorization` was meant for us, or a token takes its place. */
   readonly dropAuthorization: boolean;
-  /** A field in which the caller brought credentials; dropped however it is spelled. */
-  readonly credentialsField?: string | undefined;
+  /** Names of fields that are not the caller's to set; dropped however they are spelled. */
+  readonly replaced: readonly string[];
+}
+
+/**
+ * Gives `Host` and the fields of a caller that go on. What `Connection` lists is dropped first, and ours are added behind (`ownFields`), so
+ * that no caller can have them removed by listing them, or double them by a twin name.
+ */
+export function createPassing({ host, dropAuthorization, replaced }: Passing): Derivation<Fields> {
+  const dropped = new Set(replaced.map(fold));
+  const keeps = (lower: string) => lower === 'via' || (lower === 'authorization' && !dropAuthorization);
+  return (received) => {
+    const listed = connectionListed(received);
+    const sent: string[] = ['host', host];
+    for (let i = 0; i < received.length; i += 2) {
+      const name = received[i] as string;
+      const lower = name.toLowerCase();
+      if (listed?.has(lower)) continue;
+      const folded = fold(lower);
+      if (dropped.has(folded) || folded.startsWith('x-forwarded-')) continue;
+      // Owned fields pass only where they are spelled exactly.
+      if (!OWNED.has(folded) || keeps(lower)) sent.push(name, received[i + 1] as string);
+    }
+    return sent;
+  };
+}
+
+/** What we add to a request. */
+export interface OwnFacts {
   readonly requestId: string;
   readonly traceparent: string;
   /** The version of HTTP that the request came in (RFC 9110 §7.6.3); `undefined` where no `Via` is wanted. */
   readonly via: string | undefined;
-  /** Fixed fields of the route and the token's, in the order they go out. Their names replace the caller's. */
-  readonly inject: Fields;
   /** Protocols to ask for (RFC 9110 §7.8): the only hop-by-hop fields that go out. */
   readonly upgrade: string | undefined;
-  /** `Forwarded` and `X-Forwarded-*` of our own. */
-  readonly forwarded: Fields;
+}
+
+export function ownFields({ requestId, traceparent, via, upgrade }: OwnFacts): string[] {
+  const own = ['x-request-id', requestId, 'traceparent', traceparent];
+  if (upgrade !== undefined) own.push('connection', 'Upgrade', 'upgrade', upgrade);
+  if (via !== undefined) own.push('via', `${via} token-broker`);
+  return own;
 }
 
 /**
- * The fields to send upstream. The order matters: what `Connection` lists is dropped first, ours go in last, so that no caller
- * can have them removed by listing them, or double them by a twin name.
- */
-export function outboundFields(received: Fields, outbound: Outbound): string[] {
-  const listed = connectionListed(received);
-  const replaced = new Set<string>();
-  for (let i = 0; i < outbound.inject.length; i += 2) replaced.add(fold(outbound.inject[i] as string));
-  if (outbound.credentialsField !== undefined) replaced.add(fold(outbound.credentialsField));
-  const sent: string[] = ['host', outbound.host];
-  for (let i = 0; i < received.length; i += 2) {
-    const name = received[i] as string;
-    const lower = name.toLowerCase();
-    if (listed?.has(lower)) continue;
-    const folded = fold(lower);
-    if (replaced.has(folded) || folded.startsWith('x-forwarded-')) continue;
-    if (OWNED.has(folded) && !keeps(lower, outbound)) continue;
-    sent.push(name, received[i + 1] as string);
-  }
-  sent.push('x-request-id', outbound.requestId, 'traceparent', outbound.traceparent);
-  if (outbound.upgrade !== undefined) sent.push('connection', 'Upgrade', 'upgrade', outbound.upgrade);
-  if (outbound.via !== undefined) sent.push('via', `${outbound.via} token-broker`);
-  sent.push(...outbound.forwarded, ...outbound.inject);
-  return sent;
-}
-
-/** Owned fields that pass when they are spelled exactly. */
-function keeps(lowerName: string, outbound: Outbound): boolean {
-  return lowerName === 'via' || (lowerName === 'authorization' && !outbound.dropAuthorization);
-}
-
-/**
- * The fields to give the caller.
+ * Gives the fields of an answer that go to the caller.
  *
  * @param rewrite maps `Location` and `Content-Location`
  * @param ours lower-case name of a field that was for us alone
  */
-export function answerFields(received: Fields, rewrite: ((value: string) => string) | undefined, ours?: string): string[] {
-  const listed = connectionListed(received);
-  const passed: string[] = [];
-  for (let i = 0; i < received.length; i += 2) {
-    const name = received[i] as string;
-    const value = received[i + 1] as string;
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || listed?.has(lower) || lower === ours) continue;
-    passed.push(name, rewrite !== undefined && (lower === 'location' || lower === 'content-location') ? rewrite(value) : value);
-  }
-  return passed;
+export function createAnswerPassing(rewrite: ((value: string) => string) | undefined, ours?: string): Derivation<Fields> {
+  return (received) => {
+    const listed = connectionListed(received);
+    const passed: string[] = [];
+    for (let i = 0; i < received.length; i += 2) {
+      const name = received[i] as string;
+      const value = received[i + 1] as string;
+      const lower = name.toLowerCase();
+      if (HOP_BY_HOP.has(lower) || listed?.has(lower) || lower === ours) continue;
+      passed.push(name, rewrite !== undefined && (lower === 'location' || lower === 'content-location') ? rewrite(value) : value);
+    }
+    return passed;
+  };
 }
 
 /** RFC 9110 §6.5.1: what decides framing, routing, trust or how the body is read must not come after it. */

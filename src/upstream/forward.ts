@@ -1,8 +1,9 @@
 /** Sends a request to its upstream, once more where that is safe and helps, and has the answer passed on. */
 
-import { BrokerError } from '../errors.ts';
-import type { Body, CallerRequest, Reply, Upgrade } from '../message.ts';
-import { AnswerRelay, type Relayed } from './answer-relay.ts';
+import type { Derivation } from '../derive.ts';
+import type { BrokerError } from '../errors.ts';
+import type { Body, CallerRequest, Fields, Reply, Upgrade } from '../message.ts';
+import { AnswerRelay, type RelayEnd, type Relayed } from './answer-relay.ts';
 import type { UpstreamConnections } from './connections.ts';
 import { ReplayableBody } from './replay.ts';
 import { Remedies, type SentToken } from './unauthorized.ts';
@@ -11,11 +12,12 @@ export interface Forwarding {
   readonly connections: UpstreamConnections;
   /** Path and query at the upstream. */
   readonly target: string;
-  /** What `outboundFields` makes, anew for each sending: a proof of possession is good for one. */
-  readonly fields: () => readonly string[];
+  /** All that is sent but framing, in sections; made anew for each sending: a proof of possession is good for one. */
+  readonly fields: () => readonly Fields[];
   readonly body: Body | undefined;
   readonly upgrade: Upgrade | undefined;
-  readonly rewriteLocation: ((value: string) => string) | undefined;
+  /** Which fields of the answer the caller gets (`createAnswerPassing`). */
+  readonly answerPassing: Derivation<Fields>;
   /** Absent where there is none among the fields. */
   readonly token: SentToken | undefined;
   /** Bytes of a body that are kept for sending it again. */
@@ -36,39 +38,71 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
  * Resolves when the answer has been passed on, whole or cut short. Rejects with a `BrokerError` of stage `upstream` while nothing
  * has been sent to the caller yet.
  */
-export async function forward(request: CallerRequest, reply: Reply, forwarding: Forwarding): Promise<Forwarded> {
-  const { token, body, replayBuffer } = forwarding;
-  if (token === undefined || !(token.renewable || token.takeNonce !== undefined))
-    return passedOn(await send(request, reply, forwarding, body));
-  const kept = body === undefined ? undefined : new ReplayableBody(body, replayBuffer);
-  const remedies = new Remedies(token, () => kept === undefined || kept.copy() !== undefined);
-  let relayed = await send(request, reply, forwarding, kept, remedies);
-  while (relayed.again && !request.abandoned) relayed = await send(request, reply, forwarding, kept?.copy(), remedies);
-  if (relayed.status === 401 && !relayed.again) remedies.failed();
-  return passedOn(relayed);
+export function forward(request: CallerRequest, reply: Reply, forwarding: Forwarding): Promise<Forwarded> {
+  return new Promise((resolve, reject) => new Attempts(request, reply, forwarding, resolve, reject).send());
 }
 
-async function send(
-  request: CallerRequest,
-  reply: Reply,
-  { connections, target, fields, upgrade, rewriteLocation, token }: Forwarding,
-  body: Body | undefined,
-  remedies?: Remedies,
-): Promise<Relayed> {
-  const { method } = request;
-  const relay = new AnswerRelay(request, reply, rewriteLocation, remedies);
-  try {
-    return await relay.run(connections, { method, target, fields: fields(), body, upgrade, fresh: false });
-  } catch (error) {
-    const stale = error instanceof BrokerError && error.code === 'UPSTREAM_RESET';
-    const repeatable = body === undefined && (SAFE.has(method) || relay.nothingSent);
-    if (!stale || !repeatable || reply.started || request.abandoned || token?.mayBeSent() === false) throw error;
-    const second = new AnswerRelay(request, reply, rewriteLocation, remedies);
-    return second.run(connections, { method, target, fields: fields(), body, upgrade, fresh: true });
+class Attempts implements RelayEnd {
+  readonly #request: CallerRequest;
+  readonly #reply: Reply;
+  readonly #forwarding: Forwarding;
+  readonly #resolve: (forwarded: Forwarded) => void;
+  readonly #reject: (error: unknown) => void;
+  /** Only where a token can be refused and something done about it. */
+  readonly #remedies: Remedies | undefined;
+  readonly #kept: ReplayableBody | undefined;
+  #body: Body | undefined;
+  #fresh = false;
+
+  constructor(
+    request: CallerRequest,
+    reply: Reply,
+    forwarding: Forwarding,
+    resolve: (forwarded: Forwarded) => void,
+    reject: (error: unknown) => void,
+  ) {
+    const { token, body, replayBuffer } = forwarding;
+    this.#request = request;
+    this.#reply = reply;
+    this.#forwarding = forwarding;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#body = body;
+    if (token === undefined || !(token.renewable || token.takeNonce !== undefined)) return;
+    this.#kept = body && new ReplayableBody(body, replayBuffer);
+    this.#body = this.#kept;
+    this.#remedies = new Remedies(token, () => this.#kept === undefined || this.#kept.copy() !== undefined);
   }
-}
 
-function passedOn({ status, cut, again }: Relayed): Forwarded {
-  // The caller left while something was done about a 401.
-  return again ? { status, cut: 'caller' } : { status, cut };
+  send(): void {
+    const { connections, target, fields, upgrade, answerPassing: passing } = this.#forwarding;
+    const [request, reply, body, fresh] = [this.#request, this.#reply, this.#body, this.#fresh];
+    const { method } = request;
+    try {
+      const relay = new AnswerRelay({ request, reply, passing, remedies: this.#remedies }, this);
+      relay.run(connections, { method, target, fields: fields(), body, upgrade, fresh });
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  relayed({ status, cut, again }: Relayed): void {
+    if (again && !this.#request.abandoned) {
+      this.#body = this.#kept?.copy();
+      this.#fresh = false;
+      return this.send();
+    }
+    if (status === 401 && !again) this.#remedies?.failed();
+    // The caller left while something was done about a 401.
+    this.#resolve(again ? { status, cut: 'caller' } : { status, cut });
+  }
+
+  failed(error: BrokerError, nothingSent: boolean): void {
+    const { token } = this.#forwarding;
+    const repeatable = this.#body === undefined && (SAFE.has(this.#request.method) || nothingSent);
+    const isOpen = !this.#reply.started && !this.#request.abandoned && token?.mayBeSent() !== false;
+    if (this.#fresh || error.code !== 'UPSTREAM_RESET' || !repeatable || !isOpen) return this.#reject(error);
+    this.#fresh = true;
+    this.send();
+  }
 }

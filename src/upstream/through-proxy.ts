@@ -24,7 +24,7 @@ export class ThroughProxy implements UpstreamConnections {
 
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {
     const authorization = proxyAuthorization(this.#proxy);
-    const fields = authorization === undefined ? request.fields : [...request.fields, 'proxy-authorization', authorization];
+    const fields = authorization === undefined ? request.fields : [...request.fields, ['proxy-authorization', authorization]];
     const proxied = new ProxiedAnswer(answer, () => flow.abort());
     const flow = this.#connections.send({ ...request, target: this.#origin + request.target, fields }, proxied);
     return flow;

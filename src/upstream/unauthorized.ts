@@ -20,8 +20,6 @@ export interface SentToken {
 
 /** What refusals of one request's token lead to: each remedy is tried once. */
 export class Remedies {
-  /** The field that an upstream speaks to us alone with, lower-case. */
-  readonly nonceField: string | undefined;
   readonly #token: SentToken;
   readonly #canReplay: () => boolean;
   #hasNonce = false;
@@ -31,18 +29,18 @@ export class Remedies {
   constructor(token: SentToken, canReplay: () => boolean) {
     this.#token = token;
     this.#canReplay = canReplay;
-    this.nonceField = token.takeNonce && 'dpop-nonce';
   }
 
   /** For every answer, whatever its status. */
   takeNonce(fields: Fields): void {
-    const nonce = fieldValue(fields, 'dpop-nonce');
-    if (nonce !== undefined) this.#token.takeNonce?.(nonce);
+    const { takeNonce } = this.#token;
+    const nonce = takeNonce && fieldValue(fields, 'dpop-nonce');
+    if (nonce !== undefined) takeNonce?.(nonce);
   }
 
   /** What is being done about a 401: resolves to whether the request is to be sent again. `undefined`: nothing, it is the answer. */
   start(fields: Fields): Promise<boolean> | undefined {
-    if (this.nonceField !== undefined && !this.#hasNonce && asksForNonce(fields)) {
+    if (this.#token.takeNonce !== undefined && !this.#hasNonce && asksForNonce(fields)) {
       this.#hasNonce = true;
       return this.#canReplay() && this.#token.mayBeSent() ? Promise.resolve(true) : undefined;
     }

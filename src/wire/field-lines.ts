@@ -1,11 +1,16 @@
 /** Field lines (RFC 9112 §5): strict, in the order of the wire, one character for each byte. */
 
+import { markRepeated } from '../derive.ts';
+import type { Fields } from '../message.ts';
 import { WireError } from './wire-error.ts';
 
 /** RFC 9110 §5.6.2. */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5, each byte a character: all but control characters other than tab, so no stray CR or LF either. */
 export const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
+
+/** More than most sections hold, little enough to be kept for each of many thousand connections. */
+const MAX_REMEMBERED = 2 * 1024;
 
 const TAB = 9;
 const SPACE = 32;
@@ -32,6 +37,26 @@ export function parseFieldLines(text: string, from: number): string[] {
   return fields;
 }
 
+/** The field sections of one connection: one that is byte for byte the last again is the same array again, and known to repeat. */
+export class FieldSections {
+  #text = '';
+  #fields: Fields = [];
+
+  /** As `parseFieldLines`. */
+  parse(text: string, from: number): Fields {
+    const section = text.slice(from);
+    if (section === this.#text) {
+      markRepeated(this.#fields);
+      return this.#fields;
+    }
+    const fields = parseFieldLines(text, from);
+    if (section.length > MAX_REMEMBERED) return fields;
+    this.#text = section;
+    this.#fields = fields;
+    return fields;
+  }
+}
+
 function trimmed(text: string, from: number, to: number): string {
   let start = from;
   let end = to;
@@ -45,7 +70,7 @@ function isBlank(code: number): boolean {
 }
 
 /** Fields as they stand on the wire, each line with its break. */
-export function fieldLinesText(fields: readonly string[]): string {
+export function fieldLinesText(fields: Fields): string {
   let text = '';
   for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
   return text;

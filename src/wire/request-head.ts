@@ -1,13 +1,14 @@
 /** The head of a request as text, taken apart (RFC 9112 §3): only its form is judged here, not what it asks for. */
 
-import { parseFieldLines } from './field-lines.ts';
+import type { Fields } from '../message.ts';
+import { FieldSections } from './field-lines.ts';
 import { WireError } from './wire-error.ts';
 
 export interface ParsedRequestHead {
   readonly method: string;
   readonly target: string;
   readonly version: '1.0' | '1.1';
-  readonly fields: string[];
+  readonly fields: Fields;
 }
 
 /** RFC 9112 §3: single spaces, and nothing else that could pass for one. */
@@ -18,8 +19,8 @@ export function mayBecomeRequest(text: string): boolean {
   return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]*(?: |$)/.test(text);
 }
 
-/** Throws `WireError`. */
-export function parseRequestHead(text: string): ParsedRequestHead {
+/** @param sections of the connection. Throws `WireError`. */
+export function parseRequestHead(text: string, sections = new FieldSections()): ParsedRequestHead {
   const breakAt = text.indexOf('\r\n');
   const line = REQUEST_LINE.exec(breakAt === -1 ? text : text.slice(0, breakAt));
   if (line === null) throw new WireError('malformed', 'the request line is malformed: write "METHOD /path HTTP/1.1"');
@@ -29,6 +30,6 @@ export function parseRequestHead(text: string): ParsedRequestHead {
     method: line[1] as string,
     target: line[2] as string,
     version,
-    fields: breakAt === -1 ? [] : parseFieldLines(text, breakAt + 2),
+    fields: breakAt === -1 ? [] : sections.parse(text, breakAt + 2),
   };
 }

@@ -1,6 +1,8 @@
 /** The head of an answer, taken apart, with what follows it (RFC 9112 §4 and §6.3). Ambiguous heads are refused. */
 
-import { parseFieldLines } from './field-lines.ts';
+import { derive } from '../derive.ts';
+import type { Fields } from '../message.ts';
+import { FieldSections } from './field-lines.ts';
 import { WireError } from './wire-error.ts';
 
 /** How a body is delimited: a number of bytes (0: there is none), chunks, or the end of the connection. */
@@ -9,7 +11,7 @@ export type Framing = number | 'chunked' | 'close';
 export interface ParsedResponseHead {
   readonly status: number;
   readonly reason: string;
-  readonly fields: string[];
+  readonly fields: Fields;
   readonly framing: Framing;
   /** Whether another request may follow on the connection once the body has ended. */
   readonly keepAlive: boolean;
@@ -24,14 +26,17 @@ export function mayBecomeResponse(text: string): boolean {
   return text.startsWith('HTTP/1.') || 'HTTP/1.'.startsWith(text);
 }
 
-/** @param method of the request that is answered. Throws `WireError`. */
-export function parseResponseHead(text: string, method: string): ParsedResponseHead {
+/**
+ * @param method of the request that is answered
+ * @param sections of the connection. Throws `WireError`.
+ */
+export function parseResponseHead(text: string, method: string, sections = new FieldSections()): ParsedResponseHead {
   const breakAt = text.indexOf('\r\n');
   const line = STATUS_LINE.exec(breakAt === -1 ? text : text.slice(0, breakAt));
   if (line === null) throw new WireError('malformed', 'the status line is malformed');
   const status = Number(line[2]);
-  const fields = breakAt === -1 ? [] : parseFieldLines(text, breakAt + 2);
-  const facts = readConnectionFacts(fields);
+  const fields = breakAt === -1 ? [] : sections.parse(text, breakAt + 2);
+  const facts = derive(fields, readConnectionFacts);
   const isVersion10 = line[1] === '0';
   if (isVersion10 && facts.chunked) throw new WireError('malformed', 'an HTTP/1.0 answer has a transfer coding');
   return {
@@ -56,7 +61,7 @@ interface ConnectionFacts {
   keepAliveSeconds: number | undefined;
 }
 
-function readConnectionFacts(fields: readonly string[]): ConnectionFacts {
+function readConnectionFacts(fields: Fields): Readonly<ConnectionFacts> {
   const facts: ConnectionFacts = { length: undefined, chunked: false, close: false, keepAliveSeconds: undefined };
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;

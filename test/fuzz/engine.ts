@@ -2,6 +2,7 @@
 
 import type { OnReadOpts } from 'node:net';
 import { listener as listenerSchema } from '../../src/config/schema/listeners.ts';
+import { deriveFields } from '../../src/derive.ts';
 import { type BrokerError, toBrokerError } from '../../src/errors.ts';
 import { createRecord, refuse } from '../../src/exchange.ts';
 import type { ConnectionHost } from '../../src/listener/connection-host.ts';
@@ -10,7 +11,7 @@ import { CallerConnection } from '../../src/listener/http1/caller-connection.ts'
 import type { CallerRequest, Reply } from '../../src/message.ts';
 import type { UpstreamConnections } from '../../src/upstream/connections.ts';
 import type { Dialed, Dialer } from '../../src/upstream/dial.ts';
-import { outboundFields } from '../../src/upstream/fields.ts';
+import { createAnswerPassing, createPassing, ownFields } from '../../src/upstream/fields.ts';
 import { forward } from '../../src/upstream/forward.ts';
 import { type ConnectionOwner, Http1Connection } from '../../src/upstream/http1/connection.ts';
 import { Http1Flow } from '../../src/upstream/http1/flow.ts';
@@ -65,17 +66,12 @@ export async function runEngine(
   return outcome;
 }
 
+const PASSING = createPassing({ host: 'upstream', dropAuthorization: true, replaced: ['Authorization'] });
+const ANSWER_PASSING = createAnswerPassing(undefined);
+
 async function send(request: CallerRequest, reply: Reply, connections: UpstreamConnections): Promise<void> {
-  const outbound = {
-    host: 'upstream',
-    dropAuthorization: true,
-    requestId: request.id,
-    traceparent: '-',
-    via: request.version,
-    forwarded: [],
-    upgrade: undefined,
-  };
-  const fields = () => outboundFields(request.fields, { ...outbound, inject: ['Authorization', 'Bearer our-token'] });
+  const own = ownFields({ requestId: request.id, traceparent: '-', via: request.version, upgrade: undefined });
+  const fields = () => [deriveFields(request.fields, PASSING), [...own, 'Authorization', 'Bearer our-token']];
   const { target, body } = request;
   try {
     await forward(request, reply, {
@@ -84,7 +80,7 @@ async function send(request: CallerRequest, reply: Reply, connections: UpstreamC
       fields,
       body,
       upgrade: undefined,
-      rewriteLocation: undefined,
+      answerPassing: ANSWER_PASSING,
       token: undefined,
       replayBuffer: 0,
     });

@@ -31,7 +31,7 @@ function send(target: string, fresh = false): Sent {
   const answer = new Promise<string>((resolve) => {
     let text = '';
     flow = pool.send(
-      { method: 'GET', target, fields: ['host', 'a'], body: undefined, upgrade: undefined, fresh },
+      { method: 'GET', target, fields: [['host', 'a']], body: undefined, upgrade: undefined, fresh },
       {
         interim() {},
         head() {},
@@ -138,7 +138,7 @@ describe('a pool', () => {
     await start({ answer: ({ target }) => answerWith(200, [], target) });
     const failed = await new Promise<string>((resolve) => {
       pool.send(
-        { method: 'GET', target: '/x', fields: ['host', 'a'], body: undefined, upgrade: undefined, fresh: false },
+        { method: 'GET', target: '/x', fields: [['host', 'a']], body: undefined, upgrade: undefined, fresh: false },
         {
           interim() {},
           head() {

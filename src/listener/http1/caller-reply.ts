@@ -1,6 +1,7 @@
 /** The answer to one request: its head, its body in a framing stated anew, and whether the connection goes on after it. */
 
 import { STATUS_CODES } from 'node:http';
+import { derive } from '../../derive.ts';
 import type { Fields, Reply, ReplySink } from '../../message.ts';
 import { BodyWriter } from '../../wire/body-writer.ts';
 import { fieldLinesText } from '../../wire/field-lines.ts';
@@ -63,13 +64,13 @@ export class CallerReply implements Reply, ReplySink {
 
   start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink {
     const { method, version } = this.#asked;
-    const stated = readStated(fields);
+    const stated = derive(fields, readStated);
     this.#framing = hasNoBody(method, status) ? 0 : (stated.length ?? (version === '1.1' && status !== 101 ? 'chunked' : 'close'));
     this.#close = this.#target.closing || stated.close || this.#framing === 'close';
     this.#resume = resume;
     this.#writer = new BodyWriter(this.#target.outlet, this.#framing);
-    const shown = status === 204 ? withoutLength(fields) : fields;
-    let text = `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n${fieldLinesText(shown)}`;
+    const lines = status === 204 ? fieldLinesText(withoutLength(fields)) : derive(fields, fieldLinesText);
+    let text = `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n${lines}`;
     if (this.#framing === 'chunked') text += 'transfer-encoding: chunked\r\n';
     if (this.#close && !stated.close) text += 'connection: close\r\n';
     else if (version === '1.0' && !this.#close) text += 'connection: keep-alive\r\n';
@@ -111,7 +112,7 @@ interface Stated {
 }
 
 /** The fields are ours or have been through `answerFields`: a length among them is one number, a `connection` says "close". */
-function readStated(fields: Fields): Stated {
+function readStated(fields: Fields): Readonly<Stated> {
   const stated: Stated = { length: undefined, close: false };
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;

@@ -1,5 +1,6 @@
 /** Reads the heads of requests off a connection, as bytes arrive; what is no head is refused as soon as that can be told. */
 
+import { FieldSections } from '../../wire/field-lines.ts';
 import { HeadCollector } from '../../wire/head-collector.ts';
 import { mayBecomeRequest, type ParsedRequestHead, parseRequestHead } from '../../wire/request-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
@@ -10,6 +11,7 @@ const LF = 10;
 
 export class HeadReader {
   readonly #heads: HeadCollector;
+  readonly #sections = new FieldSections();
   /** How much of the empty line before a head has come: none yet, its CR, or there is no more to come. */
   #emptyLine: 'possible' | 'begun' | 'past' = 'possible';
 
@@ -35,7 +37,7 @@ export class HeadReader {
       const text = this.#heads.collect(bytes, at);
       if (text !== undefined) {
         this.#emptyLine = 'possible';
-        return parseRequestHead(text);
+        return parseRequestHead(text, this.#sections);
       }
       if (!mayBecomeRequest(this.#heads.text)) throw new WireError('malformed', 'the request is not HTTP/1.1');
       return undefined;

@@ -6,6 +6,7 @@ import { BrokerError } from '../../errors.ts';
 import type { Upgrade } from '../../message.ts';
 import { BodyReader } from '../../wire/body-reader.ts';
 import type { Timed } from '../../wire/deadlines.ts';
+import { FieldSections } from '../../wire/field-lines.ts';
 import { HeadCollector } from '../../wire/head-collector.ts';
 import { Outlet } from '../../wire/outlet.ts';
 import { ReadBuffer } from '../../wire/read-buffer.ts';
@@ -43,6 +44,7 @@ export class Http1Connection implements Carrier, Timed {
   readonly #outlet: Outlet;
   readonly #buffer = new ReadBuffer();
   readonly #heads = new HeadCollector(MAX_HEAD_BYTES);
+  readonly #sections = new FieldSections();
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #outlives = false;
   #flow: Http1Flow | undefined;
@@ -202,7 +204,7 @@ export class Http1Connection implements Carrier, Timed {
   }
 
   #onHead(text: string, flow: Http1Flow): void {
-    const head = parseResponseHead(text, flow.request.method);
+    const head = parseResponseHead(text, flow.request.method, this.#sections);
     if (head.status === 101) checkSwitch(head, flow.request.upgrade);
     else if (head.status < 200) {
       this.#interims += 1;

@@ -1,5 +1,6 @@
 /** Sends one request: its head, its body in a framing stated anew, as fast as the upstream takes it. */
 
+import { derive } from '../../derive.ts';
 import type { Body, BodySink, Fields } from '../../message.ts';
 import { BodyWriter } from '../../wire/body-writer.ts';
 import { fieldLinesText } from '../../wire/field-lines.ts';
@@ -47,7 +48,8 @@ export class RequestSender implements BodySink {
 
   start(): void {
     const { method, target, fields, body } = this.#request;
-    const head = `${method} ${target} HTTP/1.1\r\n${fieldLinesText(fields)}`;
+    let head = `${method} ${target} HTTP/1.1\r\n`;
+    for (const section of fields) head += derive(section, fieldLinesText);
     if (body === undefined) return this.#outlet.text(EXPECT_BODY.has(method) ? `${head}content-length: 0\r\n\r\n` : `${head}\r\n`);
     this.#outlet.hold(`${head}${body.length === undefined ? 'transfer-encoding: chunked' : `content-length: ${body.length}`}\r\n\r\n`);
     body.pipe(this);

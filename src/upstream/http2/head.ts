@@ -10,9 +10,10 @@ const NO_VALUE = /[^\t -~\x80-\xff]/;
 /** The request's head; `Host` becomes `:authority`. Trailers are taken, and said to be (gRPC insists on it). */
 export function headOf({ method, target, fields, body }: UpstreamRequest, scheme: string): string[] {
   const head = [':method', method, ':scheme', scheme, ':authority', '', ':path', target];
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = (fields[i] as string).toLowerCase();
-    const value = fields[i + 1] as string;
+  const lines = fields.flat();
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = (lines[i] as string).toLowerCase();
+    const value = lines[i + 1] as string;
     if (name === 'host') head[5] = value;
     else head.push(name, value);
   }

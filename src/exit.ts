@@ -1,0 +1,116 @@
+/** Where the requests of one route leave the broker: the connections they take, and the fields that are the same for each of them. */
+
+import type { Clock } from './clock.ts';
+import { ownCredentialsPlace } from './config/own-credentials.ts';
+import type { Config } from './config/schema/root.ts';
+import type { RouteConfig } from './config/schema/routes.ts';
+import type { Derivation } from './derive.ts';
+import type { TokenRoute } from './injected-token.ts';
+import type { Fields } from './message.ts';
+import { mapLocation } from './route/location.ts';
+import { createRoute, type Route } from './route/route.ts';
+import { withBoundCertificate } from './token/bound-certificate.ts';
+import type { UpstreamConnections } from './upstream/connections.ts';
+import { createAnswerPassing, createPassing } from './upstream/fields.ts';
+import { Http1Pool } from './upstream/http1/pool.ts';
+import { Http2Pool } from './upstream/http2/pool.ts';
+import { OriginConnections } from './upstream/origin-connections.ts';
+import { ThroughProxy } from './upstream/through-proxy.ts';
+
+/** The route's own upstream, or the origin that a token names. */
+export class Destination implements TokenRoute {
+  readonly config: RouteConfig;
+  readonly upstream: string;
+  readonly host: string;
+  readonly origin: string;
+  nonce: string | undefined;
+  /** By whether a caller's `Authorization` is dropped, and whether a proof goes beside the token. */
+  readonly #passings = new Map<number, Derivation<Fields>>();
+  readonly #credentialsField: string | undefined;
+  /** Without and with a nonce that is for us alone. */
+  readonly #answerPassings: readonly [Derivation<Fields>, Derivation<Fields>];
+
+  constructor(route: Route, upstream: string, credentialsField: string | undefined, named?: string) {
+    const { protocol, host } = new URL(upstream);
+    this.config = route.config;
+    this.upstream = upstream;
+    this.host = route.config.hostHeader ?? host;
+    // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
+    this.origin = originOf(`${protocol}//${this.host}`);
+    this.#credentialsField = credentialsField;
+    const rewrite = route.config.rewriteLocation ? (value: string) => mapLocation(route, value, named) : undefined;
+    this.#answerPassings = [createAnswerPassing(rewrite), createAnswerPassing(rewrite, 'dpop-nonce')];
+  }
+
+  /** Which of a caller's fields go on to it. */
+  passing(dropAuthorization: boolean, hasProof: boolean): Derivation<Fields> {
+    const kind = (dropAuthorization ? 1 : 0) + (hasProof ? 2 : 0);
+    const known = this.#passings.get(kind);
+    if (known !== undefined) return known;
+    const { token, headers, inject } = this.config;
+    const replaced = [...Object.keys(headers), ...(token === null ? [] : [inject.header]), ...(hasProof ? ['DPoP'] : [])];
+    if (this.#credentialsField !== undefined) replaced.push(this.#credentialsField);
+    const passing = createPassing({ host: this.host, dropAuthorization, replaced });
+    this.#passings.set(kind, passing);
+    return passing;
+  }
+
+  /** Which fields of its answers go to the caller. */
+  answerPassing(hasProof: boolean): Derivation<Fields> {
+    return this.#answerPassings[hasProof ? 1 : 0];
+  }
+}
+
+export class Exit {
+  readonly #route: Route;
+  readonly #credentialsField: string | undefined;
+  readonly #own: Destination;
+  readonly #connections: UpstreamConnections;
+  /** To where tokens want to be used. */
+  readonly #origins: OriginConnections;
+  /** The last of these, for the nonces that it gave. */
+  #named: Destination | undefined;
+
+  constructor(name: string, { routes, tokens }: Pick<Config, 'routes' | 'tokens'>, clock: Clock) {
+    const configured = routes[name] as RouteConfig;
+    const config = withBoundCertificate(configured, tokens);
+    const { origin } = new URL(config.upstream);
+    const place = ownCredentialsPlaceOf(configured, tokens);
+    this.#route = createRoute(name, config);
+    this.#credentialsField = place?.in === 'field' ? place.field : undefined;
+    this.#own = new Destination(this.#route, config.upstream, this.#credentialsField);
+    this.#connections = connectionsTo(origin, config);
+    this.#origins = new OriginConnections((named) => connectionsTo(named, config), clock);
+  }
+
+  /** @param named the origin that a token wants to be used at */
+  destination(named: string | undefined): Destination {
+    if (named === undefined) return this.#own;
+    if (this.#named?.upstream !== named) this.#named = new Destination(this.#route, named, this.#credentialsField, named);
+    return this.#named;
+  }
+
+  connectionsTo(named: string | undefined): UpstreamConnections {
+    return named === undefined ? this.#connections : this.#origins.to(named);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#connections.close(), this.#origins.close()]);
+  }
+}
+
+function ownCredentialsPlaceOf({ token: name }: RouteConfig, tokens: Config['tokens']): ReturnType<typeof ownCredentialsPlace> {
+  const token = name === null ? undefined : tokens[name];
+  return token && ownCredentialsPlace(token);
+}
+
+function connectionsTo(origin: string, route: RouteConfig): UpstreamConnections {
+  if (route.upstreamProtocol !== 'http/1.1') return new Http2Pool(origin, route);
+  const pool = new Http1Pool(origin, route);
+  return route.proxy === undefined || origin.startsWith('https:') ? pool : new ThroughProxy(pool, origin, route.proxy);
+}
+
+/** In the spelling of the URL standard where it knows one: lower-case, without a default port. */
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
+}
