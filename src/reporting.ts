@@ -112,8 +112,7 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
   return (record) => {
     const { requestId, listener, version, method, target, startedAt, caller, route, token, status, error, cut } = record;
     const ms = monotonic() - startedAt;
-    metrics.requests.inc({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' });
-    metrics.requestSeconds.observe({ route: route ?? '' }, ms / 1000);
+    metrics.requests.add({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' }, ms / 1000);
     if (error?.code === 'INTERNAL') log.error({ requestId, err: error }, 'the broker failed');
     else if (error !== undefined) log.debug({ requestId, err: error }, 'request refused');
     if (!access) return;

@@ -73,7 +73,8 @@ function wayOf(name: ListenerConfig['authenticate'][number], options: Authentica
 function basicWay(check: PasswordCheck): Way {
   return (request) => {
     const authorization = credentialsOf(request);
-    return authorization !== undefined && isBasic(authorization) ? check(authorization) : 'none';
+    if (authorization === undefined || !isBasic(authorization)) return 'none';
+    return check(authorization, request.authority === undefined ? request.fields : undefined);
   };
 }
 

@@ -4,14 +4,20 @@ import { hash, randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import type { Secret } from '../config/secret.ts';
+import { derive } from '../derive.ts';
+import { type Fields, fieldValue } from '../message.ts';
 import { parsePasswordHash, verifyPassword } from '../password-hash.ts';
 import { parseBasic } from './basic.ts';
 import type { Caller, Verdict } from './caller.ts';
 import { createHashingQueue } from './hashing-queue.ts';
 import { RecentMap } from './recent-map.ts';
 
-/** Judges the value of an `Authorization` field of the Basic scheme; at once when the outcome is remembered. */
-export type PasswordCheck = (authorization: string) => Verdict | Promise<Verdict>;
+/**
+ * Judges the value of an `Authorization` field of the Basic scheme; at once when the outcome is remembered.
+ *
+ * @param section where it stands as `Authorization`, if it does
+ */
+export type PasswordCheck = (authorization: string, section?: Fields) => Verdict | Promise<Verdict>;
 
 export interface PasswordCheckOptions {
   readonly callers: Readonly<Record<string, CallerConfig>>;
@@ -92,8 +98,10 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
     return verdict;
   }
 
-  return (authorization) => {
-    const digest = digestOf(authorization);
+  const digestIn = (section: Fields) => digestOf(fieldValue(section, 'authorization') ?? '');
+
+  return (authorization, section) => {
+    const digest = section === undefined ? digestOf(authorization) : derive(section, digestIn);
     const known = verified.get(digest);
     return known !== undefined && known.version === versionOf(known.account) ? known.account.caller : judge(digest, authorization);
   };

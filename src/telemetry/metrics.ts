@@ -1,25 +1,14 @@
 /** What is counted, in Prometheus' terms; label values come from the config only, so the number of series is bounded. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { RequestTally } from './request-tally.ts';
 
 const PREFIX = 'token_broker_';
 
 export class Metrics {
   readonly #registry = new Registry();
 
-  readonly requests = new Counter({
-    name: `${PREFIX}requests_total`,
-    help: 'Requests answered, by listener, route, status and our own error code ("" when the upstream answered).',
-    labelNames: ['listener', 'route', 'status', 'code'] as const,
-    registers: [this.#registry],
-  });
-  readonly requestSeconds = new Histogram({
-    name: `${PREFIX}request_duration_seconds`,
-    help: 'From the head of a request to the last byte of its answer.',
-    labelNames: ['route'] as const,
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
-    registers: [this.#registry],
-  });
+  readonly requests = new RequestTally(this.#registry, PREFIX);
   readonly inFlight = new Gauge({ name: `${PREFIX}requests_in_flight`, help: 'Requests being handled.', registers: [this.#registry] });
   readonly grants = new Counter({
     name: `${PREFIX}grants_total`,
