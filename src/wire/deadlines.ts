@@ -18,6 +18,11 @@ export class Deadlines {
     this.#tickMs = Math.min(500, Math.max(10, shortestMs / 4));
   }
 
+  /** `performance.now()` as of the last look, at most half a second ago while anything is timed. */
+  get lastLookAt(): number {
+    return this.#lookedAt;
+  }
+
   add(timed: Timed): void {
     this.#timed.add(timed);
     if (this.#timer !== undefined) return;

@@ -77,6 +77,12 @@ describe('a pool', () => {
     expect(origin.requests.some(({ pipelined }) => pipelined)).toBe(false);
   });
 
+  test('a connection that has reached its age carries no further request', async () => {
+    await start({ answer: ({ target }) => answerWith(200, [], target) }, { maxConnectionAge: '1s', timeouts: { connect: '100ms' } });
+    while (origin.connections.length < 2) expect(await send('/').answer).toBe('/');
+    await origin.connections[0]?.closed;
+  });
+
   test('a request that is given up while it waits in line is never sent, and the others are', async () => {
     await start({ answer: ({ target }) => answerWith(200, [], target) }, { pool: { maxConnections: 1 } });
     const [first, second, third] = [send('/first'), send('/second'), send('/third')];

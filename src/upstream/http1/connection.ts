@@ -186,12 +186,11 @@ export class Http1Connection implements Carrier, Timed {
         if (text === undefined) return this.#checkBeginning();
         at = this.#heads.next;
         this.#onHead(text, flow);
-      } else {
-        at = this.#body.read(bytes, at);
-        if (this.#flow === flow) this.deadlineAt = flow.paused ? Number.POSITIVE_INFINITY : performance.now() + this.#owner.timeouts.idle;
-      }
+      } else at = this.#body.read(bytes, at);
       if (this.#flow === flow && this.#body?.done === true) this.#finish(flow, at === length);
     }
+    if (this.#flow !== undefined && this.#head !== undefined)
+      this.deadlineAt = this.#flow.paused ? Number.POSITIVE_INFINITY : performance.now() + this.#owner.timeouts.idle;
     if (this.#body !== undefined && length === buffer.length) this.#buffer.enlarge();
   }
 
@@ -214,7 +213,6 @@ export class Http1Connection implements Carrier, Timed {
     this.#head = head;
     this.#body = new BodyReader(head.framing, (bytes) => flow.over || flow.answer.chunk(bytes));
     flow.answer.head(head.status, head.reason, head.fields);
-    this.deadlineAt = performance.now() + this.#owner.timeouts.idle;
     if (head.status === 101) this.#openTunnel(flow);
   }
 

@@ -88,7 +88,7 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   }
 
   #isOutdated({ openedAt }: Http1Connection): boolean {
-    return this.#closed || openedAt < this.#renewedAt || performance.now() - openedAt > this.#route.maxConnectionAge;
+    return this.#closed || openedAt < this.#renewedAt || this.#deadlines.lastLookAt - openedAt > this.#route.maxConnectionAge;
   }
 
   #enqueue(flow: Http1Flow): void {
