@@ -9,6 +9,9 @@ export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5, each byte a character: all but control characters other than tab, so no stray CR or LF either. */
 export const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
 
+/** Some parsers take a tab behind the value for a part of it, and read the body by another framing than we. */
+const FRAMING = /^(?:transfer-encoding|content-length)$/i;
+
 /** More than most sections hold, little enough to be kept for each of many thousand connections. */
 const MAX_REMEMBERED = 2 * 1024;
 
@@ -21,6 +24,7 @@ const SPACE = 32;
  */
 export function parseFieldLines(text: string, from: number): string[] {
   const fields: string[] = [];
+  const hasTab = text.includes('\t', from);
   let at = from;
   while (at < text.length) {
     const breakAt = text.indexOf('\r\n', at);
@@ -31,6 +35,8 @@ export function parseFieldLines(text: string, from: number): string[] {
     if (!TOKEN.test(name)) throw new WireError('malformed', 'a field name is malformed: use letters, digits and "-"');
     const value = trimmed(text, colonAt + 1, lineEnd);
     if (!FIELD_VALUE.test(value)) throw new WireError('malformed', 'a field value holds control characters: remove them');
+    if (hasTab && FRAMING.test(name) && /\t *$/.test(text.slice(colonAt, lineEnd)))
+      throw new WireError('malformed', 'a field that frames the body ends with a tab: remove it');
     fields.push(name, value);
     at = lineEnd + 2;
   }

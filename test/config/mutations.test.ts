@@ -111,7 +111,7 @@ function mutate(config: Loose, { at, kind, other, value }: { at: number; kind: s
   const { parent, key } = place;
   if (kind === 'delete') delete parent[key];
   else if (kind === 'rename') parent[`${key.slice(1)}${key[0]}`] = parent[key];
-  else if (kind === 'replace') parent[key] = value;
+  else if (kind === 'replace') parent[key] = structuredClone(value);
   else if (kind === 'swap') parent[key] = structuredClone(target.parent[target.key]);
   else parent[key] = [parent[key]];
 }

@@ -88,6 +88,8 @@ describe('a head', () => {
     ['a space before the first field', 'GET / HTTP/1.1\r\n Host: a\r\n\r\n'],
     ['a space before the colon', 'GET / HTTP/1.1\r\nHost : a\r\n\r\n'],
     ['an empty name', 'GET / HTTP/1.1\r\n: a\r\n\r\n'],
+    ['a tab behind the coding', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\t\r\n\r\n'],
+    ['a tab beside the length', 'POST / HTTP/1.1\r\nX:\ty\r\ncontent-length: 5 \t\r\n\r\n'],
     ['no colon', 'GET / HTTP/1.1\r\nHost\r\n\r\n'],
     ['NUL in a value', 'GET / HTTP/1.1\r\nX: a\0b\r\n\r\n'],
     ['DEL in a value', 'GET / HTTP/1.1\r\nX: a\x7fb\r\n\r\n'],
@@ -180,6 +182,8 @@ describe('how the body of an answer is delimited (RFC 9112 §6.3)', () => {
     ['1.1', ['Transfer-Encoding: ,chunked']],
     ['1.1', ['Transfer-Encoding: "chunked"']],
     ['1.1', ['Transfer-Encoding:']],
+    ['1.1', ['Transfer-Encoding: chunked\t']],
+    ['1.1', ['Content-Length: 5\t']],
     ['1.0', ['Transfer-Encoding: chunked']],
   ])('H10 HTTP/%s with %j is refused, also in answer to HEAD and with 304', (version, lines) => {
     for (const [method, status] of [
