@@ -6,12 +6,16 @@ export interface Timed {
   onDeadline(): void;
 }
 
+/** Milliseconds that one turn of the event loop is spent on what is over: thousands may be at once, and others want to be heard. */
+const TURN_MS = 1;
+
 export class Deadlines {
   readonly #tickMs: number;
   readonly #timed = new Set<Timed>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = 0;
   #lookedAway = false;
+  #isJudging = false;
 
   /** @param shortestMs the shortest limit that will be set; each is noticed at most a quarter of it late */
   constructor(shortestMs: number) {
@@ -43,11 +47,19 @@ export class Deadlines {
     this.#lookedAt = now;
     // After a pause of the whole process, what the sockets hold is heard before anybody is judged; who is always behind judges all the same.
     this.#lookedAway = wasBlocked && !this.#lookedAway;
-    if (this.#lookedAway) return;
-    for (const timed of this.#timed) {
+    if (this.#lookedAway || this.#isJudging) return;
+    this.#isJudging = true;
+    this.#judge(this.#timed.values());
+  }
+
+  #judge(left: SetIterator<Timed>): void {
+    const now = performance.now();
+    for (const timed of left) {
       if (now < timed.deadlineAt) continue;
       timed.deadlineAt = Number.POSITIVE_INFINITY;
       timed.onDeadline();
+      if (performance.now() - now > TURN_MS) return void setImmediate(() => this.#judge(left));
     }
+    this.#isJudging = false;
   }
 }

@@ -49,6 +49,35 @@ test('a deadline that is told may delete others and add new ones', async () => {
   expect(toldOther).toBe(0);
 });
 
+test('S04 thousands that are over at once are told over many turns of the event loop, each of them once', async () => {
+  deadlines = new Deadlines(40);
+  let told = 0;
+  let turns = 0;
+  await new Promise<void>((resolve) => {
+    const count = 50;
+    for (let i = 0; i < count; i += 1) {
+      const timed: Timed = {
+        deadlineAt: 0,
+        onDeadline() {
+          const until = performance.now() + 2;
+          while (performance.now() < until);
+          told += 1;
+          if (told === 1)
+            setImmediate(function next() {
+              turns += 1;
+              if (told < count) setImmediate(next);
+              else resolve();
+            });
+        },
+      };
+      added.push(timed);
+      deadlines.add(timed);
+    }
+  });
+  expect(told).toBe(50);
+  expect(turns).toBeGreaterThan(25);
+});
+
 test('S04 a process that is always behind judges all the same', async () => {
   deadlines = new Deadlines(40);
   let told = false;
