@@ -5,7 +5,7 @@ import type { ProxyConfig } from '../config/schema/proxy.ts';
 import type { Fields } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { toUpstreamError } from './failure.ts';
-import { ProxyFailure } from './proxy-tunnel.ts';
+import { ProxyFailure } from './proxy-handshake.ts';
 
 export class ThroughProxy implements UpstreamConnections {
   readonly #connections: UpstreamConnections;

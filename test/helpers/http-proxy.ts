@@ -22,7 +22,7 @@ export async function startHttpProxy(refuse: (head: string) => string | undefine
     socket.on('error', () => socket.destroy()).on('data', (bytes: Buffer) => passed.push(bytes));
     return socket;
   };
-  const server = createServer((client) => {
+  const server = createServer({ noDelay: true }, (client) => {
     keep(client).once('data', (bytes: Buffer) => {
       const head = bytes.toString('latin1');
       heads.push(head);
@@ -30,7 +30,7 @@ export async function startHttpProxy(refuse: (head: string) => string | undefine
       if (refusal !== undefined) return void client.end(refusal);
       const [method = '', target = ''] = head.split(' ');
       const { hostname, port, pathname, search } = new URL(method === 'CONNECT' ? `http://${target}` : target);
-      const upstream = keep(connect(Number(port) || 80, hostname.replace(/^\[|\]$/g, '')));
+      const upstream = keep(connect({ port: Number(port) || 80, host: hostname.replace(/^\[|\]$/g, ''), noDelay: true }));
       if (method === 'CONNECT') upstream.once('connect', () => client.write('HTTP/1.1 200 Connection established\r\n\r\n'));
       else upstream.write(head.replace(target, pathname + search));
       upstream.pipe(client).pipe(upstream);

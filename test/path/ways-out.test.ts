@@ -12,6 +12,8 @@ import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts'
 import { createAuthority } from '../helpers/certificates.ts';
 import { request } from '../helpers/http-client.ts';
 import { type HttpProxy, startHttpProxy } from '../helpers/http-proxy.ts';
+import { Http2Caller } from '../helpers/http2-client.ts';
+import { routeTo, startHttp2Origin } from '../helpers/http2-origin.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -186,5 +188,71 @@ describe('an HTTP proxy towards an authorization server', () => {
     const refused = await get(scene);
     expect([refused.status, (refused.json() as { code: string }).code]).toEqual([503, 'TOKEN_UNAVAILABLE']);
     expect(refused.field('proxy-authenticate')).toBeUndefined();
+  });
+});
+
+describe('an upstream of HTTP/2 behind an HTTP proxy', () => {
+  const size = (i: number) => [0, 1, 100, 16_384, 70_000][i % 5] as number;
+
+  async function behindProxy(refuse?: (head: string) => string | undefined) {
+    const origin = await startHttp2Origin(
+      (stream, head) => {
+        stream.respond({ ':status': 200, 'x-path': head[':path'] ?? '' }, { waitForTrailers: true });
+        stream.once('wantTrailers', () => stream.sendTrailers({ 'x-number': head[':path']?.slice(1) ?? '' }));
+        stream.end(Buffer.alloc(size(Number(head[':path']?.slice(1))), 'x'));
+      },
+      { secure: true },
+    );
+    closing.push(() => origin.close());
+    const proxy = await proxyThat(refuse);
+    const local = { address: '127.0.0.1:0', authenticate: ['anonymous'], protocols: ['h2c'] };
+    const scene = await start({
+      files: origin.files,
+      config: { listeners: { local } },
+      route: { ...routeTo(origin), proxy: { url: proxy.url, ...CREDENTIALS } },
+    });
+    const caller = new Http2Caller(scene.url());
+    closing.push(async () => caller.close());
+    return { origin, proxy, scene, caller };
+  }
+
+  test('1,000 answers arrive whole, each with its own trailers; the proxy sees its name and nothing of them', async () => {
+    const { origin, proxy, caller } = await behindProxy();
+    for (let round = 0; round < 20; round += 1) {
+      const numbers = Array.from({ length: 50 }, (_, i) => 50 * round + i);
+      const answers = await Promise.all(numbers.map((i) => caller.ask({ path: `/api/${i}` })));
+      expect(answers.map(({ status, body, trailers, reset }) => [status, body.length, trailers, reset])).toEqual(
+        numbers.map((i) => [200, size(i), ['x-number', String(i)], 0]),
+      );
+    }
+    expect(origin.sessions).toHaveLength(1);
+    expect(proxy.heads).toHaveLength(1);
+    expect(proxy.heads[0]).toMatch(/^CONNECT 127\.0\.0\.1:\d+ HTTP\/1\.1\r\n/);
+    expect(proxy.seen().includes('scripted-access-token')).toBe(false);
+  });
+
+  test('a body of 3 MiB arrives byte for byte, and a caller that leaves cancels its stream alone', async () => {
+    const { caller } = await behindProxy();
+    const [first] = await Promise.all([
+      caller.ask({ method: 'PUT', path: '/api/3', body: randomBytes(3 * 1024 * 1024) }),
+      caller.ask({ path: '/api/4' }),
+    ]);
+    expect([first.status, first.body.length]).toEqual([200, size(3)]);
+    const left = caller.begin({ path: '/api/4' });
+    left.close();
+    expect((await caller.ask({ path: '/api/2' })).body.length).toBe(size(2));
+  });
+
+  test('a proxy that refuses, or is not there, is 502', async () => {
+    const refusing = await behindProxy(() => 'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n');
+    const answer = await refusing.caller.ask({ path: '/api/1' });
+    expect([answer.status, answer.field('proxy-status'), answer.field('proxy-authenticate')]).toEqual([
+      502,
+      expect.stringContaining('proxy_configuration_error'),
+      undefined,
+    ]);
+    const gone = await behindProxy();
+    await gone.proxy.close();
+    expect((await gone.caller.ask({ path: '/api/1' })).status).toBe(502);
   });
 });

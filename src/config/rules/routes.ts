@@ -58,7 +58,8 @@ function protocolFindings({ upstream, upstreamProtocol, upgrade, proxy }: RouteC
     );
   }
   if (upgrade) findings.push(problem([...path, 'upgrade'], 'needs an upstream of HTTP/1.1; HTTP/2 has no upgrades', 'key'));
-  if (proxy !== undefined) findings.push(problem([...path, 'proxy'], 'cannot carry HTTP/2 yet; use "http/1.1", or remove it', 'key'));
+  if (proxy !== undefined && !secure)
+    findings.push(problem([...path, 'proxy'], 'cannot carry HTTP/2 in the clear; use https, "http/1.1", or no proxy', 'key'));
   return findings;
 }
 

@@ -47,15 +47,15 @@ export class Http2Session implements StreamOwner, Timed {
     this.timeouts = owner.timeouts;
     this.#scheme = origin.startsWith('https:') ? 'https' : 'http';
     this.deadlineAt = performance.now() + owner.timeouts.connect;
-    const { socket, ready } = dialer.dial();
-    this.#drop = () => socket.destroy();
-    socket
-      .once(ready, () => {
+    this.#drop = dialer.open({
+      opened: (socket) => {
+        if (this.#state === 'closed') return void socket.destroy();
         if (this.#scheme === 'https' && (socket as TLSSocket).alpnProtocol !== 'h2')
           return this.#close(new WireError('malformed', 'the upstream does not speak HTTP/2'));
         this.#begin(origin, socket);
-      })
-      .on('error', (error) => this.#close(error));
+      },
+      failed: (error) => this.#close(error),
+    });
   }
 
   get connecting(): boolean {
