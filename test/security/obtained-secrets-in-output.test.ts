@@ -34,11 +34,12 @@ syncBuiltinESMExports();
 `;
 
 type Answer = (asked: ScriptedRequest) => string;
-type Endpoint = 'session' | 'register' | 'token';
+type Endpoint = 'session' | 'register' | 'token' | 'revoke';
 
 /** How a server misbehaves, at which of its endpoints; it is fine at the others. Each echoes what it was sent. */
 const BEHAVIOURS: Record<string, Partial<Record<Endpoint, Answer>>> = {
   good: {},
+  keeping: { revoke: (asked) => jsonAnswer(400, { error: 'unsupported_token_type', error_description: echo(asked) }) },
   closed: { session: (asked) => answerWith(500, [`X-Echo: ${asked.field('x-session-key')[0]}`], echo(asked)) },
   unwelcoming: { register: (asked) => jsonAnswer(403, { error: 'access_denied', error_description: echo(asked), ...givenClient }) },
   refusing: { register: (asked) => answerWith(500, [], echo(asked)) },
@@ -74,6 +75,7 @@ const isDpop = (asked: ScriptedRequest) => asked.field('dpop').length > 0;
 const GOOD: Record<Endpoint, Answer> = {
   session: () => answerWith(204, []),
   register: () => jsonAnswer(201, givenClient),
+  revoke: () => answerWith(200, []),
   token: (asked) => tokenAnswer({ ...answered(), instance_url: origin.url, ...(isDpop(asked) && { token_type: 'DPoP' }) }),
 };
 
@@ -129,7 +131,7 @@ function config(): Record<string, unknown> {
   const server = (behaviour: string) => ({
     tokenEndpoint: at(behaviour, 'token'),
     registrationEndpoint: at(behaviour, 'register'),
-    revocationEndpoint: at(behaviour, 'token'),
+    revocationEndpoint: at(behaviour, 'revoke'),
     initiation: {
       method: 'POST',
       url: at(behaviour, 'session'),
