@@ -25,6 +25,13 @@ interface LeaseParts {
   readonly clock: Clock;
 }
 
+interface Patience {
+  /** When the need arose: waiting ends 8 s later. */
+  readonly startedAt: number;
+  /** It was waited for in vain before. */
+  readonly none: boolean;
+}
+
 /** What its holder has seen under the name: what it writes replaces nothing newer. */
 export class Lease {
   readonly #parts: LeaseParts;
@@ -43,18 +50,19 @@ export class Lease {
    * Waits for the lease while another replica holds it.
    *
    * @param mark what stands under the name
-   * @param startedAt when the need arose: waiting ends 8 s later
-   * @returns `changed` as soon as something else stands there; `undefined` for going on without a lease
+   * @returns `changed` as soon as something else stands there; `in_vain` when patience ends; `undefined` where nobody need wait
    */
-  static async wait(parts: LeaseParts, name: string, mark: Mark, startedAt: number): Promise<Lease | 'changed' | undefined> {
+  static async wait(parts: LeaseParts, name: string, mark: Mark, patience: Patience): Promise<Lease | 'changed' | 'in_vain' | undefined> {
     const { commands, breaker, clock } = parts;
     const lease = new Lease(parts, name);
+    const { startedAt } = patience;
     let other = { id: '', seenAt: startedAt };
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LONGEST_LOOK_MS)) {
       const outlived = clock.monotonic() - other.seenAt > LONGEST_HOLD_MS + LEASE_MS ? other.id : '';
       const said = await breaker.run(name, () => commands.take(name, mark, lease.#id, LEASE_MS, outlived));
       if (said === 'held') return lease.#held();
-      if (said === undefined || said === GAVE_UP || clock.monotonic() - startedAt > LONGEST_WAIT_MS) return undefined;
+      if (said === undefined || said === GAVE_UP) return undefined;
+      if (patience.none || clock.monotonic() - startedAt > LONGEST_WAIT_MS) return 'in_vain';
       if (said === 'changed') return 'changed';
       if (said !== other.id) other = { id: said, seenAt: clock.monotonic() };
       await new Promise<void>((resolve) => clock.after(lookMs * (0.5 + clock.random()), resolve));

@@ -32,10 +32,10 @@ export function aesSeal(keys: readonly SealKey[]): Seal {
   };
 }
 
-/** No encryption, by explicit choice (`unsafePlaintext`). */
+/** No encryption, by explicit choice (`unsafePlaintext`); but what was mixed up on its way is still not taken for another. */
 export const plainSeal: Seal = {
-  seal: (_name, token) => `0.${JSON.stringify(token)}`,
-  open: (_name, text) => (text.startsWith('0.') ? readStoredToken(text.slice(2)) : undefined) ?? 'damaged',
+  seal: (name, token) => `0.${name}.${JSON.stringify(token)}`,
+  open: (name, text) => (text.startsWith(`0.${name}.`) ? readStoredToken(text.slice(name.length + 3)) : undefined) ?? 'damaged',
 };
 
 /** Whatever stands in a store is somebody else's word until it has passed this. */

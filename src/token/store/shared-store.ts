@@ -40,6 +40,8 @@ interface Shared {
 const NOTHING_THERE = '';
 /** Of what is remembered here; more than any config has tokens. */
 const MOST_REMEMBERED = 10_000;
+/** At what is another each time, and never wanted. */
+const MOST_LOOKS = 2;
 
 export class SharedStore implements TokenStore {
   readonly #parts: SharedStoreParts;
@@ -50,6 +52,8 @@ export class SharedStore implements TokenStore {
   readonly #shared = new Map<string, Shared>();
   /** When what could not be taken out was to be, by identity; wall clock. */
   readonly #leftThere = new Map<string, number>();
+  /** Whose lease was waited for and not had: nobody who holds one for ever may cost that each time. */
+  readonly #inVain = new Map<string, true>();
   /** The last unreadable thing told of, by name. */
   readonly #told = new Map<string, Mark>();
 
@@ -76,20 +80,23 @@ export class SharedStore implements TokenStore {
   async obtain(identity: string, wanted: (token: StoredToken) => boolean): Promise<StoredToken | Turn> {
     const startedAt = this.#parts.clock.monotonic();
     const names = this.#names(identity);
-    let before: Mark | undefined;
-    for (;;) {
+    for (let looks = 1; ; looks += 1) {
       const seen = await this.#look(names, wanted);
       if (seen?.token !== undefined) {
         // Another replica's is the newer one: giving it again is up to that.
         this.#shared.delete(identity);
+        this.#inVain.delete(identity);
         return seen.token;
       }
       if (seen === undefined || seen.foreign) return this.#turn(identity, seen?.foreign ? undefined : NOTHING_THERE);
-      // Something else stands there, and is not to be seen: a server that lags behind.
-      if (seen.mark === before) return this.#turn(identity, seen.mark);
-      before = seen.mark;
-      const lease = await Lease.wait({ ...this.#parts, commands: this.#commands, breaker: this.#breaker }, names[0], seen.mark, startedAt);
-      if (lease !== 'changed') return this.#turn(identity, seen.mark, lease);
+      // A server that lags behind, or somebody who writes there without end.
+      if (looks > MOST_LOOKS) return this.#turn(identity, seen.mark);
+      const patience = { startedAt, none: this.#inVain.has(identity) };
+      const lease = await Lease.wait({ ...this.#parts, commands: this.#commands, breaker: this.#breaker }, names[0], seen.mark, patience);
+      if (lease === 'changed') continue;
+      if (lease === 'in_vain') remember(this.#inVain, identity, true);
+      if (typeof lease === 'object') this.#inVain.delete(identity);
+      return this.#turn(identity, seen.mark, typeof lease === 'object' ? lease : undefined);
     }
   }
 

@@ -67,7 +67,32 @@ describe('a lease', () => {
   });
 });
 
+describe('Redis', () => {
+  test('C07 tells replicas nothing that others publish there', async () => {
+    const store = open();
+    await shareBy(store);
+    for (const channel of [NAME, LEASE, '__redis__:invalidate', '__keyspace@0__:x']) {
+      expect(await redis.command('PUBLISH', channel, 'x')).toBe(0);
+    }
+    const [ours] = /^.*\buser=broker\b.*$/m.exec(String(await redis.command('CLIENT', 'LIST'))) ?? [];
+    expect(ours).toContain('sub=0 psub=0');
+  });
+});
+
 describe('an entry', () => {
+  test('C07 of another token is none in plain text either: what comes from it is asked for under its own name', async () => {
+    const plain = { encryption: undefined, unsafePlaintext: true };
+    await redis.close();
+    closing.splice(closing.indexOf(redis), 1);
+    redis = await startRedis({ unheard: true });
+    closing.push(redis);
+    await open(plain).share('token-of-another', 'other');
+    await redis.command('COPY', 'token-broker:{other}', 'token-broker:{identity}');
+    const victim = open(plain);
+    expect(typeof (await victim.obtain())).toBe('object');
+    expect(victim.events).toEqual(['unreadable damaged']);
+  });
+
   test('C07 too long to be one is not fetched, and written over', async () => {
     await redis.command('SETRANGE', NAME, '50000000', 'x');
     const store = open();

@@ -84,6 +84,46 @@ describe('a turn', () => {
     expect(await within(2_000, waiting)).toHaveProperty('giveUp');
   });
 
+  test('whose holder never shares is waited for once, and not again until one could be had', async () => {
+    let planted = true;
+    let other = 0;
+    const { open, within } = rig((commands) => ({
+      ...commands,
+      take: (...asked) => (planted ? Promise.resolve(`another-${other++}`) : commands.take(...asked)),
+    }));
+    const store = open();
+    const obtain = () => store.obtain('identity', () => false);
+    expect(await within(7_000, obtain())).toBe('nothing yet');
+    await within(2_000, Promise.resolve());
+    expect(await within(10, obtain())).toHaveProperty('giveUp');
+    expect(await within(10, obtain())).toHaveProperty('giveUp');
+    planted = false;
+    const turn = await within(10, obtain());
+    if (turn === 'nothing yet' || !isTurn(turn)) throw new Error('it was waited for');
+    turn.share(storedToken('token-1'), 60_000);
+    planted = true;
+    expect(await within(7_000, obtain())).toBe('nothing yet');
+  });
+
+  test('comes soon where the entry is changed again and again, and each change is not told of', async () => {
+    let writes = 0;
+    const { open, within, events } = rig((commands) => ({
+      ...commands,
+      read: async () => ({ text: 'planted', mark: `mark-${writes}` }),
+      take: async () => {
+        writes += 1;
+        return 'changed';
+      },
+    }));
+    expect(
+      await within(
+        10,
+        open().obtain('identity', () => true),
+      ),
+    ).toHaveProperty('giveUp');
+    expect(events.length).toBeLessThanOrEqual(3);
+  });
+
   test('comes at once from a server whose reads lag behind its writes', async () => {
     const lagging = { take: async () => 'changed' as const };
     const { open, within } = rig((commands) => ({ ...commands, ...lagging }));
