@@ -3,11 +3,15 @@
 import { describe, test } from '@jest/globals';
 import { passOn } from '../helpers/fault-proxy.ts';
 import { expectHarmless, type Fault, TROUBLE_TIMEOUT_MS, troubleUnderLoad } from '../helpers/redis-trouble.ts';
+import { LONG } from '../helpers/scale.ts';
 
 const late = (ms: number) => (chunk: Buffer, client: { write(bytes: Buffer): unknown }) => void setTimeout(() => client.write(chunk), ms);
 
+const KILLED: Fault = { name: 'C05 killed', begin: ({ redis }) => redis.kill(), end: ({ redis }) => redis.restart() };
+const TEN_MINUTES: Fault = { ...KILLED, name: 'C06 killed for ten minutes', load: { perSecond: 500, seconds: 600 } };
+
 const FAULTS: readonly Fault[] = [
-  { name: 'C05 killed', begin: ({ redis }) => redis.kill(), end: ({ redis }) => redis.restart() },
+  ...(LONG ? [KILLED, TEN_MINUTES] : [KILLED]),
   { name: 'C05 stopped, with its connections open', begin: ({ redis }) => redis.stop(), end: ({ redis }) => redis.cont() },
   { name: 'C05 slow', begin: ({ proxy }) => proxy.answer(late(400)), end: ({ proxy }) => proxy.answer(passOn) },
   {

@@ -24,7 +24,7 @@ export const LOAD_SECONDS = scaled(2.5, 20);
 const REQUESTS_PER_SECOND = scaled(100, 300);
 /** What had piled up for each request would come to more. */
 const MOST_GROWTH_MIB = scaled(6, 3);
-export const TROUBLE_TIMEOUT_MS = LONG ? 300_000 : 40_000;
+export const TROUBLE_TIMEOUT_MS = LONG ? 900_000 : 40_000;
 
 export interface Trouble {
   readonly redis: Redis;
@@ -34,6 +34,8 @@ export interface Trouble {
 export interface Fault {
   readonly name: string;
   readonly tls?: true;
+  /** How long it lasts and how much is asked meanwhile, where that is not what is usual. */
+  readonly load?: { readonly perSecond: number; readonly seconds: number };
   /** More arguments of redis-server. */
   readonly args?: readonly string[];
   begin(trouble: Trouble): unknown;
@@ -140,7 +142,8 @@ export async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   // A machine this busy may have lost it once while it started.
   const linesBefore = broker.log().length;
   const begun = await fault.begin({ redis, proxy });
-  const during = await measureLoad(url, REQUESTS_PER_SECOND, LOAD_SECONDS);
+  const { perSecond, seconds } = fault.load ?? { perSecond: REQUESTS_PER_SECOND, seconds: LOAD_SECONDS };
+  const during = await measureLoad(url, perSecond, seconds);
   const grants = authorizationServer.requests.length - grantsBefore;
   await broker.logged('store lost: serving from memory alone');
   const heapMiB = ((await heap()) - heapBefore) / 2 ** 20;
@@ -152,7 +155,8 @@ export async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   await other.logged('token taken from the store');
 
   const said = saidOfStore(broker, linesBefore);
-  const figures = [during.count, 0, before.p99.toFixed(1), during.p99.toFixed(1), grants, backMs.toFixed(0), heapMiB.toFixed(1)];
+  const failed = during.count - (during.statuses['200'] ?? 0);
+  const figures = [during.count, failed, before.p99.toFixed(1), during.p99.toFixed(1), grants, backMs.toFixed(0), heapMiB.toFixed(1)];
   return {
     statuses: [...new Set([before, during].flatMap(({ statuses }) => Object.keys(statuses)))],
     grants,
