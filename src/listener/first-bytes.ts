@@ -59,8 +59,9 @@ export class FirstBytes implements Connection {
     const socket = this.#socket;
     socket.off('readable', this.#look).off('end', this.#leave).off('close', this.#leave);
     socket.unshift(this.#seen);
-    this.#host.closed(this);
+    // First, so that a listener that drains does not take it for the last one.
     this.#onKnown(isHttp2);
+    this.#host.closed(this);
     socket.off('error', this.#ignore);
   }
 }

@@ -25,7 +25,8 @@ export async function startHttp2Origin(handle: Handle, options: ServerOptions & 
   const { secure = false, ...rest } = options;
   const authority = await createAuthority();
   const identity = await authority.issueServer();
-  const server: Http2Server = secure ? createSecureServer({ ...rest, ...identity }) : createServer(rest);
+  const lenient = { strictSingleValueFields: false, ...rest };
+  const server: Http2Server = secure ? createSecureServer({ ...lenient, ...identity }) : createServer(lenient);
   const sessions: ServerHttp2Session[] = [];
   const heads: string[][] = [];
   server.on('session', (session) => {

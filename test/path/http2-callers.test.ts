@@ -96,6 +96,27 @@ describe('a caller of HTTP/2', () => {
     expect(scene.origin.received().toString()).toMatch(/\r\n2\r\nhi\r\n0\r\nx-sum: 12\r\n\r\n$/);
   });
 
+  test('N07 fields that should come once but come twice pass as they are, both ways', async () => {
+    const twice = ['age', '1', 'set-cookie', 'a=b', 'age', '2', 'content-type', 'x', 'set-cookie', 'c=d', 'content-type', 'y'];
+    const lines = twice.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${twice[i + 1]}`] : []));
+    const scene = await start({ origin: () => `HTTP/1.1 103 Early Hints\r\n${lines.join('\r\n')}\r\n\r\n${answerWith(200, lines, 'ok')}` });
+    const answer = await callerOf(scene).ask({ fields: ['user-agent', 'a', 'x-a', '1', 'user-agent', 'b'] });
+    expect([answer.status, answer.interims, answer.fields.slice(0, twice.length)]).toEqual([200, [103], twice]);
+    const { head } = scene.origin.requests[0] as { head: string };
+    expect(fieldLines(head, 'user-agent')).toEqual(['a', 'b']);
+  });
+
+  test('S05 an answer with a head of 60 KiB passes', async () => {
+    const scene = await start({ origin: () => answerWith(200, [`X-A: ${'x'.repeat(30_000)}`, `X-B: ${'\xe9'.repeat(30_000)}`], 'ok') });
+    const answer = await callerOf(scene).ask();
+    expect([answer.status, answer.field('x-a')?.length, answer.field('x-b'), answer.body.toString()]).toEqual([
+      200,
+      30_000,
+      '\xe9'.repeat(30_000),
+      'ok',
+    ]);
+  });
+
   test('H11 HEAD, 204, 304 and interim answers are what they are', async () => {
     const scene = await start({
       origin: ({ method, target }) =>

@@ -110,6 +110,28 @@ describe('a request over HTTP/2', () => {
     expect(received).toMatchObject({ 'x-sum': '12', constructor: 'x' });
   });
 
+  test('N07 fields that should come once but come twice pass as they are, both ways', async () => {
+    const origin = await startOrigin((stream) => {
+      stream.respond([':status', '200', 'age', '1', 'age', '2', 'set-cookie', 'a=b', 'set-cookie', 'c=d'], { endStream: true });
+    });
+    const scene = await start(origin);
+    const fields = ['User-Agent', 'a', 'User-Agent', 'b', 'Content-Type', 'c', 'Content-Type', 'd'];
+    const answer = await get(scene, { fields });
+    expect(answer.fields.filter((_, i) => /^(?:age|set-cookie)$/.test(answer.fields[i - (i % 2)] as string))).toEqual([
+      'age',
+      '1',
+      'age',
+      '2',
+      'set-cookie',
+      'a=b',
+      'set-cookie',
+      'c=d',
+    ]);
+    expect(pairs(origin.heads[0] as string[])).toEqual(
+      expect.arrayContaining(['user-agent: a', 'user-agent: b', 'content-type: c', 'content-type: d']),
+    );
+  });
+
   test('interim answers, HEAD, 204 and 304 are what they are', async () => {
     const scene = await start(
       await startOrigin((stream, head) => {

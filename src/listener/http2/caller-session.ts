@@ -48,7 +48,10 @@ export class CallerSession implements Connection {
       .on('localSettings', () => this.#onSettled())
       .on('error', () => undefined);
     // A caller that ends its side counts as gone, as in HTTP/1.1.
-    socket.on('end', () => this.breakOff()).on('close', () => this.#onClose());
+    socket
+      .on('end', () => this.breakOff())
+      .on('error', () => undefined)
+      .on('close', () => this.#onClose());
   }
 
   get inFlight(): number {
@@ -61,9 +64,9 @@ export class CallerSession implements Connection {
 
   /** RFC 9113 §6.8: whoever has heard it opens no new stream, and what is on its way already is served. */
   announceClose(): void {
-    if (this.#announced || this.#state !== 'open' || this.#session.destroyed) return;
+    if (this.#announced || this.#state !== 'open') return;
     this.#announced = true;
-    this.#session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
+    this.#tell(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
   }
 
   /** What runs is finished; nothing else is taken. */
@@ -112,7 +115,7 @@ export class CallerSession implements Connection {
   /** Each costs a request to the upstream (CVE-2023-44487, CVE-2025-8671). Whoever does it for ever is told so, and what else runs is finished. */
   #onGivenUp(): void {
     if (this.#givenUp.take(performance.now()) || this.#state !== 'open') return;
-    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#tell(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     this.end();
   }
 
@@ -126,6 +129,10 @@ export class CallerSession implements Connection {
     this.#session.destroy(new Error('dismissed'), code);
     this.deadlineAt = performance.now() + LINGER_MS;
     this.#state = 'ending';
+  }
+
+  #tell(code: number, lastStream?: number): void {
+    if (!this.#session.destroyed) this.#session.goaway(code, lastStream);
   }
 
   #rest(): void {
@@ -146,10 +153,17 @@ function allowance({ atOnce, perSecond }: { atOnce: number; perSecond: number })
 }
 
 /** Our limits are judged on what comes, so that they are answered with a reason; beyond twice of them Node resets the stream. */
-function optionsOf({ maxStreams, maxHeader, maxFields, maxTarget }: ConnectionHost['limits']): ServerSessionOptions {
+function optionsOf({
+  maxStreams,
+  maxHeader,
+  maxFields,
+  maxTarget,
+}: ConnectionHost['limits']): ServerSessionOptions & { strictSingleValueFields: false } {
   return {
     settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: 2 * (maxHeader + maxTarget), enableConnectProtocol: false },
     maxHeaderListPairs: 2 * maxFields + 8,
+    // Fields that the upstream sends twice pass; Node would throw.
+    strictSingleValueFields: false,
     // In MB: a quarter for each stream, which is held back by itself.
     maxSessionMemory: 10 + Math.ceil(maxStreams / 4),
     maxSessionInvalidFrames: 100,

@@ -54,7 +54,13 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
   start(owner: StreamOwner, scheme: string, open: (head: readonly string[]) => ClientHttp2Stream): void {
     const { body } = this.request;
     this.#owner = owner;
-    const stream = open(headOf(this.request, scheme));
+    let stream: ClientHttp2Stream;
+    try {
+      stream = open(headOf(this.request, scheme));
+    } catch (error) {
+      // The connection has just been lost.
+      return this.refuse(error, true);
+    }
     this.#stream = stream;
     this.#listen(stream);
     if (this.#paused) stream.pause();

@@ -112,7 +112,9 @@ export class Http2Session implements StreamOwner, Timed {
 
   #begin(origin: string, socket: Socket): void {
     const settings = { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEAD_BYTES };
-    const session = connect(origin, { createConnection: () => socket, settings, maxSessionMemory: MAX_SESSION_MEMORY });
+    // Whether a field may come twice is for the upstream to say; Node would throw. Its types do not know the option.
+    const options = { createConnection: () => socket, settings, maxSessionMemory: MAX_SESSION_MEMORY, strictSingleValueFields: false };
+    const session = connect(origin, options);
     this.#session = session;
     this.#drop = () => session.destroy();
     session
