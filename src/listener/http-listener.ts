@@ -176,6 +176,7 @@ export class HttpListener implements ConnectionHost {
   }
 
   #serve(socket: Socket, isHttp2: boolean): void {
+    if (socket.destroyed) return;
     if (isHttp2) this.#keep(new CallerSession(socket, this));
     else if (this.#parts.config.protocols.includes('http/1.1')) this.#keep(new CallerConnection(socket, this));
     else socket.on('error', () => undefined).end(ONLY_HTTP2, () => socket.destroy());

@@ -8,10 +8,11 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { request as plainRequest } from '../helpers/http-client.ts';
-import { answerOf, codeOf, FrameCaller, Http2Caller, plain, request } from '../helpers/http2-client.ts';
-import { FRAME, frame } from '../helpers/http2-frames.ts';
+import { answerOf, codeOf, data, FrameCaller, Http2Caller, plain, request } from '../helpers/http2-client.ts';
+import { code, FRAME, frame } from '../helpers/http2-frames.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
 import { answerWith } from '../helpers/scripted-answers.ts';
+import { startScriptedServer } from '../helpers/scripted-server.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -250,6 +251,56 @@ describe('many at once on one connection', () => {
     const answer = await answerOf(last);
     expect([answer.status, answer.reset]).toEqual([200, 0]);
   });
+});
+
+describe('an answer that does not wait for the body', () => {
+  test('is whole, its trailers too, before its stream is reset, though its caller takes it slowly', async () => {
+    const size = 100_000;
+    const scene = await start(
+      {},
+      {
+        origin: () => undefined,
+        route: {
+          upstream: await earlyOrigin(
+            `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${size.toString(16)}\r\n${'x'.repeat(size)}\r\n0\r\nX-Sum: 7\r\n\r\n`,
+          ),
+        },
+      },
+    );
+    const caller = await frameCaller(scene);
+    await caller.settle();
+    caller.write(request(1, plain('/api/x', 'POST'), { ended: false }), data(1, 'the beginning'));
+    const received = () => caller.frames.filter(({ type }) => type === FRAME.data).reduce((sum, { payload }) => sum + payload.length, 0);
+    await caller.raw.waitFor(() => received() >= 65_535);
+    expect(caller.frames.some(({ type }) => type === FRAME.reset)).toBe(false);
+    const more = code(size);
+    caller.write(frame(FRAME.windowUpdate, 0, 0, more), frame(FRAME.windowUpdate, 0, 1, more));
+    const end = await caller.waitFor(({ type }) => type === FRAME.reset);
+    expect([received(), codeOf(end)]).toEqual([size, constants.NGHTTP2_NO_ERROR]);
+    const last = caller.frames.filter(({ stream }) => stream === 1).slice(-2);
+    expect(last.map(({ type, flags }) => [type, flags & 1])).toEqual([
+      [FRAME.headers, 1],
+      [FRAME.reset, 0],
+    ]);
+  });
+
+  test('to HEAD is whole by its head', async () => {
+    const scene = await start();
+    const caller = await frameCaller(scene);
+    await caller.settle();
+    caller.write(request(1, plain('/nowhere', 'HEAD'), { ended: false }), data(1, 'the beginning'));
+    expect(codeOf(await caller.waitFor(({ type }) => type === FRAME.reset))).toBe(constants.NGHTTP2_NO_ERROR);
+    expect(caller.frames.filter(({ stream }) => stream === 1).map(({ type, flags }) => [type, flags & 1])).toEqual([
+      [FRAME.headers, 1],
+      [FRAME.reset, 0],
+    ]);
+  });
+
+  async function earlyOrigin(answer: string): Promise<string> {
+    const origin = await startScriptedServer({ answer: () => undefined, onHead: () => answer });
+    closing.push(() => origin.close());
+    return origin.url;
+  }
 });
 
 describe('stopping, over HTTP/2', () => {

@@ -39,6 +39,7 @@ async function mesh(authority: Authority, more: { tls?: object; files?: Record<s
         mesh: {
           address: '127.0.0.1:0',
           authenticate: ['mtls'],
+          protocols: ['http/1.1', 'h2'],
           tls: { cert: { fromFile: 'server.crt' }, key: { fromFile: 'server.key' }, clientCa: { fromFile: 'ca.crt' }, ...more.tls },
         },
       },
@@ -68,6 +69,9 @@ describe('files that change', () => {
     expect(await servedName(running, authority)).toBe('first');
     await running.replace('server.key', second.key);
     await eventually(async () => (await servedName(running, authority)) === 'second');
+    const http2 = await openRaw(running.address('mesh'), { tls: { ca: authority.certificate, ALPNProtocols: ['h2'] } });
+    expect((http2.socket as import('node:tls').TLSSocket).alpnProtocol).toBe('h2');
+    http2.socket.destroy();
     await running.replace('server.crt', 'half a certif');
     await running.logged('a changed file cannot be used: the old content stays');
     expect(await servedName(running, authority)).toBe('second');

@@ -110,8 +110,12 @@ export class StreamReply implements Reply, ReplySink {
     // Without trailers to come the last bytes can end the stream; a head alone ends it too, as gRPC wants of an error.
     const wait = !this.#bodiless && this.#trailers.length > 0;
     if (held !== undefined) this.#respond(held.head, { endStream: held.first === undefined && !wait, wait });
-    if (!this.#waits) this.#stream.once('finish', () => this.#owner.sent());
-    if (!this.#stream.writableEnded) this.#stream.end(held?.first);
+    const stream = this.#stream;
+    const sent = () => this.#owner.sent();
+    // Node ends the stream of a HEAD by itself, long before.
+    if (stream.writableFinished) setImmediate(sent);
+    else if (!this.#waits) stream.once('finish', sent);
+    if (!stream.writableEnded) stream.end(held?.first);
   }
 
   #flush(): void {
