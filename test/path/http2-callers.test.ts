@@ -106,6 +106,35 @@ describe('a caller of HTTP/2', () => {
     expect(fieldLines(head, 'user-agent')).toEqual(['a', 'b']);
   });
 
+  test('N01 N02 what concerns a connection of HTTP/1.1 stays behind, both ways', async () => {
+    const lines = [
+      'Connection: close, X-Mine',
+      'X-Mine: a',
+      'Keep-Alive: timeout=5',
+      'Proxy-Authenticate: Basic',
+      'Trailer: X-Sum',
+      'X-Kept: b',
+    ];
+    const scene = await start({ origin: () => answerWith(200, lines, 'ok') });
+    const answer = await callerOf(scene).ask({
+      fields: ['http2-settings', 'x', 'trailer', 'x-sum', 'proxy-authenticate', 'x', 'x-kept', 'c'],
+    });
+    expect(answer.fields).toEqual(['x-kept', 'b', 'content-length', '2']);
+    const { head } = scene.origin.requests[0] as { head: string };
+    for (const name of ['http2-settings', 'trailer', 'proxy-authenticate']) expect(fieldLines(head, name)).toEqual([]);
+    expect(fieldLines(head, 'x-kept')).toEqual(['c']);
+  });
+
+  test('H13 fields named as what every object has pass, both ways and in every kind of head', async () => {
+    const lines = ['__proto__: 1', 'constructor: 2', 'hasOwnProperty: 3'];
+    const answered = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${lines.join('\r\n')}\r\n\r\n0\r\n${lines.join('\r\n')}\r\n\r\n`;
+    const scene = await start({ origin: () => `HTTP/1.1 103 Early Hints\r\n${lines.join('\r\n')}\r\n\r\n${answered}` });
+    const fields = ['__proto__', '1', 'constructor', '2', 'hasownproperty', '3'];
+    const answer = await callerOf(scene).ask({ fields });
+    expect([answer.fields, answer.trailers, answer.interims]).toEqual([fields, fields, [103]]);
+    expect(fieldLines((scene.origin.requests[0] as { head: string }).head, '__proto__')).toEqual(['1']);
+  });
+
   test('S05 an answer with a head of 60 KiB passes', async () => {
     const scene = await start({ origin: () => answerWith(200, [`X-A: ${'x'.repeat(30_000)}`, `X-B: ${'\xe9'.repeat(30_000)}`], 'ok') });
     const answer = await callerOf(scene).ask();
