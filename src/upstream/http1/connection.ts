@@ -4,24 +4,18 @@ import type { Socket } from 'node:net';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
 import type { Upgrade } from '../../message.ts';
-import { BodyReader } from '../../wire/body-reader.ts';
 import type { Timed } from '../../wire/deadlines.ts';
-import { FieldSections } from '../../wire/field-lines.ts';
-import { HeadCollector } from '../../wire/head-collector.ts';
 import { Outlet } from '../../wire/outlet.ts';
 import { ReadBuffer } from '../../wire/read-buffer.ts';
-import { mayBecomeResponse, type ParsedResponseHead, parseResponseHead } from '../../wire/response-head.ts';
-import { WireError } from '../../wire/wire-error.ts';
+import type { ParsedResponseHead } from '../../wire/response-head.ts';
 import type { Dialer } from '../dial.ts';
 import { answerTimeout, connectTimeout, toUpstreamError } from '../failure.ts';
+import { AnswerReader } from './answer-reader.ts';
 import type { Carrier, Http1Flow } from './flow.ts';
 import { outliveRefusedWrites } from './refused-writes.ts';
 import { RequestSender } from './request-sender.ts';
-import { checkSwitch, tearTunnel } from './switching.ts';
+import { tearTunnel } from './switching.ts';
 
-const MAX_HEAD_BYTES = 64 * 1024;
-/** More hints and "processing" than anybody needs. */
-const MAX_INTERIM_ANSWERS = 20;
 /** How long what an upstream said before it stopped listening may take to arrive. Milliseconds. */
 const LAST_WORDS_MS = 1_000;
 
@@ -43,15 +37,12 @@ export class Http1Connection implements Carrier, Timed {
   readonly #socket: Socket;
   readonly #outlet: Outlet;
   readonly #buffer = new ReadBuffer();
-  readonly #heads = new HeadCollector(MAX_HEAD_BYTES);
-  readonly #sections = new FieldSections();
+  readonly #answer = new AnswerReader();
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #outlives = false;
+  #tunnels = false;
   #flow: Http1Flow | undefined;
   #sender: RequestSender | undefined;
-  #head: ParsedResponseHead | undefined;
-  #body: BodyReader | undefined;
-  #interims = 0;
   /** While nothing of the current request can have reached the upstream. */
   #nothingSent = true;
   /** Milliseconds; what the server says it grants, less a second for the way. */
@@ -100,7 +91,7 @@ export class Http1Connection implements Carrier, Timed {
     this.#state = 'closed';
     this.#flow = undefined;
     this.#sender?.stop();
-    if (this.#isTunnel) tearTunnel(this.#socket);
+    if (this.#answer.isTunnel) tearTunnel(this.#socket);
     else this.#socket.destroy();
     this.#owner.closed(this);
   }
@@ -123,7 +114,6 @@ export class Http1Connection implements Carrier, Timed {
 
   #send(flow: Http1Flow): void {
     const { request } = flow;
-    this.#interims = 0;
     if (!this.#outlives && (request.body !== undefined || !SAFE.has(request.method))) {
       this.#outlives = true;
       outliveRefusedWrites(this.#socket, () => this.#onRefusedWrite());
@@ -138,8 +128,8 @@ export class Http1Connection implements Carrier, Timed {
 
   /** The upstream's time begins when it has what it needs to answer. */
   progressed(): void {
-    if (this.#isTunnel) return this.#onTunnelProgress();
-    if (this.#head !== undefined || this.#nothingSent) return;
+    if (this.#answer.isTunnel) return this.#onTunnelProgress();
+    if (this.#answer.head !== undefined || this.#nothingSent) return;
     this.deadlineAt = this.#sender?.waitsForBody === true ? Number.POSITIVE_INFINITY : performance.now() + this.#owner.timeouts.response;
   }
 
@@ -181,50 +171,25 @@ export class Http1Connection implements Carrier, Timed {
       const flow = this.#flow;
       // Nobody has asked: whatever it is, it answers nothing (RFC 9112 §9.2).
       if (flow === undefined) return this.close();
-      if (this.#body === undefined) {
-        const text = this.#heads.collect(bytes, at);
-        if (text === undefined) return this.#checkBeginning();
-        at = this.#heads.next;
-        this.#onHead(text, flow);
-      } else at = this.#body.read(bytes, at);
-      if (this.#flow === flow && this.#body?.done === true) this.#finish(flow, at === length);
+      at = this.#answer.read(bytes, at, flow);
+      if (this.#answer.isTunnel && !this.#tunnels) this.#openTunnel(flow);
+      if (this.#flow === flow && this.#answer.done) this.#finish(flow, at === length);
     }
-    if (this.#flow !== undefined && this.#head !== undefined)
+    if (this.#flow !== undefined && this.#answer.head !== undefined)
       this.deadlineAt = this.#flow.paused ? Number.POSITIVE_INFINITY : performance.now() + this.#owner.timeouts.idle;
-    if (this.#body !== undefined && length === buffer.length) this.#buffer.enlarge();
-  }
-
-  get #isTunnel(): boolean {
-    return this.#head?.status === 101;
-  }
-
-  #checkBeginning(): void {
-    if (!mayBecomeResponse(this.#heads.text)) throw new WireError('malformed', 'the answer is not HTTP/1.1');
-  }
-
-  #onHead(text: string, flow: Http1Flow): void {
-    const head = parseResponseHead(text, flow.request.method, this.#sections);
-    if (head.status === 101) checkSwitch(head, flow.request.upgrade);
-    else if (head.status < 200) {
-      this.#interims += 1;
-      if (this.#interims > MAX_INTERIM_ANSWERS) throw new WireError('malformed', 'the upstream sent too many interim answers');
-      return flow.answer.interim(head.status, head.fields);
-    }
-    this.#head = head;
-    this.#body = new BodyReader(head.framing, (bytes) => flow.over || flow.answer.chunk(bytes));
-    flow.answer.head(head.status, head.reason, head.fields);
-    if (head.status === 101) this.#openTunnel(flow);
+    if (this.#answer.head !== undefined && length === buffer.length) this.#buffer.enlarge();
   }
 
   #openTunnel(flow: Http1Flow): void {
+    this.#tunnels = true;
     if (flow.over) return;
     this.#socket.allowHalfOpen = true;
     this.#sender?.tunnel(flow.request.upgrade as Upgrade);
   }
 
   #finish(flow: Http1Flow, nothingFollows: boolean): void {
-    const head = this.#head as ParsedResponseHead;
-    const trailers = this.#body?.trailers ?? [];
+    const head = this.#answer.head as ParsedResponseHead;
+    const { trailers } = this.#answer;
     const reusable = nothingFollows && head.keepAlive && this.#sender?.done === true && head.framing !== 'close';
     if (flow.paused) this.#buffer.leave();
     this.#buffer.shrink();
@@ -236,8 +201,7 @@ export class Http1Connection implements Carrier, Timed {
   #rest(flow: Http1Flow, { keepAliveSeconds }: ParsedResponseHead): void {
     this.#flow = undefined;
     this.#sender = undefined;
-    this.#head = undefined;
-    this.#body = undefined;
+    this.#answer.begin();
     if (flow.paused) this.#socket.resume();
     if (keepAliveSeconds !== undefined) this.#idleMs = Math.min(this.#owner.idleMs, Math.max(0, keepAliveSeconds - 1) * 1_000);
     this.deadlineAt = performance.now() + this.#idleMs;
@@ -246,8 +210,8 @@ export class Http1Connection implements Carrier, Timed {
 
   #onEnd(): void {
     const flow = this.#flow;
-    if (this.#isTunnel) flow?.end([]);
-    else if (flow !== undefined && this.#body?.endsWithConnection === true) this.#finish(flow, true);
+    if (this.#answer.isTunnel) flow?.end([]);
+    else if (flow !== undefined && this.#answer.endsWithConnection) this.#finish(flow, true);
     else this.#fail(new Error('ended'));
   }
 
