@@ -1,7 +1,10 @@
 /** The body of a request: nothing of it is read from the connection before somebody wants it. */
 
-import type { Body, BodySink } from '../../message.ts';
+import { type BrokerError, toBrokerError } from '../../errors.ts';
+import type { Body, BodySink, Fields } from '../../message.ts';
 import { BodyReader } from '../../wire/body-reader.ts';
+import { WireError } from '../../wire/wire-error.ts';
+import { refusalOf } from '../refusal.ts';
 
 /** What a body needs of its connection. */
 export interface BodySource {
@@ -9,6 +12,8 @@ export interface BodySource {
   readBody(): void;
   pauseReading(): void;
   resumeReading(): void;
+  /** What has come is no body, so the request cannot become whole. */
+  failBody(error: BrokerError): void;
   /** The same bytes, to be looked at until reading goes on. */
   lasting(bytes: Buffer): Buffer;
 }
@@ -72,15 +77,21 @@ export class CallerBody implements Body {
     this.#source.readBody();
   }
 
-  /** Takes what belongs to the body; gives the index of the first byte behind it. Throws `WireError`. */
+  /** Takes what belongs to the body; gives the index of the first byte behind it. What is malformed fails it. */
   take(bytes: Buffer, from: number): number {
-    const at = this.#reader.read(bytes, from);
-    if (this.#reader.done && !this.over) {
-      const { trailers } = this.#reader;
-      this.#state = 'over';
-      this.#sink?.end(trailers);
+    try {
+      const at = this.#reader.read(bytes, from);
+      if (this.#reader.done && !this.over) this.#end(this.#reader.trailers);
+      return at;
+    } catch (error) {
+      this.#source.failBody(error instanceof WireError ? refusalOf(error) : toBrokerError(error, 'listener'));
+      return bytes.length;
     }
-    return at;
+  }
+
+  #end(trailers: Fields): void {
+    this.#state = 'over';
+    this.#sink?.end(trailers);
   }
 
   /** The body is broken: whoever reads it must not take it for complete. */

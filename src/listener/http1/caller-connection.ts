@@ -6,21 +6,17 @@ import type { Peer } from '../../message.ts';
 import { Inlet } from '../../wire/inlet.ts';
 import { Outlet } from '../../wire/outlet.ts';
 import type { ParsedRequestHead } from '../../wire/request-head.ts';
-import { WireError } from '../../wire/wire-error.ts';
-import { HttpRequest } from '../caller-request.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
-import { bodyEndedEarly, bodyStopped, headTooSlow, refusalOf } from '../refusal.ts';
+import { bodyEndedEarly, bodyStopped, headTooSlow } from '../refusal.ts';
 import type { CheckedHead } from '../request-head.ts';
-import { type BodySource, CallerBody } from './caller-body.ts';
-import { CallerReply, type ReplyTarget } from './caller-reply.ts';
-import { CallerTunnel, type TunnelSource } from './caller-tunnel.ts';
-import { HeadReader } from './head-reader.ts';
+import type { CallerBody } from './caller-body.ts';
+
+import { HeadReader, NO_HEAD } from './head-reader.ts';
+import { Turn, type TurnCarrier } from './turn.ts';
 
 /** How much is read, and for how long, of what nobody wants, before the connection is dropped (RFC 9112 §9.6). */
 const LINGER_BYTES = 32 * 1024 ** 2;
 const LINGER_MS = 5_000;
-
-const NO_HEAD: ParsedRequestHead = { method: '', target: '', version: '1.1', fields: [] };
 
 /**
  * `idle`: the next head is awaited. `busy`: a request is being answered. `tunnel`: the answer was a 101, and either side ends by itself.
@@ -28,33 +24,26 @@ const NO_HEAD: ParsedRequestHead = { method: '', target: '', version: '1.1', fie
  */
 type State = 'idle' | 'busy' | 'tunnel' | 'lingering' | 'closed';
 
-export class CallerConnection implements Connection, BodySource, TunnelSource, ReplyTarget {
+export class CallerConnection implements Connection, TurnCarrier {
   deadlineAt: number;
   readonly outlet: Outlet;
-  readonly #socket: Socket;
   readonly #host: ConnectionHost;
-  readonly #inlet: Inlet;
+  readonly inlet: Inlet;
   readonly #heads: HeadReader;
   #peer: Peer | undefined;
   #state: State = 'idle';
-  #request: HttpRequest | undefined;
-  #body: CallerBody | undefined;
-  #tunnel: CallerTunnel | undefined;
-  #reply: CallerReply | undefined;
+  #turn: Turn | undefined;
   /** Nothing that follows on the connection is looked at. */
   #closing = false;
-  #awaitsContinue = false;
   #lingerBytes = LINGER_BYTES;
 
   constructor(accepted: Socket, host: ConnectionHost) {
-    this.#inlet = new Inlet(accepted, (bytes, at) => this.#take(bytes, at), host.readMemory);
-    const { socket } = this.#inlet;
-    this.#socket = socket;
+    this.inlet = new Inlet(accepted, (bytes, at) => this.#take(bytes, at), host.readMemory);
     this.#host = host;
     this.#heads = new HeadReader(host.limits);
-    this.outlet = new Outlet(socket, () => this.#onRoom());
+    this.outlet = new Outlet(this.inlet.socket, () => this.#onRoom());
     this.deadlineAt = performance.now() + host.limits.headTimeout;
-    socket
+    this.inlet.socket
       .on('end', () => this.#onEnd())
       .on('error', () => undefined)
       .on('close', () => this.#leave());
@@ -62,7 +51,11 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
 
   /** An answer is owed, or on its way. */
   get inFlight(): number {
-    return Number(this.#state === 'busy' || this.#state === 'tunnel' || (this.#state === 'lingering' && this.#socket.writableLength > 0));
+    return Number(this.#answers || (this.#state === 'lingering' && this.inlet.socket.writableLength > 0));
+  }
+
+  get #answers(): boolean {
+    return this.#state === 'busy' || this.#state === 'tunnel';
   }
 
   get idle(): boolean {
@@ -71,7 +64,7 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
 
   get closing(): boolean {
     // What was said in a protocol that nobody agreed to is no request.
-    return this.#closing || this.#host.draining || (this.#tunnel !== undefined && this.#inlet.hasRest);
+    return this.#closing || this.#host.draining || (this.#turn?.tunnel !== undefined && this.inlet.hasRest);
   }
 
   /** Closes it once what was written is out. */
@@ -81,42 +74,32 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
 
   onDeadline(): void {
     if (this.#state === 'idle' && this.#heads.begun) this.#refuse(headTooSlow(), NO_HEAD);
-    else if (this.#state === 'busy' && this.#body?.flowing === true && !this.#body.discarded && !this.outlet.full)
-      this.#failBody(bodyStopped());
+    else if (this.#state === 'busy' && this.#turn?.awaitsBody === true && !this.outlet.full) this.failBody(bodyStopped());
     else this.breakOff(this.#state === 'tunnel');
   }
 
   openTunnel(): void {
     this.#state = 'tunnel';
-    this.#inlet.lend(true);
     this.resumeReading();
-  }
-
-  readBody(): void {
-    if (this.#awaitsContinue && this.#body?.discarded === false && !this.#inlet.hasRest && this.#reply?.started === false) {
-      this.outlet.text('HTTP/1.1 100 Continue\r\n\r\n');
-    }
-    this.#awaitsContinue = false;
-    this.resumeReading();
-  }
-
-  /** While an answer is still owed, its own end cuts the tunnel too. */
-  discardTunnel(): void {
-    if (this.#reply?.over === true) this.breakOff(true);
   }
 
   pauseReading(): void {
     this.deadlineAt = Number.POSITIVE_INFINITY;
-    this.#inlet.pause();
+    this.inlet.pause();
   }
 
   resumeReading(): void {
-    if (this.#body?.flowing === true && !this.#body.discarded) this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
-    this.#inlet.resume();
+    if (this.#turn?.awaitsBody === true) this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    this.inlet.resume();
   }
 
-  lasting(bytes: Buffer): Buffer {
-    return this.#inlet.lasting(bytes);
+  /** The request cannot become whole, so nothing after it can be told apart from it. */
+  failBody(error: BrokerError): void {
+    this.#closing = true;
+    const body = this.#turn?.body;
+    const discarded = body?.discarded === true;
+    body?.fail(error);
+    if (discarded) this.#leave();
   }
 
   progressed(): void {
@@ -125,9 +108,9 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
   }
 
   replied(close: boolean): void {
-    if (this.#state === 'tunnel') return this.#tunnel?.over === true ? this.#linger() : void this.#socket.end();
+    if (this.#state === 'tunnel') return this.#turn?.tunnel?.over === true ? this.#linger() : void this.inlet.socket.end();
     if (close) this.#closing = true;
-    const body = this.#body;
+    const body = this.#turn?.body;
     if (body === undefined || body.over) return this.#done();
     const closing = this.#closing;
     this.deadlineAt = performance.now() + LINGER_MS;
@@ -137,7 +120,7 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
   }
 
   breakOff(reset: boolean): void {
-    if (reset && !('encrypted' in this.#socket)) this.#socket.resetAndDestroy();
+    if (reset && !('encrypted' in this.inlet.socket)) this.inlet.socket.resetAndDestroy();
     this.#leave();
   }
 
@@ -147,100 +130,81 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
         // Who asks on and on without taking an answer would fill our memory.
         return this.outlet.full ? at : this.#readHead(bytes, at);
       case 'busy':
-        return this.#body?.flowing === true ? this.#readBody(this.#body, bytes, at) : at;
+        return this.#turn?.body?.flowing === true ? this.#readBody(this.#turn.body, bytes, at) : at;
       case 'tunnel':
-        this.#tunnel?.take(this.#inlet.lasting(bytes.subarray(at)));
+        this.#turn?.tunnel?.take(this.inlet.lasting(bytes.subarray(at)));
         return bytes.length;
       case 'lingering':
       case 'closed':
-        this.#lingerBytes -= bytes.length - at;
-        if (this.#lingerBytes < 0) this.#leave();
+        this.#readPast(bytes.length - at);
         return bytes.length;
     }
   }
 
   #readHead(bytes: Buffer, at: number): number {
-    const { begun } = this.#heads;
-    try {
-      const head = this.#heads.read(bytes, at);
-      if (head !== undefined) {
-        this.#begin(head);
-        return this.#heads.next;
-      }
-      if (!begun) this.deadlineAt = Math.min(this.deadlineAt, performance.now() + this.#host.limits.headTimeout);
-    } catch (error) {
-      this.#refuse(toBrokerError(error, 'listener'), NO_HEAD);
-    }
-    return bytes.length;
-  }
-
-  #begin(head: ParsedRequestHead): void {
-    this.#state = 'busy';
-    this.deadlineAt = Number.POSITIVE_INFINITY;
+    let head = NO_HEAD;
     let checked: CheckedHead;
     try {
+      const read = this.#heads.read(bytes, at);
+      if (read === undefined) {
+        this.deadlineAt = Math.min(this.deadlineAt, performance.now() + this.#host.limits.headTimeout);
+        return bytes.length;
+      }
+      head = read;
       checked = this.#host.check(head);
     } catch (error) {
-      return this.#refuse(toBrokerError(error, 'listener'), head);
+      this.#refuse(toBrokerError(error, 'listener'), head);
+      return bytes.length;
     }
-    const { target, authority, length, chunked, host, persistent, awaitsContinue, upgrade } = checked;
-    if (!persistent) this.#closing = true;
-    const body = chunked || (length ?? 0) > 0 ? new CallerBody(length, this) : undefined;
-    this.#body = body;
-    if (body !== undefined) this.#inlet.lend(true);
-    this.#tunnel = upgrade === undefined ? undefined : new CallerTunnel(upgrade, this);
+    this.#begin(head, checked);
+    return this.#heads.next;
+  }
+
+  #begin(head: ParsedRequestHead, checked: CheckedHead): void {
+    if (!checked.persistent) this.#closing = true;
     this.#lingerBytes = LINGER_BYTES;
-    this.#awaitsContinue = awaitsContinue;
-    this.#peer ??= this.#host.peerOf(this.#socket);
-    const { version, method, fields } = head;
-    const { id, listener } = this.#host.identify(head);
-    const peer = this.#peer;
-    this.#request = new HttpRequest({ id, listener, version, method, target, host, authority, fields, body, upgrade: this.#tunnel, peer });
-    this.#reply = new CallerReply(this, head, awaitsContinue);
-    this.#host.handle(this.#request, this.#reply);
+    this.#peer ??= this.#host.peerOf(this.inlet.socket);
+    const turn = new Turn(this, head, checked, { ...this.#host.identify(head), peer: this.#peer });
+    this.#start(turn);
+    if (turn.request !== undefined) this.#host.handle(turn.request, turn.reply);
   }
 
   /** What follows on the connection could mean anything: nobody reads it. */
   #refuse(error: BrokerError, head: ParsedRequestHead): void {
-    this.#state = 'busy';
+    const turn = new Turn(this, head);
     this.#closing = true;
-    this.#reply = new CallerReply(this, head, false);
-    this.#host.refuse(error, { ...head, ...this.#host.identify(head) }, this.#reply);
+    this.#start(turn);
+    this.#host.refuse(error, { ...head, ...this.#host.identify(head) }, turn.reply);
+  }
+
+  #start(turn: Turn): void {
+    this.#turn = turn;
+    this.#state = 'busy';
+    this.deadlineAt = Number.POSITIVE_INFINITY;
   }
 
   #readBody(body: CallerBody, bytes: Buffer, at: number): number {
-    if (body.discarded) this.#lingerBytes -= bytes.length - at;
+    if (body.discarded) this.#readPast(bytes.length - at);
     else this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
-    if (this.#lingerBytes < 0) this.#leave();
-    try {
-      const next = body.take(bytes, at);
-      if (!body.over) return next;
-      this.deadlineAt = Number.POSITIVE_INFINITY;
-      if (this.#reply?.over === true) this.#done();
-      return next;
-    } catch (error) {
-      this.#failBody(error instanceof WireError ? refusalOf(error) : toBrokerError(error, 'listener'));
-      return bytes.length;
-    }
+    const next = body.take(bytes, at);
+    if (body.over) this.deadlineAt = Number.POSITIVE_INFINITY;
+    if (body.over && this.#turn?.reply.over === true) this.#done();
+    return next;
   }
 
-  /** The request cannot become whole, so nothing after it can be told apart from it. */
-  #failBody(error: BrokerError): void {
-    this.#closing = true;
-    const discarded = this.#body?.discarded === true;
-    this.#body?.fail(error);
-    if (discarded) this.#leave();
+  /** So much of what nobody wants has come. */
+  #readPast(count: number): void {
+    this.#lingerBytes -= count;
+    if (this.#lingerBytes < 0) this.#leave();
   }
 
   #done(): void {
     if (this.#state !== 'busy') return;
-    this.#request = undefined;
-    this.#reply = undefined;
-    if (this.#body !== undefined) this.#body.paused = false;
-    this.#inlet.lend(false);
-    this.#body = undefined;
-    if (this.closing) return this.#linger();
-    this.#tunnel = undefined;
+    const { closing } = this;
+    if (this.#turn?.body !== undefined) this.#turn.body.paused = false;
+    this.#turn = undefined;
+    this.inlet.lend(false);
+    if (closing) return this.#linger();
     this.#state = 'idle';
     this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
     this.resumeReading();
@@ -249,28 +213,28 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
   /** FIN after what was written; then what the caller still sends is read past, so that it is not reset before it has read our answer. */
   #linger(): void {
     this.#state = 'lingering';
-    this.#inlet.forget();
+    this.inlet.forget();
     this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
-    this.#socket.end(() => {
+    this.inlet.socket.end(() => {
       this.deadlineAt = performance.now() + LINGER_MS;
       this.#host.rested();
     });
-    this.#inlet.resume();
+    this.inlet.resume();
   }
 
   #onRoom(): void {
-    if (this.#state === 'idle') return this.#inlet.resume();
-    if (this.#state === 'busy' || this.#state === 'tunnel')
-      this.deadlineAt = this.#body?.flowing === true ? performance.now() + this.#host.limits.idleTimeout : Number.POSITIVE_INFINITY;
-    this.#reply?.onRoom();
+    if (this.#state === 'idle') return this.inlet.resume();
+    if (this.#answers)
+      this.deadlineAt = this.#turn?.body?.flowing === true ? performance.now() + this.#host.limits.idleTimeout : Number.POSITIVE_INFINITY;
+    this.#turn?.reply.onRoom();
   }
 
   /** The caller sends no more. Who still waits for an answer then has most likely gone: it counts as gone (as in nginx and Envoy). */
   #onEnd(): void {
-    if (this.#state === 'tunnel') this.#tunnel?.end();
-    if (this.#state === 'idle' || (this.#state === 'tunnel' && this.#reply?.over === true)) return this.#linger();
+    if (this.#state === 'tunnel') this.#turn?.tunnel?.end();
+    if (this.#state === 'idle' || (this.#state === 'tunnel' && this.#turn?.reply.over === true)) return this.#linger();
     if (this.#state !== 'busy') return;
-    if (this.#body?.over === false) this.#failBody(bodyEndedEarly());
+    if (this.#turn?.body?.over === false) this.failBody(bodyEndedEarly());
     else this.#leave();
   }
 
@@ -278,10 +242,8 @@ export class CallerConnection implements Connection, BodySource, TunnelSource, R
   #leave(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#socket.destroy();
-    if (this.#reply?.over !== true) this.#request?.abandon();
-    this.#body?.fail(bodyEndedEarly());
-    this.#tunnel?.fail(bodyEndedEarly());
+    this.inlet.socket.destroy();
+    this.#turn?.abandon();
     this.#host.closed(this);
   }
 }

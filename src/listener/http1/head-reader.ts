@@ -6,6 +6,9 @@ import { mayBecomeRequest, type ParsedRequestHead, parseRequestHead } from '../.
 import { WireError } from '../../wire/wire-error.ts';
 import { refusalOf } from '../refusal.ts';
 
+/** What is known of a head that could not be read. */
+export const NO_HEAD: ParsedRequestHead = { method: '', target: '', version: '1.1', fields: [] };
+
 const CR = 13;
 const LF = 10;
 
