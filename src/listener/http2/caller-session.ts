@@ -166,7 +166,6 @@ function optionsOf({
     strictSingleValueFields: false,
     // In MB: a quarter for each stream, which is held back by itself.
     maxSessionMemory: 10 + Math.ceil(maxStreams / 4),
-    maxSessionInvalidFrames: 100,
     streamResetBurst: 10 * MOST_GIVEN_UP.atOnce,
     streamResetRate: 10 * MOST_GIVEN_UP.perSecond,
   };
