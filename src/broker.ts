@@ -18,6 +18,7 @@ import { BrokerStages } from './stages.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { Tokens } from './token/tokens.ts';
+import { tokenActions } from './token-actions.ts';
 
 export interface BrokerParts {
   readonly config: Config;
@@ -69,7 +70,7 @@ export class Broker {
   /** Binds everything, then asks for the eager tokens in the background. Rejects with a `BrokerError` when an address cannot be bound. */
   async start(): Promise<void> {
     const { admin, probes } = this.#config;
-    await this.#bindAdmin('admin', admin.address, this.#actionable());
+    await this.#bindAdmin('admin', admin.address, tokenActions({ config: this.#config, tokens: this.#tokens, log: this.#log }));
     if (probes.address !== undefined) await this.#bindAdmin('probes', probes.address);
     for (const listener of this.#listeners) {
       const { address } = this.#config.listeners[listener.name] as Config['listeners'][string];
@@ -148,30 +149,6 @@ export class Broker {
     const server = createAdminServer(face, actionable);
     this.#adminServers.push(server);
     this.#bound(name, await orBindError(name, address, bind(server, address)));
-  }
-
-  #actionable(): Actionable {
-    const { address, hosts } = this.#config.admin;
-    return {
-      hosts: address.kind === 'unix' ? 'any' : hosts,
-      act: (action, name) => {
-        if (!Object.hasOwn(this.#config.tokens, name)) return undefined;
-        const ofCallers = this.#tokens.ofCallers(name);
-        // Only a request of the caller itself can renew what is made from its credentials.
-        if (action === 'renew' && ofCallers !== undefined) return undefined;
-        this.#log.info({ token: name, action }, 'admin action');
-        if (action === 'purge') return (ofCallers ?? this.#tokens.source(name)).purge();
-        return this.#tokens
-          .source(name)
-          .renew()
-          .then(() => undefined);
-      },
-      facts: (name) => {
-        if (this.#tokens.ofCallers(name) !== undefined) return { state: 'none', fingerprint: undefined, secondsLeft: undefined };
-        const { state, fingerprint, secondsLeft } = this.#tokens.source(name).status();
-        return { state, fingerprint, secondsLeft };
-      },
-    };
   }
 
   #bound(name: string, address: string): void {

@@ -25,6 +25,7 @@ const PARTS = {
   stages: composition(),
   'injected-token': composition(),
   'request-tokens': composition(),
+  'token-actions': composition(),
   exit: composition(),
   reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },
   exchange: {
