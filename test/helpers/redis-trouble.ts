@@ -147,8 +147,8 @@ export async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   const grants = authorizationServer.requests.length - grantsBefore;
   await broker.logged('store lost: serving from memory alone');
   const heapMiB = ((await heap()) - heapBefore) / 2 ** 20;
-  const endedAt = performance.now();
   await fault.end({ redis, proxy }, begun);
+  const endedAt = performance.now();
   await broker.logged('store recovered');
   const backMs = performance.now() - endedAt;
   const other = await join();
