@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findRedisServer } from '../../scripts/find-tool.mjs';
-import { freePort, type Redis, type RedisOptions, sendCommand, startRedis, writeTls } from './redis.ts';
+import { BROKER, documentedRights, freePort, type Redis, type RedisOptions, sendCommand, startRedis, writeTls } from './redis.ts';
 
 const SLOTS = 16_384;
 /** A replica is not made to wait for others. */
@@ -141,6 +141,7 @@ async function startSentinel(master: string, masterPort: number, options: FleetO
     `sentinel monitor ${master} 127.0.0.1 ${masterPort} 2`,
     `sentinel down-after-milliseconds ${master} 1000`,
     `sentinel failover-timeout ${master} 2000`,
+    `user ${BROKER.username} on >${BROKER.password.unsafeInline} ${documentedRights('sentinel').join(' ')}`,
   ];
   const file = join(directory, 'sentinel.conf');
   await writeFile(file, `${settings.join('\n')}\n`);

@@ -50,13 +50,17 @@ const PORT_ATTEMPTS = 5;
 export const BROKER = { username: 'broker', password: { unsafeInline: 'few-rights' } };
 const OPERATIONS = new URL('../../docs/operations.md', import.meta.url);
 
-/** `+get`, `+set`… as the docs have them. */
-function documentedRights(inCluster: boolean): string[] {
-  const page = readFileSync(OPERATIONS, 'utf8');
-  const [, rights] = /^ACL SETUSER broker on >PASSWORD ~\S+ (.+)$/m.exec(page) ?? [];
-  const [, ...more] = /^In a cluster it needs `(.+)` and `(.+)` too/m.exec(page) ?? [];
-  if (rights === undefined || more.length === 0) throw new Error('docs/operations.md does not say which rights a broker needs');
-  return [...rights.split(' '), ...(inCluster ? more : [])];
+const DOCUMENTED = {
+  server: /^ACL SETUSER broker on >PASSWORD ~token-broker:\* (.+)$/m,
+  'cluster node': /^In a cluster it needs `(\S+)` and `(\S+)` too/m,
+  sentinel: /^ACL SETUSER broker on >PASSWORD (allchannels .+)$/m,
+};
+
+/** `+get`, `+set`… as docs/operations.md has them, all that a broker may do there; in a cluster: more than at a server. */
+export function documentedRights(where: keyof typeof DOCUMENTED): string[] {
+  const found = DOCUMENTED[where].exec(readFileSync(OPERATIONS, 'utf8'));
+  if (found === null) throw new Error(`docs/operations.md does not say which rights a broker needs at a ${where}`);
+  return found.slice(1).flatMap((some) => some.split(' '));
 }
 
 /** Starts it and waits until it takes connections. */
@@ -81,7 +85,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     'on',
     `>${BROKER.password.unsafeInline}`,
     ...(options.prefixes ?? ['token-broker:']).map((prefix) => `~${prefix}*`),
-    ...documentedRights(options.args?.includes('--cluster-enabled') ?? false),
+    ...documentedRights('server'),
+    ...(options.args?.includes('--cluster-enabled') ? documentedRights('cluster node') : []),
   ];
   const run = (port: number) =>
     runRedis([...(options.tls === undefined ? ['--port'] : ['--port', '0', '--tls-port']), String(port), ...fixed], said);

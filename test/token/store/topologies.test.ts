@@ -127,7 +127,7 @@ describe('C14 a store over TLS', () => {
       const { server, client } = await certificates();
       const fleet = await startSentinelFleet({ tls: server });
       closing.push(fleet);
-      const access = { sentinel: { nodes: fleet.addresses, master: fleet.name }, ...BROKER };
+      const access = { sentinel: { nodes: fleet.addresses, master: fleet.name, ...BROKER }, ...BROKER };
       const [one, two] = [open({ ...access, tls: client }), open({ ...access, tls: client })];
       await one.share('token-1');
       expect(await two.obtain()).toBe('token-1');
@@ -156,7 +156,7 @@ describe('a store behind sentinels', () => {
     async () => {
       const fleet = await startSentinelFleet();
       closing.push(fleet);
-      const sentinel = { nodes: fleet.addresses, master: fleet.name };
+      const sentinel = { nodes: fleet.addresses, master: fleet.name, ...BROKER };
       const [one, two] = [open({ sentinel, ...BROKER }), open({ sentinel, ...BROKER })];
       await one.share('token-1');
       expect(await two.obtain()).toBe('token-1');
