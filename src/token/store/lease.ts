@@ -13,6 +13,7 @@ const KEEP_EVERY_MS = 700;
 const LONGEST_HOLD_MS = 4_000;
 /** Longer than two holders in a row. What a caller has left then is enough for a grant. */
 const LONGEST_WAIT_MS = 8_000;
+const SHORT_WAIT_MS = 1_000;
 /** For so long those who wait for a holder see that it got nothing; then they ask too, all at once, as without a store. */
 const GAVE_UP_MS = 1_000;
 /** Milliseconds between two looks of one who waits: growing, with jitter. */
@@ -28,8 +29,8 @@ interface LeaseParts {
 interface Patience {
   /** When the need arose: waiting ends 8 s later. */
   readonly startedAt: number;
-  /** It was waited for in vain before. */
-  readonly none: boolean;
+  /** It was waited for in vain before: waiting ends 1 s later, which is enough for most grants. */
+  readonly short: boolean;
 }
 
 /** What its holder has seen under the name: what it writes replaces nothing newer. */
@@ -56,13 +57,14 @@ export class Lease {
     const { commands, breaker, clock } = parts;
     const lease = new Lease(parts, name);
     const { startedAt } = patience;
+    const longestMs = patience.short ? SHORT_WAIT_MS : LONGEST_WAIT_MS;
     let other = { id: '', seenAt: startedAt };
     for (let lookMs = FIRST_LOOK_MS; ; lookMs = Math.min(lookMs * 1.5, LONGEST_LOOK_MS)) {
       const outlived = clock.monotonic() - other.seenAt > LONGEST_HOLD_MS + LEASE_MS ? other.id : '';
       const said = await breaker.run(name, () => commands.take(name, mark, lease.#id, LEASE_MS, outlived));
       if (said === 'held') return lease.#held();
       if (said === undefined || said === GAVE_UP) return undefined;
-      if (patience.none || clock.monotonic() - startedAt > LONGEST_WAIT_MS) return 'in_vain';
+      if (clock.monotonic() - startedAt > longestMs) return 'in_vain';
       if (said === 'changed') return 'changed';
       if (said !== other.id) other = { id: said, seenAt: clock.monotonic() };
       await new Promise<void>((resolve) => clock.after(lookMs * (0.5 + clock.random()), resolve));

@@ -52,7 +52,7 @@ export class SharedStore implements TokenStore {
   readonly #shared = new Map<string, Shared>();
   /** When what could not be taken out was to be, by identity; wall clock. */
   readonly #leftThere = new Map<string, number>();
-  /** Whose lease was waited for and not had: nobody who holds one for ever may cost that each time. */
+  /** Whose lease was waited for and not had: nobody who holds it for ever may cost as much each time. */
   readonly #inVain = new Map<string, true>();
   /** The last unreadable thing told of, by name. */
   readonly #told = new Map<string, Mark>();
@@ -91,7 +91,7 @@ export class SharedStore implements TokenStore {
       if (seen === undefined || seen.foreign) return this.#turn(identity, seen?.foreign ? undefined : NOTHING_THERE);
       // A server that lags behind, or somebody who writes there without end.
       if (looks > MOST_LOOKS) return this.#turn(identity, seen.mark);
-      const patience = { startedAt, none: this.#inVain.has(identity) };
+      const patience = { startedAt, short: this.#inVain.has(identity) };
       const lease = await Lease.wait({ ...this.#parts, commands: this.#commands, breaker: this.#breaker }, names[0], seen.mark, patience);
       if (lease === 'changed') continue;
       if (lease === 'in_vain') remember(this.#inVain, identity, true);
