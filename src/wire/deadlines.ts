@@ -7,7 +7,7 @@ export interface Timed {
 }
 
 /** Milliseconds that one turn of the event loop is spent on what is over: thousands may be at once, and others want to be heard. */
-const TURN_MS = 1;
+const TURN_MS = 0.5;
 
 export class Deadlines {
   readonly #tickMs: number;
