@@ -114,16 +114,16 @@ export class Broker {
   }
 
   #createListener(name: string): HttpListener {
-    const { inFlight } = this.#metrics;
-    const report = reportAccess(this.#log, this.#metrics, this.#config.log.access, () => this.#clock.monotonic());
+    const metrics = this.#metrics;
+    const report = reportAccess(this.#log, metrics, this.#config.log.access, () => this.#clock.monotonic());
     return new HttpListener({
       name,
       config: this.#config.listeners[name] as Config['listeners'][string],
       handle: (request, reply) => {
         const record = createRecord(request, this.#clock.monotonic());
-        inFlight.inc();
+        metrics.requests.inFlight += 1;
         void exchange(request, reply, this.#stages, record).then(() => {
-          inFlight.dec();
+          metrics.requests.inFlight -= 1;
           report(record);
         });
       },

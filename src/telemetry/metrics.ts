@@ -9,7 +9,6 @@ export class Metrics {
   readonly #registry = new Registry();
 
   readonly requests = new RequestTally(this.#registry, PREFIX);
-  readonly inFlight = new Gauge({ name: `${PREFIX}requests_in_flight`, help: 'Requests being handled.', registers: [this.#registry] });
   readonly grants = new Counter({
     name: `${PREFIX}grants_total`,
     help: 'Tries to obtain a token, by outcome: granted, transient, permanent, nonsense.',

@@ -36,6 +36,8 @@ interface Sample {
 }
 
 export class RequestTally {
+  /** Requests being handled. */
+  inFlight = 0;
   /** By listener, route, code and status. */
   readonly #counts = new Map<string, Map<string, Map<string, Map<number, Count>>>>();
   readonly #durations = new Map<string, Durations>();
@@ -49,6 +51,8 @@ export class RequestTally {
     const name = `${prefix}request_duration_seconds`;
     const help = 'From the head of a request to the last byte of its answer.';
     register(registry, 'histogram', { name, help, read: () => this.#durationSamples(name) });
+    const inFlight = () => [{ labels: {}, value: this.inFlight }];
+    register(registry, 'gauge', { name: `${prefix}requests_in_flight`, help: 'Requests being handled.', read: inFlight });
   }
 
   add(request: CountedRequest, seconds: number): void {

@@ -5,7 +5,6 @@ import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply, type ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { trailerFields } from './fields.ts';
-import type { Remedies } from './unauthorized.ts';
 
 /** How an attempt ended. */
 export interface Relayed {
@@ -15,8 +14,13 @@ export interface Relayed {
   readonly again?: true;
 }
 
-/** Exactly one of these is called, once. */
-export interface RelayEnd {
+export interface RelayOwner {
+  /**
+   * The final head is here. What is being done about it before the caller sees it: resolves to whether the request is to be sent again.
+   * `undefined`: nothing, it is the answer.
+   */
+  answered(status: number, fields: Fields): Promise<boolean> | undefined;
+  // Exactly one of the following is called, once.
   /** The answer is complete, cut or dropped. */
   relayed(outcome: Relayed): void;
   /**
@@ -32,12 +36,11 @@ export interface RelayParts {
   readonly reply: Reply;
   /** Which fields of the answer the caller gets. */
   readonly passing: Derivation<Fields>;
-  readonly remedies: Remedies | undefined;
 }
 
 export class AnswerRelay implements UpstreamAnswer {
   readonly #parts: RelayParts;
-  readonly #onEnd: RelayEnd;
+  readonly #owner: RelayOwner;
   #flow: UpstreamFlow | undefined;
   #sink: ReplySink | undefined;
   #status = 0;
@@ -45,9 +48,9 @@ export class AnswerRelay implements UpstreamAnswer {
   /** What arrives while a 401 is held back; `undefined` when nothing is. */
   #held: (() => void)[] | undefined;
 
-  constructor(parts: RelayParts, onEnd: RelayEnd) {
+  constructor(parts: RelayParts, owner: RelayOwner) {
     this.#parts = parts;
-    this.#onEnd = onEnd;
+    this.#owner = owner;
   }
 
   run(connections: UpstreamConnections, request: UpstreamRequest): void {
@@ -64,11 +67,9 @@ export class AnswerRelay implements UpstreamAnswer {
   }
 
   head(status: number, reason: string, fields: Fields): void {
-    const { request, remedies } = this.#parts;
-    if (request.abandoned) return;
+    if (this.#parts.request.abandoned) return;
     this.#status = status;
-    remedies?.takeNonce(fields);
-    const remedy = status === 401 ? remedies?.start(fields) : undefined;
+    const remedy = this.#owner.answered(status, fields);
     if (remedy === undefined) this.#start(reason, fields);
     else this.#holdBack(() => this.#start(reason, fields), remedy);
   }
@@ -97,7 +98,7 @@ export class AnswerRelay implements UpstreamAnswer {
     }
     if (this.#over) return;
     this.#over = true;
-    this.#onEnd.failed(error, nothingSent);
+    this.#owner.failed(error, nothingSent);
   }
 
   #start(reason: string, fields: Fields): void {
@@ -110,7 +111,7 @@ export class AnswerRelay implements UpstreamAnswer {
   #end(outcome: Relayed): void {
     if (this.#over) return;
     this.#over = true;
-    this.#onEnd.relayed(outcome);
+    this.#owner.relayed(outcome);
   }
 
   #holdBack(start: () => void, remedy: Promise<boolean>): void {

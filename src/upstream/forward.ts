@@ -3,7 +3,7 @@
 import type { Derivation } from '../derive.ts';
 import type { BrokerError } from '../errors.ts';
 import type { Body, CallerRequest, Fields, Reply, Upgrade } from '../message.ts';
-import { AnswerRelay, type RelayEnd, type Relayed } from './answer-relay.ts';
+import { AnswerRelay, type Relayed, type RelayOwner } from './answer-relay.ts';
 import type { UpstreamConnections } from './connections.ts';
 import { ReplayableBody } from './replay.ts';
 import { Remedies, type SentToken } from './unauthorized.ts';
@@ -42,14 +42,14 @@ export function forward(request: CallerRequest, reply: Reply, forwarding: Forwar
   return new Promise((resolve, reject) => new Attempts(request, reply, forwarding, resolve, reject).send());
 }
 
-class Attempts implements RelayEnd {
+class Attempts implements RelayOwner {
   readonly #request: CallerRequest;
   readonly #reply: Reply;
   readonly #forwarding: Forwarding;
   readonly #resolve: (forwarded: Forwarded) => void;
   readonly #reject: (error: unknown) => void;
-  /** Only where a token can be refused and something done about it. */
-  readonly #remedies: Remedies | undefined;
+  /** Only once there was a reason to look for one. */
+  #remedies: Remedies | undefined;
   readonly #kept: ReplayableBody | undefined;
   #body: Body | undefined;
   #fresh = false;
@@ -68,10 +68,9 @@ class Attempts implements RelayEnd {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#body = body;
-    if (token === undefined || !(token.renewable || token.takeNonce !== undefined)) return;
-    this.#kept = body && new ReplayableBody(body, replayBuffer);
+    if (body === undefined || token === undefined || !(token.renewable || token.takeNonce !== undefined)) return;
+    this.#kept = new ReplayableBody(body, replayBuffer);
     this.#body = this.#kept;
-    this.#remedies = new Remedies(token, () => this.#kept === undefined || this.#kept.copy() !== undefined);
   }
 
   send(): void {
@@ -79,11 +78,19 @@ class Attempts implements RelayEnd {
     const [request, reply, body, fresh] = [this.#request, this.#reply, this.#body, this.#fresh];
     const { method } = request;
     try {
-      const relay = new AnswerRelay({ request, reply, passing, remedies: this.#remedies }, this);
+      const relay = new AnswerRelay({ request, reply, passing }, this);
       relay.run(connections, { method, target, fields: fields(), body, upgrade, fresh });
     } catch (error) {
       this.#reject(error);
     }
+  }
+
+  answered(status: number, fields: Fields): Promise<boolean> | undefined {
+    const { token } = this.#forwarding;
+    if (token === undefined || (status !== 401 && token.takeNonce === undefined)) return undefined;
+    this.#remedies ??= new Remedies(token, () => this.#kept === undefined || this.#kept.copy() !== undefined);
+    this.#remedies.takeNonce(fields);
+    return status === 401 ? this.#remedies.start(fields) : undefined;
   }
 
   relayed({ status, cut, again }: Relayed): void {

@@ -2,6 +2,7 @@
 
 import { markRepeated } from '../derive.ts';
 import type { Fields } from '../message.ts';
+import { USUAL_BYTES } from './head-collector.ts';
 import { WireError } from './wire-error.ts';
 
 /** RFC 9110 §5.6.2. */
@@ -11,9 +12,6 @@ export const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
 
 /** Some parsers take a tab behind the value for a part of it, and read the body by another framing than we. */
 const FRAMING = /^(?:transfer-encoding|content-length)$/i;
-
-/** More than most sections hold, little enough to be kept for each of many thousand connections. */
-const MAX_REMEMBERED = 2 * 1024;
 
 const TAB = 9;
 const SPACE = 32;
@@ -56,7 +54,8 @@ export class FieldSections {
       return this.#fields;
     }
     const fields = parseFieldLines(text, from);
-    if (section.length > MAX_REMEMBERED) return fields;
+    // What is cut out of a longer text would keep all of it.
+    if (text.length > USUAL_BYTES) return fields;
     this.#text = section;
     this.#fields = fields;
     return fields;

@@ -2,6 +2,11 @@
 
 import { WireError } from './wire-error.ts';
 
+const EMPTY_LINE = '\r\n\r\n';
+
+/** Most heads are shorter: only so much is looked at first. */
+export const USUAL_BYTES = 2 * 1024;
+
 export class HeadCollector {
   readonly #maxBytes: number;
   #partial = '';
@@ -26,9 +31,8 @@ export class HeadCollector {
   /** The head without its last two line breaks, or `undefined` while it is not whole. Throws `WireError`. */
   collect(bytes: Buffer, from: number): string | undefined {
     const known = this.#partial.length;
-    const read = bytes.toString('latin1', from, Math.min(bytes.length, from + this.#maxBytes + 4 - known));
-    const text = known === 0 ? read : this.#partial + read;
-    const endAt = text.indexOf('\r\n\r\n', Math.max(0, known - 3));
+    const text = this.#partial + this.#read(bytes, from);
+    const endAt = text.indexOf(EMPTY_LINE, Math.max(0, known - 3));
     if (endAt !== -1) {
       this.#partial = '';
       this.next = from + endAt + 4 - known;
@@ -39,6 +43,17 @@ export class HeadCollector {
     this.#partial = text;
     if (text.length >= this.#maxBytes + 4) throw new WireError('head', 'the head is too large: send fewer or shorter fields');
     return undefined;
+  }
+
+  /** As much as a head may still have; less where it ends sooner, since 64 KiB of a body may stand behind it. */
+  #read(bytes: Buffer, from: number): string {
+    const end = Math.min(bytes.length, from + this.#maxBytes + 4 - this.#partial.length);
+    const usualEnd = from + USUAL_BYTES;
+    if (usualEnd < end) {
+      const text = bytes.toString('latin1', from, usualEnd);
+      if (text.includes(EMPTY_LINE)) return text;
+    }
+    return bytes.toString('latin1', from, end);
   }
 }
 

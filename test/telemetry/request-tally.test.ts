@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { RequestTally } from '../../src/telemetry/request-tally.ts';
 
 const HELP = {
@@ -37,6 +37,7 @@ async function shownByPromClient(requests: readonly (readonly [Record<string, st
     buckets: BUCKETS,
     registers,
   });
+  new Gauge({ name: 'x_requests_in_flight', help: 'Requests being handled.', registers }).set(requests.length);
   for (const [labels, time] of requests) {
     requestsTotal.inc(labels);
     durations.observe({ route: labels['route'] as string }, time);
@@ -53,6 +54,7 @@ describe('RequestTally', () => {
         const registry = new Registry();
         const tally = new RequestTally(registry, 'x_');
         for (const [counted, time] of requests) tally.add(counted, time);
+        tally.inFlight = requests.length;
         expect(sorted(await registry.metrics())).toEqual(sorted(await shownByPromClient(requests)));
       }),
       { numRuns: 200 },
