@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 const LIFETIME_SECONDS = scaled(2, 5);
-export const LOAD_SECONDS = scaled(2.5, 20);
+export const LOAD_SECONDS = scaled(2, 20);
 const REQUESTS_PER_SECOND = scaled(100, 300);
 /** What had piled up for each request would come to more. */
 const MOST_GROWTH_MIB = scaled(6, 3);
@@ -129,14 +129,14 @@ export interface Cost {
   readonly row: string;
 }
 
-/** A trouble from its begin until its end, and until another broker has found the shared token. */
+/** A trouble from its begin until its end, and until two brokers share a token. */
 export async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   const { redis, proxy, authorizationServer, join } = await scene(fault);
   const broker = await join();
   const heap = heapOf(broker);
   await broker.logged('token granted');
   const url = `${broker.url()}/api/x`;
-  const before = await measureLoad(url, REQUESTS_PER_SECOND, scaled(1, LOAD_SECONDS));
+  const before = await measureLoad(url, REQUESTS_PER_SECOND, scaled(0.5, LOAD_SECONDS));
   const heapBefore = await heap();
   const grantsBefore = authorizationServer.requests.length;
   // A machine this busy may have lost it once while it started.
@@ -151,8 +151,11 @@ export async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   const endedAt = performance.now();
   await broker.logged('store recovered');
   const backMs = performance.now() - endedAt;
+  const joinedAt = Date.now();
   const other = await join();
-  await other.logged('token taken from the store');
+  // Either may be the one that always asks first.
+  const takes = (each: BrokerProcess) => each.logged('token taken from the store', ({ time }) => Date.parse(String(time)) >= joinedAt);
+  await Promise.race([broker, other].map(takes));
 
   const said = saidOfStore(broker, linesBefore);
   const failed = during.count - (during.statuses['200'] ?? 0);
