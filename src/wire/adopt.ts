@@ -11,7 +11,7 @@ export function adopt(accepted: Socket, onread: OnReadOpts): Socket | undefined 
   const handle = inside._handle;
   if (!handle || 'encrypted' in accepted || !('useUserBuffer' in handle)) return undefined;
   // Bytes that somebody has looked at already.
-  const read: Buffer | null = accepted.read();
+  const read: Buffer | null = accepted.readableLength > 0 ? accepted.read() : null;
   inside._handle = null;
   accepted.destroy();
   const options: object = { handle, onread, allowHalfOpen: true };

@@ -154,6 +154,25 @@ describe('a malformed request of HTTP/2 never reaches the upstream', () => {
     expect([outcome, sent]).toEqual(['reset', []]);
   });
 
+  const trailers: [string, string[]][] = [
+    ['H12 a pseudo-field', [':path', '/b']],
+    ['H02 a transfer coding', ['transfer-encoding', 'chunked']],
+    ['N02 a connection field', ['connection', 'x-a']],
+    ['H13 a name in capitals', ['X-A', 'b']],
+  ];
+  test.each(trailers)('%s behind a body: the body is never whole', async (_what, fields) => {
+    const head = request(1, plain('/api/x', 'POST'), { ended: false });
+    expect(await send(head, data(1, 'hello'), request(1, fields))).toMatchObject({ outcome: 'reset', sent: [] });
+  });
+
+  test('N10 what decides anything is left out of the fields behind a body, and so is what is malformed', async () => {
+    const before = scene.origin.received().length;
+    const fields = ['content-length', '5', 'authorization', 'own', 'x-a', 'b\r\nX-C: d', 'host', 'other', 'x-sum', '1'];
+    const head = request(1, plain('/api/x', 'POST'), { ended: false });
+    expect(await send(head, data(1, 'hello'), request(1, fields))).toMatchObject({ outcome: 'ok' });
+    expect(scene.origin.received().subarray(before).toString('latin1')).toMatch(/\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n$/);
+  });
+
   test('what is well-formed arrives as one request, framed anew', async () => {
     const fields = [
       'cookie',

@@ -6,6 +6,7 @@ import type { Fields, Peer } from '../../message.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { Allowance } from './allowance.ts';
 import { CallerStream } from './caller-stream.ts';
+import { isCongested, Resets } from './resets.ts';
 
 /** How long a connection that has been told to close may stay open for the other side. */
 const LINGER_MS = 5_000;
@@ -28,6 +29,7 @@ export class CallerSession implements Connection {
   readonly #peer: Peer;
   readonly #session: ServerHttp2Session;
   readonly #streams = new Set<CallerStream>();
+  readonly #resets: Resets;
   readonly #givenUp = allowance(MOST_GIVEN_UP);
   #state: State = 'open';
   /** The caller has taken our settings, and with them our limits. */
@@ -38,6 +40,7 @@ export class CallerSession implements Connection {
     this.#socket = socket;
     this.#host = host;
     this.#peer = host.peerOf(socket);
+    this.#resets = new Resets(socket, host.limits.idleTimeout);
     this.deadlineAt = performance.now() + host.limits.headTimeout;
     const pings = allowance(MOST_PINGS);
     const settings = allowance(MOST_SETTINGS);
@@ -78,7 +81,7 @@ export class CallerSession implements Connection {
   }
 
   breakOff(): void {
-    this.#session.destroy();
+    if (!isCongested(this.#socket)) this.#session.destroy();
     this.#socket.destroy();
   }
 
@@ -89,7 +92,7 @@ export class CallerSession implements Connection {
   }
 
   #onStream(stream: ServerHttp2Stream, flags: number, raw: Fields): void {
-    const request = new CallerStream(stream, this.#host, (each, givenUp) => this.#onStreamClosed(each, givenUp));
+    const request = new CallerStream(stream, this.#host, this.#resets, (each, givenUp) => this.#onStreamClosed(each, givenUp));
     // Its caller may have given it up before anybody has looked at it.
     if (stream.destroyed || stream.closed) return this.#onGivenUp();
     this.#streams.add(request);
@@ -126,6 +129,7 @@ export class CallerSession implements Connection {
 
   /** Tells why, and finishes nothing. */
   #dismiss(code: number): void {
+    if (isCongested(this.#socket)) return void this.#socket.destroy();
     this.#session.destroy(new Error('dismissed'), code);
     this.deadlineAt = performance.now() + LINGER_MS;
     this.#state = 'ending';
@@ -143,6 +147,7 @@ export class CallerSession implements Connection {
   #onClose(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    this.#resets.clear();
     this.#session.destroy();
     this.#host.closed(this);
   }

@@ -9,6 +9,7 @@ import type { ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped } from '../refusal.ts';
 import type { CheckedHead, RequestHead } from '../request-head.ts';
 import { readHead } from './head.ts';
+import type { Resets } from './resets.ts';
 import { type BodyOwner, StreamBody } from './stream-body.ts';
 import { type ReplyOwner, StreamReply } from './stream-reply.ts';
 
@@ -19,6 +20,7 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
   deadlineAt = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
   readonly #host: ConnectionHost;
+  readonly #resets: Resets;
   #request: HttpRequest | undefined;
   #body: StreamBody | undefined;
   #reply: StreamReply | undefined;
@@ -26,12 +28,16 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
   #closed = false;
 
   /** @param onClosed runs when nothing of it is left; `givenUp`: before it had been answered */
-  constructor(stream: ServerHttp2Stream, host: ConnectionHost, onClosed: (stream: CallerStream, givenUp: boolean) => void) {
+  constructor(stream: ServerHttp2Stream, host: ConnectionHost, resets: Resets, onClosed: (stream: CallerStream, givenUp: boolean) => void) {
     this.#stream = stream;
     this.#host = host;
+    this.#resets = resets;
     stream
       .on('error', () => undefined)
-      .on('aborted', () => this.#leave())
+      .on('aborted', () => {
+        this.#leave();
+        this.#readPast();
+      })
       .on('close', () => {
         const givenUp = this.#reply?.over !== true;
         this.#leave();
@@ -83,8 +89,8 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
 
   /** What the answer did not wait for is not taken any more (RFC 9113 §8.1). */
   sent(): void {
-    if (this.#body !== undefined && !this.#body.whole) this.#stream.close(constants.NGHTTP2_NO_ERROR);
-    this.#readPast();
+    if (this.#body !== undefined && !this.#body.whole) this.reset(constants.NGHTTP2_NO_ERROR);
+    else this.#readPast();
   }
 
   onDeadline(): void {
@@ -94,7 +100,12 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
 
   /** Ends it, whatever of the answer has gone out. */
   cut(): void {
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#leave();
+    this.reset(constants.NGHTTP2_CANCEL);
+  }
+
+  reset(code: number): void {
+    this.#resets.add(this.#stream, code);
   }
 
   /** A stream is closed only when it has been read. */
@@ -115,6 +126,5 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
     this.deadlineAt = Number.POSITIVE_INFINITY;
     if (this.#reply?.over !== true) this.#request?.abandon();
     this.#body?.fail(bodyEndedEarly());
-    this.#readPast();
   }
 }

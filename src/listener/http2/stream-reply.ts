@@ -11,6 +11,8 @@ export interface ReplyOwner {
   moved(): void;
   /** Nothing will be added to it. */
   replied(): void;
+  /** The stream cannot end well. */
+  reset(code: number): void;
   /** All of it is with the caller, as far as its windows let it. */
   sent(): void;
 }
@@ -96,7 +98,7 @@ export class StreamReply implements Reply, ReplySink {
     if (this.#over) return;
     this.#flush();
     this.#over = true;
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    this.#owner.reset(constants.NGHTTP2_INTERNAL_ERROR);
     this.#owner.replied();
   }
 

@@ -1,0 +1,60 @@
+/**
+ * Resets streams of one connection, but never while bytes of it wait for the socket. Node forgets a stream that it was told to close then,
+ * nghttp2 does not, and once the connection is lost the two make empty frames of it without end, until no memory is left.
+ */
+
+import type { ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+
+const LOOK_AGAIN_MS = 20;
+
+export class Resets {
+  readonly #socket: Socket;
+  readonly #patienceMs: number;
+  readonly #waiting = new Map<ServerHttp2Stream, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #waitsUntil = Number.POSITIVE_INFINITY;
+
+  /** @param patienceMs a connection that takes nothing for this long is torn down */
+  constructor(socket: Socket, patienceMs: number) {
+    this.#socket = socket;
+    this.#patienceMs = patienceMs;
+  }
+
+  add(stream: ServerHttp2Stream, code: number): void {
+    if (this.#waiting.size === 0) {
+      this.#waitsUntil = performance.now() + this.#patienceMs;
+      // What was written in this turn may have to wait.
+      setImmediate(() => this.#look());
+    }
+    this.#waiting.set(stream, code);
+  }
+
+  /** Forgets them: the connection is gone. */
+  clear(): void {
+    this.#waiting.clear();
+    clearTimeout(this.#timer);
+  }
+
+  #look(): void {
+    if (this.#waiting.size === 0) return;
+    if (isCongested(this.#socket)) {
+      if (performance.now() > this.#waitsUntil) this.#socket.destroy();
+      else this.#timer = setTimeout(() => this.#look(), LOOK_AGAIN_MS).unref();
+      return;
+    }
+    for (const [stream, code] of this.#waiting) {
+      if (stream.destroyed) continue;
+      stream.close(code);
+      // A stream is closed only when it has been read.
+      stream.resume();
+    }
+    this.#waiting.clear();
+  }
+}
+
+/** Bytes have been given to the socket that the system has not taken: Node tells it of its handles alone. */
+export function isCongested(socket: Socket): boolean {
+  const { _handle: handle } = socket as unknown as { _handle?: { readonly writeQueueSize?: number } | null };
+  return (handle?.writeQueueSize ?? 0) > 0;
+}
