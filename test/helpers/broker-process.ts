@@ -48,6 +48,8 @@ export interface BrokerProcess {
   /** `http://127.0.0.1:12345`, by listener name. */
   url(listener?: string, scheme?: 'http' | 'https'): string;
   signal(signal: NodeJS.Signals): void;
+  /** Nobody reads stdout any more. */
+  stopReading(): void;
   /** Replaces a file by an atomic rename, as deployments do. */
   replace(name: string, content: string): Promise<void>;
   /** SIGKILL where it still runs; removes the directory. */
@@ -129,6 +131,7 @@ export async function spawnBroker(options: ProcessOptions): Promise<BrokerProces
     address,
     url: (listener, scheme = 'http') => `${scheme}://${address(listener)}`,
     signal: (signal) => void child.kill(signal),
+    stopReading: () => void child.stdout.destroy(),
     async replace(name, content) {
       await writeFile(join(directory, `${name}.new`), content, { mode: 0o600 });
       await rename(join(directory, `${name}.new`), join(directory, name));

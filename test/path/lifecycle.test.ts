@@ -64,8 +64,17 @@ describe('stopping', () => {
     broker.signal('SIGTERM');
     // A grace of ten minutes would outlast the test.
     expect(await broker.exited).toEqual({ code: 0, signal: null });
+    expect(broker.log().at(-1)).toMatchObject({ msg: 'stopped', cut: 0 });
     await silent.closed;
     agent.destroy();
+  });
+
+  test('a log that nobody reads any more keeps no request from its answer, and no process from its end', async () => {
+    const broker = await start(await scripted(() => answerWith(200, [], 'ok')), { log: { level: 'trace' } });
+    broker.stopReading();
+    for (let i = 0; i < 30; i += 1) expect((await request(`${broker.url()}/x`)).status).toBe(200);
+    broker.signal('SIGTERM');
+    expect(await broker.exited).toEqual({ code: 0, signal: null });
   });
 
   test('L03 a kept-alive client that sends during the drain is served, with Connection: close', async () => {
