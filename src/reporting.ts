@@ -7,6 +7,9 @@ import type { GrantObserver, TokenObserver } from './token/observer.ts';
 import type { StoreObserver } from './token/store/shared-store.ts';
 import type { SnapshotObserver } from './token/store/snapshot.ts';
 
+const QUESTION_MARK = 0x3f;
+const HASH = 0x23;
+
 /** A server that makes up thousands of scopes shall not fill the log. */
 const MAX_SCOPE = 1_000;
 
@@ -109,32 +112,45 @@ export function reportStore(log: Log, metrics: Metrics): StoreObserver & Snapsho
 
 /** One line and one count for each request. */
 export function reportAccess(log: Log, metrics: Metrics, access: boolean, monotonic: () => number): (record: AccessRecord) => void {
+  const logFor = createAccessLogs(log);
   return (record) => {
-    const { requestId, listener, version, method, target, startedAt, caller, route, token, status, error, cut } = record;
+    const { requestId, listener, version, startedAt, caller, route, status, error } = record;
     const ms = monotonic() - startedAt;
     metrics.requests.add({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' }, ms / 1000);
     if (error?.code === 'INTERNAL') log.error({ requestId, err: error }, 'the broker failed');
     else if (error !== undefined) log.debug({ requestId, err: error }, 'request refused');
-    if (!access) return;
-    const facts = {
-      requestId,
-      listener,
-      caller,
-      route,
-      token: token?.fingerprint,
-      protocol: `HTTP/${version}`,
-      method,
-      path: pathOf(target),
-      status,
-      code: error?.code,
-      stage: error?.stage,
-      cut,
-    };
-    log.info({ ...facts, ms: Math.round(ms * 100) / 100 }, 'request');
+    if (access) logAccess(logFor(listener, route, caller, version), record, ms);
+  };
+}
+
+function logAccess(log: Log, { requestId, token, method, target, status, error, cut }: AccessRecord, ms: number): void {
+  const facts = { requestId, token: token?.fingerprint, method, path: pathOf(target), status, code: error?.code, stage: error?.stage, cut };
+  log.info({ ...facts, ms: Math.round(ms * 100) / 100 }, 'request');
+}
+
+/** What repeats in access lines is written once for each listener, route and caller of the config, and copied from then on. */
+function createAccessLogs(log: Log): (listener: string, route: string | undefined, caller: string | undefined, version: string) => Log {
+  const known = new Map<string, Log>();
+  return (listener, route, caller, version) => {
+    const key = `${listener}\n${route}\n${caller}\n${version}`;
+    let found = known.get(key);
+    if (found === undefined) {
+      found = log.child({ listener, caller, route, protocol: `HTTP/${version}` });
+      known.set(key, found);
+    }
+    return found;
   };
 }
 
 /** Without its query; `""` for what is no path: whole URLs may hold a password, and fragments a token. */
 function pathOf(target: string): string {
-  return target.startsWith('/') ? (target.split(/[?#]/, 1)[0] as string) : '';
+  return target.startsWith('/') ? target.slice(0, endOfPath(target)) : '';
+}
+
+function endOfPath(target: string): number {
+  for (let at = 0; at < target.length; at += 1) {
+    const code = target.charCodeAt(at);
+    if (code === QUESTION_MARK || code === HASH) return at;
+  }
+  return target.length;
 }
