@@ -114,12 +114,12 @@ export function reportStore(log: Log, metrics: Metrics): StoreObserver & Snapsho
 export function reportAccess(log: Log, metrics: Metrics, access: boolean, monotonic: () => number): (record: AccessRecord) => void {
   const logFor = createAccessLogs(log);
   return (record) => {
-    const { requestId, listener, version, startedAt, caller, route, status, error } = record;
+    const { requestId, listener, startedAt, route, status, error } = record;
     const ms = monotonic() - startedAt;
     metrics.requests.add({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' }, ms / 1000);
     if (error?.code === 'INTERNAL') log.error({ requestId, err: error }, 'the broker failed');
     else if (error !== undefined) log.debug({ requestId, err: error }, 'request refused');
-    if (access) logAccess(logFor(listener, route, caller, version), record, ms);
+    if (access) logAccess(logFor(record), record, ms);
   };
 }
 
@@ -128,18 +128,25 @@ function logAccess(log: Log, { requestId, token, method, target, status, error, 
   log.info({ ...facts, ms: Math.round(ms * 100) / 100 }, 'request');
 }
 
+type Kind = Pick<AccessRecord, 'listener' | 'route' | 'caller' | 'version'>;
+
 /** What repeats in access lines is written once for each listener, route and caller of the config, and copied from then on. */
-function createAccessLogs(log: Log): (listener: string, route: string | undefined, caller: string | undefined, version: string) => Log {
+function createAccessLogs(log: Log): (kind: Kind) => Log {
   const known = new Map<string, Log>();
-  return (listener, route, caller, version) => {
+  let last: { readonly kind: Kind; readonly log: Log } | undefined;
+  return (kind) => {
+    if (last !== undefined && isSame(kind, last.kind)) return last.log;
+    const { listener, route, caller, version } = kind;
     const key = `${listener}\n${route}\n${caller}\n${version}`;
-    let found = known.get(key);
-    if (found === undefined) {
-      found = log.child({ listener, caller, route, protocol: `HTTP/${version}` });
-      known.set(key, found);
-    }
+    const found = known.get(key) ?? log.child({ listener, caller, route, protocol: `HTTP/${version}` });
+    known.set(key, found);
+    last = { kind: { listener, route, caller, version } as Kind, log: found };
     return found;
   };
+}
+
+function isSame(a: Kind, b: Kind): boolean {
+  return a.listener === b.listener && a.route === b.route && a.caller === b.caller && a.version === b.version;
 }
 
 /** Without its query; `""` for what is no path: whole URLs may hold a password, and fragments a token. */
