@@ -14,6 +14,12 @@ export function subjectEndsAt(subject: string): number | undefined {
 /** SAML 2.0 Core §2.5.1: whoever relies on the assertion must not do so from then on. The earliest, if it says so twice. */
 function assertionEndsAt(xml: string): number | undefined {
   const written = xml.matchAll(/<(?:[\w.-]+:)?Conditions\s[^<>]*\bNotOnOrAfter\s*=\s*["']([^"']+)["']/g);
-  const ends = [...written].map(([, text = '']) => Date.parse(text)).filter((end) => !Number.isNaN(end));
+  const ends = [...written].map(([, text = '']) => readTime(text)).filter((end) => !Number.isNaN(end));
   return ends.length === 0 ? undefined : Math.min(...ends);
+}
+
+/** SAML 2.0 Core §1.3.3: in UTC, also where it names no zone. */
+function readTime(text: string): number {
+  const inUtc = Date.parse(`${text}Z`);
+  return Number.isNaN(inUtc) ? Date.parse(text) : inUtc;
 }

@@ -1,8 +1,11 @@
 /** Token exchange: what is sent, what is believed of the answer, and that nothing outlives the subject. */
 
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -163,6 +166,18 @@ describe('token exchange', () => {
     const { source } = await exchange({}, Buffer.from(xml).toString('base64url'));
     expect((await source.get()).lifetimeMs).toBe(50_000);
   });
+
+  test.each(['America/Los_Angeles', 'Asia/Tokyo'])(
+    'T03 the end of a SAML subject that names no time zone is in UTC, also in %s',
+    async (zone) => {
+      const program = `
+      const { subjectEndsAt } = await import(${JSON.stringify(pathToFileURL('src/token/subject-end.ts'))});
+      console.log(subjectEndsAt('<Conditions NotOnOrAfter="2026-11-22T10:00:00.5"/>'), subjectEndsAt('<Conditions NotOnOrAfter="2026-11-22T10:00:00+02:00"/>'));`;
+      const env = { ...process.env, TZ: zone };
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { env });
+      expect(stdout).toBe(`${Date.UTC(2026, 10, 22, 10, 0, 0, 500)} ${Date.UTC(2026, 10, 22, 8)}\n`);
+    },
+  );
 
   test('T02 an answer of another type than the one asked for is not used', async () => {
     const { source } = await exchange({ requestedTokenType: `${TYPES}access_token` });
