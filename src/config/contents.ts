@@ -88,9 +88,12 @@ export function fieldValueProblem(text: string): string | undefined {
 /** A URL of a Redis server. */
 export function redisUrlProblem(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== ''
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '')
+    return 'is not a Redis URL; write redis://HOST:PORT or rediss://HOST:PORT';
+  if (!/^(?:\/\d*)?$/.test(url.pathname)) return 'names a database by something else than its number; write such as redis://HOST:PORT/0';
+  return succeeds(() => decodeURIComponent(url.username + url.password))
     ? undefined
-    : 'is not a Redis URL; write redis://HOST:PORT or rediss://HOST:PORT';
+    : 'has a "%" in its user name or password that begins no code; write "%25" for it';
 }
 
 function succeeds(action: () => unknown): boolean {

@@ -582,6 +582,18 @@ describe('the store', () => {
     ]);
   });
 
+  test.each([
+    ['rediss://r.example/cache', 'names a database by something else than its number; write such as redis://HOST:PORT/0'],
+    ['rediss://:50%-canary@r.example', 'has a "%" in its user name or password that begins no code; write "%25" for it'],
+  ])('refuses a Redis URL with which the client could not be made: %s', async (url, wrong) => {
+    const keys = [{ id: 'a', key: { fromEnv: 'KEY' } }];
+    expect((await store({ fromEnv: 'URL' }, keys, { URL: url })).problems).toEqual([expect.stringContaining(wrong)]);
+  });
+
+  test('takes a Redis URL with a database, and with a user name and password in percent-encoding', async () => {
+    expect(await store({ fromEnv: 'URL' }, [{ id: 'a', key: { fromEnv: 'KEY' } }], { URL: 'rediss://me:50%25@r.example/2' })).toEqual(fine);
+  });
+
   test('takes one server, a cluster or sentinels, and says what would travel in the clear', async () => {
     const redis = async (of: object) =>
       judge(
