@@ -84,7 +84,11 @@ export class Obtaining {
   async obtain(serves: Serves = () => true): Promise<Token> {
     const { identity } = this.#parts;
     const purges = this.#purges;
-    const token = await this.#fromStore(identity, serves);
+    const token = await this.#fromStore(identity, serves).catch((error: unknown) => {
+      // A refresh token may have come beside what could not be used.
+      if (purges !== this.#purges) void this.#parts.discard(undefined, identity);
+      throw error;
+    });
     if (purges !== this.#purges) {
       void this.#parts.discard(token, identity);
       return this.obtain((stored) => serves(stored) && stored.value !== token.reveal());
@@ -114,7 +118,7 @@ export class Obtaining {
     const pauseMs = this.#grantedAt + renew.minInterval - this.#clock.monotonic();
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
     const startedAt = this.#clock.monotonic();
-    const changes = this.#changes;
+    const changes = this.#changes + this.#purges;
     try {
       const token = await getWithRetry(grant, (failure) => observer.attemptFailed(name, failure));
       // The server took longer to answer than its token lasts.
@@ -130,11 +134,11 @@ export class Obtaining {
     }
   }
 
-  /** @param changes how often a secret had changed when the grant began: the failure of an old secret says nothing of the new one */
+  /** @param changes of secrets, and purges, when the grant began: the failure of an old secret says nothing of the new one */
   #fail(failure: AuthorizationServerError, changes: number): BrokerError {
     this.failures.remember(failure);
     const error = this.failures.toBrokerError();
-    if (changes !== this.#changes) this.failures.forget();
+    if (changes !== this.#changes + this.#purges) this.failures.forget();
     this.#parts.observer.grantFailed(this.#parts.name, failure, this.failures.leftMs, this.#holder.serving());
     this.#holder.failed(failure);
     return error;

@@ -64,6 +64,21 @@ describe('purging a token', () => {
     expect((await cached.get()).reveal()).toBe('token-2');
   });
 
+  test('C15 a grant that began before it and fails leaves nothing behind: no refresh token, no remembered failure', async () => {
+    const { cached, events, answerWith } = rig();
+    const answer = Promise.withResolvers<void>();
+    answerWith(() => answer.promise);
+    const waiting = cached.get();
+    await settle();
+    await cached.purge();
+    answer.reject(new AuthorizationServerError('nonsense', 'token_missing'));
+    await expect(waiting).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
+    const discarded = 'discarded undefined of alice';
+    expect(events).toEqual([discarded, 'attempt failed', 'failed token_missing', discarded]);
+    answerWith(async () => {});
+    expect((await cached.get()).reveal()).toBe('token-2');
+  });
+
   test('once closed it waits for the grant in flight and discards that token', async () => {
     const { cached, events, answerWith } = rig();
     const answer = Promise.withResolvers<void>();
