@@ -18,7 +18,8 @@ const QUIET_MS = 40;
 /** Adds to `result`. */
 export async function fuzzHttp2(count: number, random: Random, broker: Broker, result: Findings, onCase: () => void): Promise<void> {
   const known = broker.origin.requests.length;
-  const cases = Array.from({ length: count }, (_, i) => http2Case(random, `t${i}`));
+  // A mutation must not make the tag of one case that of another.
+  const cases = Array.from({ length: count }, (_, i) => http2Case(random, `t${i}-${random.int(2 ** 31).toString(36)}`));
   const answers = new Map<Http2Case, readonly Frame[]>();
   const waiting = [...cases];
   const found = (one: Http2Case | undefined, what: string) =>
