@@ -7,11 +7,12 @@ export type Derivation<Derived> = (fields: Fields) => Derived;
 
 const DERIVED = Symbol('derived');
 
-type Repeated = Fields & { [DERIVED]?: Map<Derivation<unknown>, unknown> };
+/** Weak: a section may live for days, and what nobody can ask for any more goes with its derivation. */
+type Repeated = Fields & { [DERIVED]?: WeakMap<Derivation<unknown>, unknown> };
 
 /** The section has come again: from now on what is derived of it is kept with it. */
 export function markRepeated(fields: Fields): void {
-  (fields as Repeated)[DERIVED] ??= new Map();
+  (fields as Repeated)[DERIVED] ??= new WeakMap();
 }
 
 /** What `derivation` gives for the fields; of a section that repeats, it is asked once. */

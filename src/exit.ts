@@ -1,5 +1,6 @@
 /** Where the requests of one route leave the broker: the connections they take, and the fields that are the same for each of them. */
 
+import { RecentMap } from './caller/recent-map.ts';
 import type { Clock } from './clock.ts';
 import { ownCredentialsPlace } from './config/own-credentials.ts';
 import type { Config } from './config/schema/root.ts';
@@ -14,7 +15,7 @@ import type { UpstreamConnections } from './upstream/connections.ts';
 import { createAnswerPassing, createPassing } from './upstream/fields.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
 import { Http2Pool } from './upstream/http2/pool.ts';
-import { OriginConnections } from './upstream/origin-connections.ts';
+import { MOST_ORIGINS, OriginConnections } from './upstream/origin-connections.ts';
 import { ThroughProxy } from './upstream/through-proxy.ts';
 
 /** The route's own upstream, or the origin that a token names. */
@@ -68,8 +69,8 @@ export class Exit {
   readonly #connections: UpstreamConnections;
   /** To where tokens want to be used. */
   readonly #origins: OriginConnections;
-  /** The last of these, for the nonces that it gave. */
-  #named: Destination | undefined;
+  /** By origin: callers whose tokens name different ones take turns, and each gives nonces of its own. */
+  readonly #named = new RecentMap<Destination>(2 * MOST_ORIGINS);
 
   constructor(name: string, { routes, tokens }: Pick<Config, 'routes' | 'tokens'>, clock: Clock) {
     const configured = routes[name] as RouteConfig;
@@ -86,8 +87,11 @@ export class Exit {
   /** @param named the origin that a token wants to be used at */
   destination(named: string | undefined): Destination {
     if (named === undefined) return this.#own;
-    if (this.#named?.upstream !== named) this.#named = new Destination(this.#route, named, this.#credentialsField, named);
-    return this.#named;
+    const known = this.#named.get(named);
+    if (known !== undefined) return known;
+    const destination = new Destination(this.#route, named, this.#credentialsField, named);
+    this.#named.set(named, destination);
+    return destination;
   }
 
   connectionsTo(named: string | undefined): UpstreamConnections {

@@ -1,5 +1,7 @@
 /** What is worked out of a field section once. */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { derive, deriveFields, markRepeated } from '../src/derive.ts';
 import { FieldSections } from '../src/wire/field-lines.ts';
@@ -39,6 +41,18 @@ describe('derive', () => {
     expect(derive(deriveFields(again, copy), copy)).toBe(derive(deriveFields(again, copy), copy));
     expect(deriveFields(once, copy)).not.toBe(deriveFields(once, copy));
     expect([...again]).toEqual(once);
+  });
+
+  test('keeps nothing that nobody can ask for any more, however long the fields live', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const fields = ['a', '1'];
+    markRepeated(fields);
+    const derived = new WeakRef(derive(fields, (section) => ({ section })));
+    // What has been looked at in a turn of the event loop stays until its end.
+    await new Promise(setImmediate);
+    collect();
+    expect([derived.deref(), [...fields]]).toEqual([undefined, ['a', '1']]);
   });
 });
 

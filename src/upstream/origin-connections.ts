@@ -5,7 +5,7 @@ import { BrokerError } from '../errors.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 
 /** A token has one origin at a time; more than a few are a server that names a new one with each answer. */
-const MOST_ORIGINS = 32;
+export const MOST_ORIGINS = 32;
 const UNUSED_MS = 60_000;
 
 export class OriginConnections {

@@ -101,6 +101,41 @@ describe('an upstream that the token answer names', () => {
     expect(new Set(proofs.map(({ jti }) => jti)).size).toBe(3);
   });
 
+  test('T17 keeps its nonces while callers whose tokens name others take turns', async () => {
+    const nonced: Script = ({ field }) =>
+      proofOf(field('dpop')).nonce === 'n-1'
+        ? answerWith(200, [], 'instance')
+        : answerWith(401, ['WWW-Authenticate: DPoP error="use_dpop_nonce"', 'DPoP-Nonce: n-1']);
+    const named = [await instance(nonced), await instance(nonced)];
+    const as = await instance((asked) => {
+      const owner = Number(new URLSearchParams(asked.body.toString()).get('username'));
+      return tokenAnswer({ token_type: 'DPoP', instance_url: named[owner]?.url });
+    });
+    const broker = await startBroker({
+      listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] } },
+      authorizationServers: { as: { tokenEndpoint: `${as.url}/token` } },
+      tokens: {
+        orders: {
+          authorizationServer: 'as',
+          grant: 'password',
+          resourceOwner: 'caller',
+          clientId: 'orders',
+          clientAuthentication: { secret: { unsafeInline: 'orders-secret' } },
+          dpop: true,
+          upstreamFrom: { field: 'instance_url', allow: named.map(({ url }) => url) },
+        },
+      },
+      routes: { api: { path: '/api', callers: ['basic-passthrough'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
+    });
+    closing.push(broker);
+    for (let i = 0; i < 6; i += 1) {
+      const { status } = await request(`${broker.url()}/api/x`, { user: `${i % 2}:password` });
+      expect(status).toBe(200);
+    }
+    for (const { requests } of named)
+      expect(requests.map(({ field }) => proofOf(field('dpop')).nonce)).toEqual([undefined, 'n-1', 'n-1', 'n-1']);
+  });
+
   test('travels through the store with its token, and what was planted there goes nowhere', async () => {
     const named = await instance();
     const evil = await instance();
