@@ -162,6 +162,12 @@ describe('a caller of HTTP/2', () => {
     }
   });
 
+  test('H11 a 205 that has content, which it must not, arrives without it', async () => {
+    const scene = await start({ origin: () => 'HTTP/1.1 205 Reset Content\r\nX-Kept: 1\r\nContent-Length: 5\r\n\r\nhello' });
+    const { status, body, reset, field } = await callerOf(scene).ask();
+    expect([status, field('x-kept'), field('content-length'), body.length, reset]).toEqual([205, '1', undefined, 0, 0]);
+  });
+
   test('S09 100 Continue is said once the body is wanted, and not before', async () => {
     const scene = await start({}, { authenticate: ['basic'] });
     const refused = await callerOf(scene).ask({ method: 'POST', body: 'hi', fields: ['expect', '100-continue'] });

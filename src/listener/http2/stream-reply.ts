@@ -66,8 +66,9 @@ export class StreamReply implements Reply, ReplySink {
   start(status: number, _reason: string, fields: Fields, resume: () => void): ReplySink {
     this.#started = true;
     this.#resume = resume;
-    this.#bodiless = hasNoBody(this.#method, status);
-    const shown = status === 204 ? withoutLength(fields) : fields;
+    // Node ends a 205 with its head: a length that is then not met would make the caller refuse all of it (RFC 9110 §15.3.6).
+    this.#bodiless = hasNoBody(this.#method, status) || status === 205;
+    const shown = status === 204 || status === 205 ? withoutLength(fields) : fields;
     this.#left = lengthOf(shown);
     this.#held = { head: headOf(status, shown), first: undefined };
     process.nextTick(() => this.#flush());
@@ -174,7 +175,7 @@ function lengthOf(fields: Fields): number {
   return at === -1 ? Number.POSITIVE_INFINITY : Number(fields[at + 1]);
 }
 
-/** RFC 9110 §8.6: neither a 1xx nor a 204 has one. */
+/** RFC 9110 §8.6: neither a 1xx nor a 204 has one; that of a 205 would be 0. */
 function withoutLength(fields: Fields): Fields {
   return fields.filter((_text, index) => (fields[index - (index % 2)] as string).toLowerCase() !== 'content-length');
 }
