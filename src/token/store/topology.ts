@@ -42,7 +42,7 @@ export function createRedisClient(config: RedisConfig, random: () => number): Re
 /** Options that keep node-redis from queueing, hanging or closing for good: its defaults do all three. */
 function clientOptions(config: RedisConfig, random: () => number) {
   const { commandTimeout, tls } = config;
-  const encrypted = config.url === undefined ? tls !== undefined : config.url.reveal().startsWith('rediss:');
+  const encrypted = config.url === undefined ? tls !== undefined : /^rediss:/i.test(config.url.reveal());
   return {
     disableOfflineQueue: true,
     // RESP 2 and no introduction: a user with rights to our commands only can connect, to old servers too.

@@ -55,7 +55,9 @@ describe('C14 a store', () => {
     const client = await authority.issueClient({ commonName: 'broker' });
     const redis = await start({ tls: { ...server, ca: authority.certificate, clientCa: authority.certificate } });
     const tls = { ca: authority.certificate, cert: client.cert, key: { unsafeInline: client.key } };
-    expect(await share(open({ ...redis.access, tls }), open({ ...redis.access, tls }))).toEqual(['token-1']);
+    // A scheme is the same in capitals (RFC 3986 §3.1).
+    const shouted = { ...redis.access, url: redis.access.url.replace('rediss', 'REDISS'), tls };
+    expect(await share(open({ ...redis.access, tls }), open(shouted))).toEqual(['token-1']);
     const without = open({ ...redis.access, tls: { ca: authority.certificate } });
     await without.obtain();
     expect(await without.happened(/^lost/)).not.toBe('lost noperm');
