@@ -10,17 +10,16 @@ export class Outlet {
   readonly #onRoom: () => void;
   #held = '';
   #full = false;
-  /**
-   * Most writes of TCP are taken at once, and a callback for each costs a tick: only behind one that was not, one is put in line. Those of TLS never
-   * are.
-   */
-  readonly #onEach: (() => void) | undefined;
+  /** Writes that will be told of once they have been taken. */
+  #pending = 0;
+  /** Those of TLS never are taken at once. */
+  readonly #isSlow: boolean;
 
   /** @param onRoom runs when the outlet has been full and is no more */
   constructor(socket: Socket, onRoom: () => void) {
     this.#socket = socket;
     this.#onRoom = onRoom;
-    this.#onEach = 'encrypted' in socket ? () => this.#onWritten() : undefined;
+    this.#isSlow = 'encrypted' in socket;
   }
 
   /** While true the last bytes given are still being read from where they are: they must not change. */
@@ -37,7 +36,10 @@ export class Outlet {
   text(text: string): void {
     const held = this.#held;
     this.#held = '';
-    this.#socket.write(held + text, 'latin1', this.#onEach);
+    if (this.#isSlow) {
+      this.#pending += 1;
+      this.#socket.write(held + text, 'latin1', this.#onWritten);
+    } else this.#socket.write(held + text, 'latin1');
     this.#settle();
   }
 
@@ -49,7 +51,8 @@ export class Outlet {
     this.#held = '';
     if (head !== '' || after !== '') socket.cork();
     if (head !== '') socket.write(head, 'latin1');
-    socket.write(bytes, this.#onEach);
+    this.#pending += 1;
+    socket.write(bytes, this.#onWritten);
     if (after !== '') socket.write(after, 'latin1');
     if (head !== '' || after !== '') socket.uncork();
     this.#settle();
@@ -59,15 +62,18 @@ export class Outlet {
     if (this.#held !== '' && this.#socket.writable) this.text('');
   };
 
+  /** Most short writes are taken at once, and a callback for each costs a tick: only behind one that was not, one is put in line. */
   #settle(): void {
-    const wasFull = this.#full;
     this.#full = this.#socket.writableLength > 0;
-    if (this.#full && !wasFull && this.#onEach === undefined) this.#socket.write('', 'latin1', this.#onWritten);
+    // Behind the end nothing may be written, and nobody waits for room.
+    if (!this.#full || this.#pending > 0 || !this.#socket.writable) return;
+    this.#pending = 1;
+    this.#socket.write('', 'latin1', this.#onWritten);
   }
 
   readonly #onWritten = (): void => {
+    this.#pending -= 1;
     if (!this.#full) return;
-    this.#full = false;
     this.#settle();
     if (!this.#full) this.#onRoom();
   };

@@ -77,3 +77,47 @@ test('a socket that is gone is written to without harm', async () => {
   await once(near, 'close');
   expect(near.destroyed).toBe(true);
 });
+
+test('S02 what is written while the rest is on its way, and then the end, goes out whole', async () => {
+  const { near, far, received } = await pair();
+  const errors: Error[] = [];
+  near.on('error', (error) => errors.push(error));
+  const outlet = new Outlet(near, () => {});
+  far.pause();
+  const large = 8 * 1024 * 1024;
+  // Two writes of the system: the second begins when the first is done, and the third waits behind it.
+  outlet.bytes(Buffer.alloc(large, 'a'));
+  outlet.bytes(Buffer.alloc(large, 'b'));
+  far.resume();
+  while (near.writableLength > large) await new Promise((resolve) => setImmediate(resolve));
+  far.pause();
+  outlet.text('c'.repeat(large));
+  near.end();
+  far.resume();
+  await once(far, 'close');
+  expect([received().length, errors]).toEqual([3 * large, []]);
+});
+
+test('tells of room each time that it was full, whatever the pieces were', async () => {
+  const { near, far, received } = await pair();
+  let wake = () => {};
+  const outlet = new Outlet(near, () => wake());
+  let sent = 0;
+  for (let round = 0; round < 6; round += 1) {
+    const room = new Promise<void>((resolve) => (wake = resolve));
+    far.pause();
+    for (let i = 0; !outlet.full; i += 1) {
+      const piece = Buffer.alloc(i % 3 === 0 ? 64 * 1024 : 100, 'a');
+      outlet.bytes(piece);
+      sent += piece.length;
+    }
+    outlet.text('x');
+    sent += 1;
+    far.resume();
+    await room;
+    expect(outlet.full).toBe(false);
+  }
+  near.end();
+  await once(far, 'end');
+  expect(received().length).toBe(sent);
+});
