@@ -44,6 +44,11 @@ export class Inlet {
     if (!lasting) this.#own = undefined;
   }
 
+  /** What is read next need not last any more; what is being looked at stays where it is. Memory that was not needed is not made. */
+  endLending(): void {
+    if (this.#own === undefined) this.#readsOwn = false;
+  }
+
   /** The same bytes, to be looked at until reading goes on. */
   lasting(bytes: Buffer): Buffer {
     return this.#isPassing ? Buffer.from(bytes) : bytes;

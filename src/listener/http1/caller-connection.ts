@@ -156,17 +156,13 @@ export class CallerConnection implements Connection, TurnCarrier {
       this.#refuse(toBrokerError(error, 'listener'), head);
       return bytes.length;
     }
-    this.#begin(head, checked);
-    return this.#heads.next;
-  }
-
-  #begin(head: ParsedRequestHead, checked: CheckedHead): void {
     if (!checked.persistent) this.#closing = true;
     this.#lingerBytes = LINGER_BYTES;
     this.#peer ??= this.#host.peerOf(this.inlet.socket);
     const turn = new Turn(this, head, checked, { ...this.#host.identify(head), peer: this.#peer });
     this.#start(turn);
     if (turn.request !== undefined) this.#host.handle(turn.request, turn.reply);
+    return this.#heads.next;
   }
 
   /** What follows on the connection could mean anything: nobody reads it. */
@@ -187,8 +183,10 @@ export class CallerConnection implements Connection, TurnCarrier {
     if (body.discarded) this.#readPast(bytes.length - at);
     else this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
     const next = body.take(bytes, at);
-    if (body.over) this.deadlineAt = Number.POSITIVE_INFINITY;
-    if (body.over && this.#turn?.reply.over === true) this.#done();
+    if (!body.over) return next;
+    this.deadlineAt = Number.POSITIVE_INFINITY;
+    this.inlet.endLending();
+    if (this.#turn?.reply.over === true) this.#done();
     return next;
   }
 
