@@ -23,7 +23,7 @@ export interface Run {
 const TITLES: Readonly<Record<Section, readonly [title: string, text: string]>> = {
   cpu: [
     'CPU per request',
-    'User and system time of the processes of a proxy, from `/proc`, over a fixed number of requests.\nCallers send the next request when they have the answer to the last.',
+    'User and system time of the processes of a proxy, from `/proc`, over a fixed number of requests.\nCallers send the next request when they have the answer to the last. They send the same fields each time, which the\nbroker does not read again: where fields differ each time, it costs about 3 µs more.',
   ],
   throughput: [
     'Throughput',
