@@ -123,9 +123,10 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
   };
 }
 
-function logAccess(log: Log, { requestId, token, method, target, status, error, cut }: AccessRecord, ms: number): void {
-  const facts = { requestId, token: token?.fingerprint, method, path: pathOf(target), status, code: error?.code, stage: error?.stage, cut };
-  log.info({ ...facts, ms: Math.round(ms * 100) / 100 }, 'request');
+function logAccess(log: Log, { requestId, token, method, target, status, error, cut }: AccessRecord, exactMs: number): void {
+  const ms = Math.round(exactMs * 100) / 100;
+  const { code, stage } = error ?? {};
+  log.info({ requestId, token: token?.fingerprint, method, path: pathOf(target), status, code, stage, cut, ms }, 'request');
 }
 
 type Kind = Pick<AccessRecord, 'listener' | 'route' | 'caller' | 'version'>;

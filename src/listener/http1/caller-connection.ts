@@ -10,7 +10,6 @@ import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped, headTooSlow } from '../refusal.ts';
 import type { CheckedHead } from '../request-head.ts';
 import type { CallerBody } from './caller-body.ts';
-
 import { HeadReader, NO_HEAD } from './head-reader.ts';
 import { Turn, type TurnCarrier } from './turn.ts';
 
