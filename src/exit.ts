@@ -1,6 +1,5 @@
 /** Where the requests of one route leave the broker: the connections they take, and the fields that are the same for each of them. */
 
-import { RecentMap } from './caller/recent-map.ts';
 import type { Clock } from './clock.ts';
 import { ownCredentialsPlace } from './config/own-credentials.ts';
 import type { Config } from './config/schema/root.ts';
@@ -8,6 +7,7 @@ import type { RouteConfig } from './config/schema/routes.ts';
 import type { Derivation } from './derive.ts';
 import type { TokenRoute } from './injected-token.ts';
 import type { Fields } from './message.ts';
+import { RecentMap } from './recent-map.ts';
 import { mapLocation } from './route/location.ts';
 import { createRoute, type Route } from './route/route.ts';
 import { withBoundCertificate } from './token/bound-certificate.ts';

@@ -2,7 +2,7 @@
 
 import { relative, sep } from 'node:path';
 
-const EVERYWHERE = ['errors', 'message', 'derive', 'clock', 'telemetry'];
+const EVERYWHERE = ['errors', 'message', 'derive', 'recent-map', 'clock', 'telemetry'];
 
 /** Values of the config that stand for themselves: the rest of it is seen as types, made once and passed in. */
 const CONFIG = [
@@ -52,6 +52,7 @@ const PARTS = {
   telemetry: { from: ['clock', 'type errors'], because: 'telemetry is imported by everything, so it imports nothing of ours' },
   errors: { from: [], because: 'errors are imported by everything, so they import nothing of ours' },
   derive: { from: ['type message'], because: 'it works on fields and knows nothing of what is derived of them' },
+  'recent-map': { from: [], because: 'a map knows nothing of what is kept in it' },
   message: { from: [], because: 'the message types are imported by every stage, so they import nothing of ours' },
   'password-hash': { from: [], because: 'the config judges hashes and callers compute them; the form of a hash belongs to neither' },
   clock: { from: [], because: 'the clock is imported by everything, so it imports nothing of ours' },

@@ -7,10 +7,10 @@ import type { Secret } from '../config/secret.ts';
 import { derive } from '../derive.ts';
 import { type Fields, fieldValue } from '../message.ts';
 import { parsePasswordHash, verifyPassword } from '../password-hash.ts';
+import { RecentMap } from '../recent-map.ts';
 import { parseBasic } from './basic.ts';
 import type { Caller, Verdict } from './caller.ts';
 import { createHashingQueue } from './hashing-queue.ts';
-import { RecentMap } from './recent-map.ts';
 
 /**
  * Judges the value of an `Authorization` field of the Basic scheme; at once when the outcome is remembered.

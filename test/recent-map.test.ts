@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { RecentMap } from '../../src/caller/recent-map.ts';
+import { RecentMap } from '../src/recent-map.ts';
 
 describe('recent map', () => {
   test('forgets what has gone unused and keeps what is used', () => {
