@@ -2,9 +2,8 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, test } from '@jest/globals';
 import { BROKER } from '../helpers/redis.ts';
-import { expectHarmless, type Fault, LOAD_SECONDS, TROUBLE_TIMEOUT_MS, troubleUnderLoad } from '../helpers/redis-trouble.ts';
+import { type Fault, LOAD_SECONDS, testHarmless } from '../helpers/redis-trouble.ts';
 
 const FAULTS: readonly Fault[] = [
   {
@@ -57,13 +56,4 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-describe('Redis', () => {
-  test.each(FAULTS)(
-    '$name: no request fails, and it is shared again when it is over',
-    async (fault) => {
-      const cost = await troubleUnderLoad(fault);
-      expectHarmless(cost);
-    },
-    TROUBLE_TIMEOUT_MS,
-  );
-});
+testHarmless(FAULTS);

@@ -1,8 +1,7 @@
 /** A Redis that cannot be reached, says nothing, or is none, under load: no request fails, and sharing comes back by itself. */
 
-import { describe, test } from '@jest/globals';
 import { passOn } from '../helpers/fault-proxy.ts';
-import { expectHarmless, type Fault, TROUBLE_TIMEOUT_MS, troubleUnderLoad } from '../helpers/redis-trouble.ts';
+import { type Fault, testHarmless } from '../helpers/redis-trouble.ts';
 import { LONG } from '../helpers/scale.ts';
 
 const late = (ms: number) => (chunk: Buffer, client: { write(bytes: Buffer): unknown }) => void setTimeout(() => client.write(chunk), ms);
@@ -30,13 +29,4 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-describe('Redis', () => {
-  test.each(FAULTS)(
-    '$name: no request fails, and it is shared again when it is over',
-    async (fault) => {
-      const cost = await troubleUnderLoad(fault);
-      expectHarmless(cost);
-    },
-    TROUBLE_TIMEOUT_MS,
-  );
-});
+testHarmless(FAULTS);

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { afterEach, expect } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN } from './broker.ts';
 import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
 import { sharedAuthority } from './certificates.ts';
@@ -24,7 +24,7 @@ export const LOAD_SECONDS = scaled(2, 20);
 const REQUESTS_PER_SECOND = scaled(100, 300);
 /** What had piled up for each request would come to more. */
 const MOST_GROWTH_MIB = scaled(6, 3);
-export const TROUBLE_TIMEOUT_MS = LONG ? 900_000 : 40_000;
+const TROUBLE_TIMEOUT_MS = LONG ? 900_000 : 40_000;
 
 export interface Trouble {
   readonly redis: Redis;
@@ -115,7 +115,7 @@ function saidOfStore(broker: BrokerProcess, from: number): unknown[] {
   return said.map(({ msg }) => msg).filter((msg) => String(msg).startsWith('store'));
 }
 
-export interface Cost {
+interface Cost {
   /** Those of all answers, before and in the trouble. */
   readonly statuses: readonly string[];
   readonly grants: number;
@@ -130,7 +130,7 @@ export interface Cost {
 }
 
 /** A trouble from its begin until its end, and until two brokers share a token. */
-export async function troubleUnderLoad(fault: Fault): Promise<Cost> {
+async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   const { redis, proxy, authorizationServer, join } = await scene(fault);
   const broker = await join();
   const heap = heapOf(broker);
@@ -173,10 +173,21 @@ export async function troubleUnderLoad(fault: Fault): Promise<Cost> {
 }
 
 /** No request fails, there are no more grants than without a store, nothing piles up, and loss and recovery are told of once. */
-export function expectHarmless({ statuses, grants, grantsExpected, heapMiB, said, row }: Cost): void {
+function expectHarmless({ statuses, grants, grantsExpected, heapMiB, said, row }: Cost): void {
   expect(statuses).toEqual(['200']);
   expect(grants).toBeLessThanOrEqual(grantsExpected);
   expect(heapMiB).toBeLessThan(MOST_GROWTH_MIB);
   expect(said).toEqual(['store lost: serving from memory alone', 'store recovered']);
   if (LONG) process.stdout.write(`${row}\n`);
+}
+
+/** One test for each fault. */
+export function testHarmless(faults: readonly Fault[]): void {
+  describe('Redis', () => {
+    test.each(faults)(
+      '$name: no request fails, and it is shared again when it is over',
+      async (fault) => expectHarmless(await troubleUnderLoad(fault)),
+      TROUBLE_TIMEOUT_MS,
+    );
+  });
 }

@@ -1,11 +1,13 @@
-/** One replica's side of a shared store, without a broker around it. */
+/** One replica's side of a shared store, without a broker around it; and the scene of tests that have a Redis each. */
 
 import { createHmac } from 'node:crypto';
+import { afterEach, beforeEach } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import { type StoreConfig, store as storeSchema } from '../../src/config/schema/store.ts';
 import { configuredStore } from '../../src/token/store/configured-store.ts';
 import { isTurn, type StoredToken, type TokenStore, type Turn } from '../../src/token/store/store.ts';
 import { confide } from './eavesdropper.ts';
+import { type Redis, type RedisOptions, startRedis } from './redis.ts';
 
 export const STORE_KEY = { id: 'k1', key: { unsafeInline: Buffer.alloc(32, 7).toString('base64') } };
 
@@ -80,4 +82,41 @@ export function openStore(
 export function entryName(identity: string, prefix = 'token-broker:'): string {
   const key = Buffer.from(STORE_KEY.key.unsafeInline, 'base64');
   return `${prefix}{${createHmac('sha256', key).update(`name:${identity}`).digest('hex')}}`;
+}
+
+export interface StoreScene {
+  /** Of the test that runs. */
+  readonly redis: Redis;
+  /** One of its own for the test that runs, in place of the usual one. */
+  start(options?: RedisOptions): Promise<void>;
+  /** One more replica's side of the store in `redis`. @param more keys of `store` */
+  open(more?: Record<string, unknown>): TestStore;
+  /** What is closed after the test, the last one first. */
+  readonly closing: { close(): Promise<unknown> }[];
+}
+
+/** For each test of the file a Redis of its own, and all that is opened closed after it. */
+export function storeScene(options?: RedisOptions): StoreScene {
+  const closing: StoreScene['closing'] = [];
+  let redis: Redis;
+  const start = async (own = options) => {
+    redis = await startRedis(own);
+    closing.push(redis);
+  };
+  beforeEach(() => start());
+  afterEach(async () => {
+    for (const each of closing.splice(0).reverse()) await each.close();
+  });
+  return {
+    get redis() {
+      return redis;
+    },
+    start,
+    open(more) {
+      const store = openStore({ ...redis.access, commandTimeout: '5s' }, more);
+      closing.push(store);
+      return store;
+    },
+    closing,
+  };
 }

@@ -1,29 +1,15 @@
 /** What stands in Redis: only what is ours is read, what is odd is written over, and nothing is told to those who look. */
 
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Redis, startRedis } from '../../helpers/redis.ts';
+import { describe, expect, test } from '@jest/globals';
 import { startReplica } from '../../helpers/replicas.ts';
 import { scaled } from '../../helpers/scale.ts';
 import { tokenAnswer } from '../../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../../helpers/scripted-server.ts';
-import { entryName, openStore, STORE_KEY, storedToken, type TestStore } from '../../helpers/shared-store.ts';
+import { entryName, STORE_KEY, storedToken, storeScene } from '../../helpers/shared-store.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-let redis: Redis;
-beforeEach(async () => {
-  redis = await startRedis();
-  closing.push(redis);
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-
-function open(more?: Record<string, unknown>): TestStore {
-  const store = openStore({ ...redis.access, commandTimeout: '5s' }, more);
-  closing.push(store);
-  return store;
-}
+const scene = storeScene();
+const { open, closing } = scene;
 
 const NAME = entryName('identity');
 
@@ -38,7 +24,7 @@ describe('an entry', () => {
     ['a hash', ['HSET', NAME, 'a', 'b']],
   ])('C07 that is %s is a miss, told of once, counted each time, and written over', async (_what, command) => {
     const store = open();
-    await redis.command(...command);
+    await scene.redis.command(...command);
     const turn = await store.obtain();
     if (typeof turn === 'string') throw new Error('it was read');
     turn.giveUp();
@@ -46,7 +32,7 @@ describe('an entry', () => {
     if (typeof again === 'string') throw new Error('it was read');
     expect(store.events).toEqual(['unreadable damaged', 'unreadable damaged again']);
     again.share(storedToken('token-1'), 60_000);
-    while ((await redis.command('TYPE', NAME)) !== 'string' || (await redis.command('STRLEN', NAME)) === command[2]?.length);
+    while ((await scene.redis.command('TYPE', NAME)) !== 'string' || (await scene.redis.command('STRLEN', NAME)) === command[2]?.length);
     expect(await open().obtain()).toBe('token-1');
   });
 
@@ -54,7 +40,7 @@ describe('an entry', () => {
     const authorizationServer = await startScriptedServer({ answer: ({ count }) => tokenAnswer({ access_token: `token-${count}` }) });
     closing.push(authorizationServer);
     const start = () => {
-      const redisAccess = { ...redis.access, commandTimeout: '5s' };
+      const redisAccess = { ...scene.redis.access, commandTimeout: '5s' };
       const token = { renew: { eager: false } };
       const replica = startReplica({ tokenEndpoint: `${authorizationServer.url}/token`, redis: redisAccess, token });
       closing.push(replica);
@@ -62,9 +48,9 @@ describe('an entry', () => {
     };
     authorizationServer.answer = () => tokenAnswer({ access_token: 'short', expires_in: 1 });
     await start().source.get();
-    while (((await redis.command('KEYS', '*}')) as string[]).length === 0);
-    const [name] = (await redis.command('KEYS', '*}')) as [string];
-    await redis.command('PERSIST', name);
+    while (((await scene.redis.command('KEYS', '*}')) as string[]).length === 0);
+    const [name] = (await scene.redis.command('KEYS', '*}')) as [string];
+    await scene.redis.command('PERSIST', name);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     authorizationServer.answer = () => tokenAnswer({ access_token: 'next' });
     expect((await start().source.get()).reveal()).toBe('next');
@@ -74,11 +60,11 @@ describe('an entry', () => {
     const [one, other] = [open(), open({ encryption: { keys: [{ ...STORE_KEY, id: 'other' }] } })];
     await one.share('token-1');
     expect(await open().obtain()).toBe('token-1');
-    const before = await redis.command('GET', NAME);
+    const before = await scene.redis.command('GET', NAME);
     await other.share('token-2');
     // A command later on the same connection: whatever was written stands by now.
     await other.obtain('another');
-    expect(await redis.command('GET', NAME)).toBe(before);
+    expect(await scene.redis.command('GET', NAME)).toBe(before);
     expect(other.events).toEqual(['unreadable unknown_key']);
   });
 
@@ -87,7 +73,7 @@ describe('an entry', () => {
     await one.share('token-1');
     expect(await two.obtain()).toBe('token-1');
     await two.store.remove('identity');
-    expect(await redis.command('EXISTS', NAME)).toBe(0);
+    expect(await scene.redis.command('EXISTS', NAME)).toBe(0);
     expect(await one.obtain()).not.toBe('token-1');
   });
 
@@ -101,7 +87,7 @@ describe('an entry', () => {
   ])('C10 of a token with %j ends before the token does', async (members, longestMs) => {
     const authorizationServer = await startScriptedServer({ answer: () => tokenAnswer(members) });
     closing.push(authorizationServer);
-    const redisAccess = { ...redis.access, commandTimeout: '5s' };
+    const redisAccess = { ...scene.redis.access, commandTimeout: '5s' };
     const replica = startReplica({
       tokenEndpoint: `${authorizationServer.url}/token`,
       redis: redisAccess,
@@ -111,8 +97,8 @@ describe('an entry', () => {
     await replica.source.get();
     let ttl = -2;
     while (ttl === -2) {
-      const [name] = (await redis.command('KEYS', '*}')) as string[];
-      ttl = name === undefined ? -2 : Number(await redis.command('PTTL', name));
+      const [name] = (await scene.redis.command('KEYS', '*}')) as string[];
+      ttl = name === undefined ? -2 : Number(await scene.redis.command('PTTL', name));
     }
     expect(ttl).toBeGreaterThan(0);
     expect(ttl).toBeLessThanOrEqual(longestMs);
@@ -129,7 +115,7 @@ describe('Redis', () => {
     const replicas = Array.from({ length: 3 }, () =>
       startReplica({
         tokenEndpoint: `${authorizationServer.url}/token`,
-        redis: { ...redis.access, commandTimeout: '5s' },
+        redis: { ...scene.redis.access, commandTimeout: '5s' },
         token: { grant: 'password', clientId: 'the-name-of-a-client', scope: 'orders.read orders.write', resourceOwner },
       }),
     );
@@ -137,7 +123,7 @@ describe('Redis', () => {
     await Promise.all(replicas.map(({ source }) => source.get()));
     await replicas[0]?.source.renew();
     await replicas[1]?.source.purge();
-    await expect(redis.close()).resolves.toBeUndefined();
+    await expect(scene.redis.close()).resolves.toBeUndefined();
   });
 
   test('C12 keeps nothing of ten thousand tokens that have ended', async () => {
@@ -147,19 +133,19 @@ describe('Redis', () => {
       const turn = await store.obtain(`identity-${index}`);
       if (typeof turn === 'object') turn.share(storedToken(`token-${index}`), 300);
     }
-    while ((await redis.command('DBSIZE')) !== 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await scene.redis.command('DBSIZE')) !== 0) await new Promise((resolve) => setTimeout(resolve, 100));
     expect(store.events).toEqual([]);
   });
 
   test('C06 that is away is asked by nobody but a probe, and no command waits for it to come back', async () => {
     const store = open();
     await store.share('token-1');
-    await redis.kill();
+    await scene.redis.kill();
     while (!store.events.some((event) => event.startsWith('lost'))) await store.obtain(randomBytes(4).toString('hex'));
     for (let index = 0; index < 100_000; index += 1) await store.obtain('identity');
-    await redis.restart();
+    await scene.redis.restart();
     await store.happened(/recovered/);
-    const stats = String(await redis.command('INFO', 'stats'));
+    const stats = String(await scene.redis.command('INFO', 'stats'));
     expect(Number(/total_commands_processed:(\d+)/.exec(stats)?.[1])).toBeLessThan(50);
     expect(await open().obtain()).toBe('token-1');
   });
@@ -170,12 +156,12 @@ describe('C08 a store that could not be written', () => {
     const [one, two] = [open(), open()];
     await one.share('token-1');
     expect(await two.obtain()).toBe('token-1');
-    await redis.command('REPLICAOF', '127.0.0.1', '1');
+    await scene.redis.command('REPLICAOF', '127.0.0.1', '1');
     const turn = await one.store.obtain('identity', () => false);
     if (!('giveUp' in turn)) throw new Error('nothing was wanted');
     turn.share({ ...storedToken('token-2'), requestedAt: Date.now() + 1 }, 60_000);
     await one.happened(/lost/);
-    await redis.command('REPLICAOF', 'NO', 'ONE');
+    await scene.redis.command('REPLICAOF', 'NO', 'ONE');
     await one.happened(/recovered/);
     while ((await two.obtain()) !== 'token-2');
     expect(one.events).toEqual([expect.stringMatching(/^lost /), 'recovered']);

@@ -1,24 +1,10 @@
 /** What somebody with the right to write in Redis can do to those who share tokens there: cost grants, and no more. */
 
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Redis, startRedis } from '../../helpers/redis.ts';
-import { entryName, openStore, storedToken, type TestStore } from '../../helpers/shared-store.ts';
+import { describe, expect, test } from '@jest/globals';
+import { entryName, storedToken, storeScene, type TestStore } from '../../helpers/shared-store.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-let redis: Redis;
-beforeEach(async () => {
-  redis = await startRedis({ prefixes: ['token-broker:', 'other:'] });
-  closing.push(redis);
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-
-function open(more?: Record<string, unknown>): TestStore {
-  const store = openStore({ ...redis.access, commandTimeout: '5s' }, more);
-  closing.push(store);
-  return store;
-}
+const scene = storeScene({ prefixes: ['token-broker:', 'other:'] });
+const { open } = scene;
 
 const NAME = entryName('identity');
 const LEASE = `${NAME}:lease`;
@@ -34,11 +20,11 @@ describe('a lease', () => {
     ['a list', ['RPUSH', LEASE, 'a']],
     ['longer than any of ours', ['SETRANGE', LEASE, '1000', 'x']],
   ])('C07 planted as %s is none: the turn is had at once, and the store stays in use', async (_what, command) => {
-    await redis.command(...command);
+    await scene.redis.command(...command);
     const store = open();
     await shareBy(store);
     expect(store.events).toEqual([]);
-    expect(await redis.command('EXISTS', LEASE)).toBe(0);
+    expect(await scene.redis.command('EXISTS', LEASE)).toBe(0);
     expect(await open().obtain()).toBe('token-1');
   });
 
@@ -46,8 +32,8 @@ describe('a lease', () => {
     const store = open();
     const turn = await store.obtain();
     if (typeof turn === 'string') throw new Error('nothing was shared');
-    await redis.command('DEL', LEASE);
-    await redis.command('RPUSH', LEASE, 'a');
+    await scene.redis.command('DEL', LEASE);
+    await scene.redis.command('RPUSH', LEASE, 'a');
     turn.share(storedToken('token-1'), 60_000);
     await store.obtain('another');
     expect(store.events).toEqual([]);
@@ -55,15 +41,15 @@ describe('a lease', () => {
   });
 
   test('C07 that lost its end is waited for once: whoever waited takes it over, and it is gone with the next token', async () => {
-    await redis.command('SET', LEASE, 'a-replica-of-long-ago');
+    await scene.redis.command('SET', LEASE, 'a-replica-of-long-ago');
     await shareBy(open());
-    expect(await redis.command('EXISTS', LEASE)).toBe(0);
+    expect(await scene.redis.command('EXISTS', LEASE)).toBe(0);
   });
 
   test('C07 said to be given up for ever is gone with the next token', async () => {
-    await redis.command('SET', LEASE, 'gave-up');
+    await scene.redis.command('SET', LEASE, 'gave-up');
     await shareBy(open());
-    expect(await redis.command('EXISTS', LEASE)).toBe(0);
+    expect(await scene.redis.command('EXISTS', LEASE)).toBe(0);
   });
 });
 
@@ -72,9 +58,9 @@ describe('Redis', () => {
     const store = open();
     await shareBy(store);
     for (const channel of [NAME, LEASE, '__redis__:invalidate', '__keyspace@0__:x']) {
-      expect(await redis.command('PUBLISH', channel, 'x')).toBe(0);
+      expect(await scene.redis.command('PUBLISH', channel, 'x')).toBe(0);
     }
-    const [ours] = /^.*\buser=broker\b.*$/m.exec(String(await redis.command('CLIENT', 'LIST'))) ?? [];
+    const [ours] = /^.*\buser=broker\b.*$/m.exec(String(await scene.redis.command('CLIENT', 'LIST'))) ?? [];
     expect(ours).toContain('sub=0 psub=0');
   });
 });
@@ -82,24 +68,21 @@ describe('Redis', () => {
 describe('an entry', () => {
   test('C07 of another token is none in plain text either: what comes from it is asked for under its own name', async () => {
     const plain = { encryption: undefined, unsafePlaintext: true };
-    await redis.close();
-    closing.splice(closing.indexOf(redis), 1);
-    redis = await startRedis({ unheard: true });
-    closing.push(redis);
+    await scene.start({ unheard: true });
     await open(plain).share('token-of-another', 'other');
-    await redis.command('COPY', 'token-broker:{other}', 'token-broker:{identity}');
+    await scene.redis.command('COPY', 'token-broker:{other}', 'token-broker:{identity}');
     const victim = open(plain);
     expect(typeof (await victim.obtain())).toBe('object');
     expect(victim.events).toEqual(['unreadable damaged']);
   });
 
   test('C07 too long to be one is not fetched, and written over', async () => {
-    await redis.command('SETRANGE', NAME, '50000000', 'x');
+    await scene.redis.command('SETRANGE', NAME, '50000000', 'x');
     const store = open();
     await shareBy(store);
     expect(store.events).toEqual(['unreadable damaged']);
     expect(await open().obtain()).toBe('token-1');
-    const sent = /total_net_output_bytes:(\d+)/.exec(String(await redis.command('INFO', 'stats')))?.[1];
+    const sent = /total_net_output_bytes:(\d+)/.exec(String(await scene.redis.command('INFO', 'stats')))?.[1];
     expect(Number(sent)).toBeLessThan(1_000_000);
   });
 
@@ -108,11 +91,11 @@ describe('an entry', () => {
     await store.share('token-of-another', 'other');
     await shareBy(open({ prefix: 'other:' }));
     for (const planted of [entryName('other'), entryName('identity', 'other:')]) {
-      await redis.command('SET', NAME, String(await redis.command('GET', planted)));
+      await scene.redis.command('SET', NAME, String(await scene.redis.command('GET', planted)));
       const victim = open();
       expect(typeof (await victim.obtain())).toBe('object');
       expect(victim.events).toEqual(['unreadable damaged']);
-      await redis.command('DEL', LEASE);
+      await scene.redis.command('DEL', LEASE);
     }
   });
 });
