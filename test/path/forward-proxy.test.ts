@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, type SceneOptions, secretHash, startScene } from '../helpers/broker.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
-import { answerWith } from '../helpers/scripted-answers.ts';
+import { oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 
 let scene: Scene;
 afterEach(() => scene.close());
@@ -119,23 +119,45 @@ describe('credentials of a forward proxy', () => {
     expect(fieldLines(sentHead(), 'authorization')).toEqual([]);
   });
 
-  test("with basic-passthrough they are the resource owner's, and a refusal is 407", async () => {
-    await start({
-      token: (asked) => {
-        const form = new URLSearchParams(asked.body.toString());
-        const right = form.get('username') === 'ann' && form.get('password') === 'pw';
-        const json = right ? { access_token: 'anns', token_type: 'Bearer', expires_in: 3600 } : { error: 'invalid_grant' };
-        return answerWith(right ? 200 : 400, ['Content-Type: application/json'], JSON.stringify(json));
-      },
-      tokenConfig: { grant: 'password', resourceOwner: 'caller', renew: undefined },
-      route: { callers: ['basic-passthrough'] },
-      config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] } } },
+  describe('with basic-passthrough', () => {
+    const startForAnn = (beforeAnswer: () => Promise<void> = async () => undefined) =>
+      start({
+        token: async (asked) => {
+          await beforeAnswer();
+          const form = new URLSearchParams(asked.body.toString());
+          const right = form.get('username') === 'ann' && form.get('password') === 'pw';
+          return right ? tokenAnswer({ access_token: 'anns' }) : oauthError('invalid_grant');
+        },
+        tokenConfig: { grant: 'password', resourceOwner: 'caller', renew: undefined },
+        route: { callers: ['basic-passthrough'] },
+        config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] } } },
+      });
+
+    test("they are the resource owner's, and a refusal is 407", async () => {
+      await startForAnn();
+      expect(await ask('http://api.acme.example/v1/x', [`Proxy-Authorization: ${basic('ann:pw')}`])).toMatch(/^HTTP\/1\.1 200 /);
+      expect(fieldLines(sentHead(), 'authorization')).toEqual(['Bearer anns']);
+      const refused = await ask('http://api.acme.example/v1/x', [`Proxy-Authorization: ${basic('ann:no')}`]);
+      expect(refused).toMatch(/^HTTP\/1\.1 407 /);
+      expect(fieldLines(refused, 'proxy-authenticate')).toHaveLength(1);
     });
-    expect(await ask('http://api.acme.example/v1/x', [`Proxy-Authorization: ${basic('ann:pw')}`])).toMatch(/^HTTP\/1\.1 200 /);
-    expect(fieldLines(sentHead(), 'authorization')).toEqual(['Bearer anns']);
-    const refused = await ask('http://api.acme.example/v1/x', [`Proxy-Authorization: ${basic('ann:no')}`]);
-    expect(refused).toMatch(/^HTTP\/1\.1 407 /);
-    expect(fieldLines(refused, 'proxy-authenticate')).toHaveLength(1);
+
+    test('a refusal that requests of both forms wait for is 401 to the one and 407 to the other', async () => {
+      await startForAnn(async () => {
+        while (!/^token_broker_token_waiting\{token="orders"\} 2$/m.test(await scene.metrics()));
+      });
+      const [own, proxied] = await Promise.all([
+        ask('/v1/x', [`Authorization: ${basic('ann:no')}`]),
+        ask('http://api.acme.example/v1/x', [`Proxy-Authorization: ${basic('ann:no')}`]),
+      ]);
+      expect([own.slice(0, 13), proxied.slice(0, 13)]).toEqual(['HTTP/1.1 401 ', 'HTTP/1.1 407 ']);
+      const fieldsOf = (text: string) => ['www-authenticate', 'proxy-authenticate'].map((name) => fieldLines(text, name).length);
+      expect([fieldsOf(own), fieldsOf(proxied)]).toEqual([
+        [1, 0],
+        [0, 1],
+      ]);
+      expect(scene.authorizationServer.requests).toHaveLength(1);
+    });
   });
 });
 

@@ -1,33 +1,21 @@
-/** The token of one caller, made from its own credentials. */
+/** The token of a caller, made from its own credentials, as one of its requests has it. */
 
 import type { CachedToken } from '../cached.ts';
 import type { TokenSource, Waiter } from '../source.ts';
 import type { Token } from '../token.ts';
 
-/** Like any token, but that a refusal of the credentials is the caller's own affair. */
+/** Like any token, but that a refusal of the credentials is the caller's own affair: each request is told in its own way. */
 export class CallerToken implements TokenSource {
   readonly #cached: CachedToken;
   readonly #toCaller: (error: unknown) => unknown;
-  /** When the credentials end: wall clock. */
-  readonly endsAt: number;
-  /** Monotonic. */
-  usedAt: number;
 
-  /** @param toCaller turns a failure into what the caller is told */
-  constructor(cached: CachedToken, endsAt: number, usedAt: number, toCaller: (error: unknown) => unknown) {
+  /**
+   * @param cached shared by all requests with these credentials
+   * @param toCaller turns a failure into what this request is told
+   */
+  constructor(cached: CachedToken, toCaller: (error: unknown) => unknown) {
     this.#cached = cached;
-    this.endsAt = endsAt;
-    this.usedAt = usedAt;
     this.#toCaller = toCaller;
-  }
-
-  get waiting(): number {
-    return this.#cached.status().waiting;
-  }
-
-  get usable(): boolean {
-    const { state } = this.#cached.status();
-    return state === 'fresh' || state === 'renewing';
   }
 
   peek(): Token | undefined {
@@ -44,18 +32,5 @@ export class CallerToken implements TokenSource {
 
   replace(token: Token, again?: boolean): Promise<Token | undefined> {
     return this.#cached.replace(token, again);
-  }
-
-  secretChanged(): void {
-    this.#cached.secretChanged();
-  }
-
-  /** See `CachedToken`. */
-  purge(): Promise<void> {
-    return this.#cached.purge();
-  }
-
-  close(): void {
-    this.#cached.close();
   }
 }

@@ -35,12 +35,21 @@ export interface CallerTokensParts {
   readonly clock: Clock;
 }
 
+/** What all requests with the same credentials share. */
+interface Kept {
+  readonly cached: CachedToken;
+  /** When the credentials end: wall clock. */
+  readonly endsAt: number;
+  /** Monotonic. */
+  usedAt: number;
+}
+
 export class CallerTokens {
   readonly #parts: CallerTokensParts;
   readonly #renew: RenewConfig;
   readonly #maxCallers: number;
   /** By a digest of the credentials. */
-  readonly #tokens = new Map<string, CallerToken>();
+  readonly #tokens = new Map<string, Kept>();
   readonly #refuses: (failure: AuthorizationServerError) => boolean;
   #cancelSweep: (() => void) | undefined;
 
@@ -61,12 +70,12 @@ export class CallerTokens {
   }
 
   get waiting(): number {
-    return [...this.#tokens.values()].reduce((sum, token) => sum + token.waiting, 0);
+    return [...this.#tokens.values()].reduce((sum, kept) => sum + waitingFor(kept), 0);
   }
 
   /**
-   * The token of these credentials, which is that of everybody who brings the same. Throws CALLER_UNAUTHENTICATED where they have ended
-   * or were refused a while ago, BROKER_OVERLOADED where callers are waiting for all tokens that may be kept.
+   * The token of these credentials for one request; everybody who brings the same has the same one. Throws CALLER_UNAUTHENTICATED where
+   * they have ended or were refused a while ago, BROKER_OVERLOADED where callers are waiting for all tokens that may be kept.
    */
   of(credentials: OwnCredentials): CallerToken {
     const { name, config, clock, digest } = this.#parts;
@@ -74,9 +83,9 @@ export class CallerTokens {
     const known = this.#tokens.get(key);
     const endsAt = known?.endsAt ?? credentialsEndAt(config, credentials);
     if (endsAt <= clock.now()) throw credentials.refusal(new AuthorizationServerError('permanent', CREDENTIALS_ENDED));
-    if (known === undefined) return this.#add(key, credentials, endsAt);
-    known.usedAt = clock.monotonic();
-    return known;
+    const kept = known ?? this.#add(key, credentials, endsAt);
+    kept.usedAt = clock.monotonic();
+    return new CallerToken(kept.cached, (error) => (this.#isRefusal(error) ? credentials.refusal((error as Error).cause) : error));
   }
 
   /** See `CachedToken`. */
@@ -85,20 +94,20 @@ export class CallerTokens {
   }
 
   secretChanged(): void {
-    for (const token of this.#tokens.values()) token.secretChanged();
+    for (const { cached } of this.#tokens.values()) cached.secretChanged();
   }
 
   /** See `CachedToken`. What is remembered of refused credentials stays: it protects accounts. */
   async purge(): Promise<void> {
-    await Promise.all([...this.#tokens.values()].map((token) => token.purge()));
+    await Promise.all([...this.#tokens.values()].map(({ cached }) => cached.purge()));
   }
 
   close(): void {
     this.#cancelSweep?.();
-    for (const token of this.#tokens.values()) token.close();
+    for (const { cached } of this.#tokens.values()) cached.close();
   }
 
-  #add(key: string, credentials: OwnCredentials, endsAt: number): CallerToken {
+  #add(key: string, credentials: OwnCredentials, endsAt: number): Kept {
     const { username, refusal } = credentials;
     const { name, clock, digest, refused, createGrant } = this.#parts;
     const id = { credentials: key, account: username === undefined ? undefined : digest(folded(username)) };
@@ -124,17 +133,15 @@ export class CallerTokens {
         (serving) => {
           accepted = false;
           // Refused credentials are remembered elsewhere; they take no place here.
-          if (!serving) this.#drop(key, token);
+          if (!serving) this.#drop(key, kept);
         },
       ),
       clock,
     });
-    const token = new CallerToken(cached, endsAt, clock.monotonic(), (error) =>
-      this.#isRefusal(error) ? refusal((error as Error).cause) : error,
-    );
-    this.#tokens.set(key, token);
+    const kept: Kept = { cached, endsAt, usedAt: clock.monotonic() };
+    this.#tokens.set(key, kept);
     this.#sweepLater();
-    return token;
+    return kept;
   }
 
   #observe(accepted: () => void, refused: (serving: boolean) => void): TokenObserver {
@@ -160,8 +167,8 @@ export class CallerTokens {
 
   /** What holds no token gives way first, then the least recently used; never one that somebody waits for. */
   #makeRoom(): void {
-    const idle = [...this.#tokens].filter(([, token]) => token.waiting === 0);
-    const unusable = idle.filter(([, token]) => !token.usable);
+    const idle = [...this.#tokens].filter(([, kept]) => waitingFor(kept) === 0);
+    const unusable = idle.filter(([, kept]) => !isUsable(kept));
     const [first, ...others] = unusable.length > 0 ? unusable : idle;
     if (first === undefined) {
       throw new BrokerError('BROKER_OVERLOADED', 'too many callers are waiting for tokens of their own; try again later', {
@@ -172,9 +179,9 @@ export class CallerTokens {
     this.#drop(...others.reduce((least, other) => (other[1].usedAt < least[1].usedAt ? other : least), first));
   }
 
-  #drop(key: string, token: CallerToken): void {
-    token.close();
-    if (this.#tokens.get(key) === token) this.#tokens.delete(key);
+  #drop(key: string, kept: Kept): void {
+    kept.cached.close();
+    if (this.#tokens.get(key) === kept) this.#tokens.delete(key);
   }
 
   /** Credentials of callers who have gone do not stay in memory. */
@@ -183,11 +190,20 @@ export class CallerTokens {
     this.#cancelSweep ??= clock.after(this.#renew.idleAfter, () => {
       this.#cancelSweep = undefined;
       const from = clock.monotonic() - this.#renew.idleAfter;
-      for (const [key, token] of this.#tokens) if (token.usedAt <= from && token.waiting === 0) this.#drop(key, token);
+      for (const [key, kept] of this.#tokens) if (kept.usedAt <= from && waitingFor(kept) === 0) this.#drop(key, kept);
       refused.known?.sweep();
       if (this.#tokens.size > 0) this.#sweepLater();
     });
   }
+}
+
+function waitingFor({ cached }: Kept): number {
+  return cached.status().waiting;
+}
+
+function isUsable({ cached }: Kept): boolean {
+  const { state } = cached.status();
+  return state === 'fresh' || state === 'renewing';
 }
 
 /**

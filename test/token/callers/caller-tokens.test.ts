@@ -96,6 +96,18 @@ describe('tokens of callers', () => {
     expect(await get('b')).toBe('b:right#3');
   });
 
+  test('B01 requests that share a try are each told of its refusal in their own way', async () => {
+    const { tokens, answerWith, asked } = rig();
+    answerWith(refuse);
+    const asAsked = (status: number) => {
+      const refusal = (cause: unknown) => new BrokerError('CALLER_UNAUTHENTICATED', 'no', { stage: 'caller', cause, status });
+      return tokens.of({ ...credentials('a', 'wrong'), refusal }).get();
+    };
+    const told = await Promise.allSettled([asAsked(401), asAsked(407), asAsked(401)]);
+    expect(told.map((each) => (each as PromiseRejectedResult).reason.status)).toEqual([401, 407, 401]);
+    expect(asked).toEqual(['a:wrong']);
+  });
+
   test("are renewed for a request only: nobody's credentials are used behind its back", async () => {
     const { get, granted, clock, tokens } = rig();
     await get('a');
