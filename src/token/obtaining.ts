@@ -12,7 +12,7 @@ import type { TokenObserver } from './observer.ts';
 import { isSendable, planLifetime } from './renewal.ts';
 import type { TokenSource } from './source.ts';
 import { isTurn, noStore, type StoredToken, type TokenStore, type Turn } from './store/store.ts';
-import { fromStored, isWorthTaking, mayGoTo, toStored } from './stored.ts';
+import { fromStored, isAskedForAfter, isWorthTaking, mayGoTo, toStored } from './stored.ts';
 import type { Token } from './token.ts';
 
 export interface ObtainingParts {
@@ -52,7 +52,7 @@ export class Obtaining {
   #changes = 0;
   /** How often it was purged. */
   #purges = 0;
-  /** Wall clock: what was asked for until then, by whatever replica, may be what the purge was about. */
+  /** Monotonic: what was asked for until then, by whatever replica, may be what the purge was about. */
   #purgedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: ObtainingParts, holder: Holder) {
@@ -76,7 +76,7 @@ export class Obtaining {
   /** What is on its way is begun again, and nothing from before counts any more. */
   purged(): void {
     this.#purges += 1;
-    this.#purgedAt = this.#clock.now();
+    this.#purgedAt = this.#clock.monotonic();
     this.failures.forget();
   }
 
@@ -102,7 +102,7 @@ export class Obtaining {
     const found = await store.obtain(
       identity,
       (stored) =>
-        stored.requestedAt > this.#purgedAt &&
+        isAskedForAfter(this.#purgedAt, stored, this.#clock) &&
         serves(stored) &&
         mayGoTo(stored, upstreamFrom) &&
         isWorthTaking(stored, !this.#holder.serving(), renew, this.#clock),

@@ -32,6 +32,15 @@ export function isWorthTaking(stored: StoredToken, hasNone: boolean, renew: Rene
   return token.ageMs(clock) < (hasNone ? unusableAtAge : renewAtAge);
 }
 
+/**
+ * Whether a stored token was certainly asked for after a moment on the monotonic clock of this process. Ages are compared: by the wall
+ * clock alone, one that was set would for hours put all that comes after on the side of what came before, or the other way round.
+ */
+export function isAskedForAfter(moment: number, { requestedAt }: StoredToken, clock: Clock): boolean {
+  const ageMs = clock.now() - requestedAt;
+  return ageMs >= -CLOCK_SKEW_MS && ageMs < clock.monotonic() - moment;
+}
+
 /** Asked again of what a store holds: whoever can write there must not name a host. */
 export function mayGoTo({ upstreamOrigin: origin }: StoredToken, upstreamFrom: UpstreamFrom | undefined): boolean {
   return origin === undefined || (upstreamFrom !== undefined && allowedOrigin(origin, upstreamFrom) === origin);

@@ -2,9 +2,11 @@
 
 import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
-import { noStore } from '../../src/token/store/store.ts';
+import { noStore, type StoredToken } from '../../src/token/store/store.ts';
 import { cachedTokenRig as rig } from '../helpers/cached-token.ts';
 import { settle } from '../helpers/fake-clock.ts';
+
+type Wanted = (stored: StoredToken) => boolean;
 
 describe('purging a token', () => {
   test('C15 drops it and discards it; the next need has another one made', async () => {
@@ -49,6 +51,44 @@ describe('purging a token', () => {
     there.requestedAt = clock.now() - 1_000;
     expect((await cached.get()).reveal()).toBe('shared-token');
     expect(grants()).toBe(1);
+  });
+
+  describe('and a wall clock that is set', () => {
+    const HOUR_MS = 3_600_000;
+
+    /** A token that stands in the store for two hours, as another replica has shared it; purged here a minute ago. */
+    async function purgedRig() {
+      const there = { value: 'shared-token', requestedAt: 0, lifetimeMs: 7_200_000 };
+      const store = { ...noStore, obtain: async (of: string, wanted: Wanted) => (wanted(there) ? there : noStore.obtain(of, wanted)) };
+      const made = rig({ store, renew: { eager: false } });
+      there.requestedAt = made.clock.now();
+      expect((await made.cached.get()).reveal()).toBe('shared-token');
+      await made.clock.advance(60_000);
+      await made.cached.purge();
+      await made.clock.advance(60_000);
+      return { ...made, there };
+    }
+
+    test.each([
+      ['back', -HOUR_MS],
+      ['on', HOUR_MS],
+    ])('C15 R10 %s after it: what is asked for from then on is taken at once', async (_way, ms) => {
+      const { cached, clock, there, grants } = await purgedRig();
+      clock.stepWall(ms);
+      there.requestedAt = clock.now();
+      await clock.advance(1_000);
+      expect((await cached.get()).reveal()).toBe('shared-token');
+      expect(grants()).toBe(0);
+    });
+
+    test.each([
+      ['back', -HOUR_MS],
+      ['on', HOUR_MS],
+    ])('C15 R10 %s after it: what was asked for before it stays out', async (_way, ms) => {
+      const { cached, clock } = await purgedRig();
+      clock.stepWall(ms);
+      expect((await cached.get()).reveal()).toBe('token-1');
+    });
   });
 
   test('forgets a remembered failure: the next need asks at once', async () => {

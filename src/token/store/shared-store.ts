@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../clock.ts';
 import type { StoreConfig } from '../../config/schema/store.ts';
+import { isAskedForAfter } from '../stored.ts';
 import { StoreBreaker } from './breaker.ts';
 import type { Mark, StoreCommands } from './commands.ts';
 import { Lease } from './lease.ts';
@@ -50,7 +51,7 @@ export class SharedStore implements TokenStore {
   readonly #breaker: StoreBreaker;
   /** What this replica has obtained, by identity: given again to a store that has lost it, or could not take it. */
   readonly #shared = new Map<string, Shared>();
-  /** When what could not be taken out was to be, by identity; wall clock. */
+  /** When what could not be taken out was to be, by identity; monotonic. */
   readonly #leftThere = new Map<string, number>();
   /** Whose lease was waited for and not had: nobody who holds it for ever may cost as much each time. */
   readonly #inVain = new Map<string, true>();
@@ -153,17 +154,18 @@ export class SharedStore implements TokenStore {
     await this.#breaker.run(name, () => this.#commands.write(name, mark, this.#seal.seal(name, token), ttlMs, holder));
   }
 
-  /** @param until what was asked for later stays */
+  /** @param until monotonic: what was asked for later stays */
   async #takeOut(identity: string, until = Number.POSITIVE_INFINITY): Promise<void> {
+    const { clock } = this.#parts;
     for (const name of this.#names(identity)) {
       const done = await this.#breaker.run(name, async () => {
         const entry = await this.#commands.read(name);
         const opened = entry.mark === NOTHING_THERE ? 'unknown_key' : this.#open(name, entry);
-        const stays = opened === 'unknown_key' || (typeof opened === 'object' && opened.requestedAt > until);
+        const stays = opened === 'unknown_key' || (typeof opened === 'object' && isAskedForAfter(until, opened, clock));
         if (!stays) await this.#commands.remove(name, entry.mark);
         return true;
       });
-      if (done === undefined) return remember(this.#leftThere, identity, Math.min(until, this.#parts.clock.now()));
+      if (done === undefined) return remember(this.#leftThere, identity, Math.min(until, clock.monotonic()));
     }
   }
 

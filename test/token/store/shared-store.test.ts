@@ -190,6 +190,49 @@ describe('a store in trouble', () => {
     ).toHaveProperty('giveUp');
   });
 
+  test.each([
+    ['back', -3_600_000],
+    ['on', 3_600_000],
+  ])('C15 R10 has it taken out, and a later one left there, though the wall clock was set %s meanwhile', async (_way, ms) => {
+    let works = true;
+    const fail = () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
+    const { open, clock, turn, within } = rig((commands) => ({
+      ...commands,
+      read: (name) => (works ? commands.read(name) : fail()),
+      probe: (name) => (works ? commands.probe(name) : fail()),
+    }));
+    const [store, other] = [open(), open()];
+    const shared = (value: string) => ({ ...storedToken(value), requestedAt: clock.now() });
+    for (const identity of ['purged', 'asked for again']) (await turn(store, identity)).share(shared('token-1'), 7_200_000);
+    await clock.advance(1_000);
+    works = false;
+    await Promise.all([store.remove('purged'), store.remove('asked for again')]);
+    works = true;
+    clock.stepWall(ms);
+    await clock.advance(100);
+    const again = await within(
+      10,
+      other.obtain('asked for again', () => false),
+    );
+    if (again === 'nothing yet' || !isTurn(again)) throw new Error('nothing was wanted');
+    again.share(shared('token-2'), 7_200_000);
+    await clock.advance(10_000);
+    expect(
+      value(
+        await within(
+          10,
+          open().obtain('asked for again', () => true),
+        ),
+      ),
+    ).toBe('token-2');
+    expect(
+      await within(
+        10,
+        open().obtain('purged', () => true),
+      ),
+    ).toHaveProperty('giveUp');
+  });
+
   test('C13 is looked after for the last ten thousand tokens that were obtained here, and no more', async () => {
     const read: string[] = [];
     const { open, clock, turn, connected } = rig((commands) => ({
