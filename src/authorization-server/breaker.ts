@@ -9,6 +9,9 @@ const LONGEST_PAUSE_MS = 60_000;
 /** While the probe is on its way, others are told to come back after this long. */
 const PROBE_WAIT_MS = 1_000;
 
+/** The reason of a failure where nothing was sent. */
+export const BREAKER_OPEN = 'breaker_open';
+
 /** Counts transient failures only: a server that refuses is a server that works. */
 export class Breaker {
   readonly #clock: Clock;
@@ -42,7 +45,7 @@ export class Breaker {
   #admitProbe(): void {
     const leftMs = this.#closedAgainAt - this.#clock.monotonic();
     if (leftMs > 0 || this.#probing) {
-      throw new AuthorizationServerError('transient', 'breaker_open', { retryAfterMs: Math.max(leftMs, PROBE_WAIT_MS) });
+      throw new AuthorizationServerError('transient', BREAKER_OPEN, { retryAfterMs: Math.max(leftMs, PROBE_WAIT_MS) });
     }
     this.#probing = true;
   }

@@ -96,6 +96,21 @@ test.each([
   expect(sent()).toHaveLength(3);
 });
 
+test.each([500, 503, 429])(
+  'a server that answers a wrong password with %d is not sent more of them, though it takes others',
+  async (status) => {
+    const trouble = answerWith(status, ['Retry-After: 1'], 'wrong password');
+    authorizationServer.answer = ({ body }) => (body.includes('password=right') ? tokenAnswer() : trouble);
+    const statuses: number[] = [];
+    for (let i = 0; i < 10; i += 1) {
+      statuses.push((await call(`alice:guess-${i}`, 'abc'.charAt(i % 3))).status);
+      expect((await call(`user-${i}:right`)).status).toBe(200);
+    }
+    expect(statuses).toEqual([503, 503, 503, 401, 401, 401, 401, 401, 401, 401]);
+    expect(sent().filter((password) => password !== 'right')).toEqual(['guess-0', 'guess-1', 'guess-2']);
+  },
+);
+
 test.each([
   ['first by its issuer', ['discovered', 'a', 'c']],
   ['first by its endpoint', ['a', 'discovered', 'c']],

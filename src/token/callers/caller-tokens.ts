@@ -4,6 +4,7 @@ import { AuthorizationServerError } from '../../authorization-server/failure.ts'
 import type { Clock } from '../../clock.ts';
 import type { RenewConfig, TokenConfig } from '../../config/schema/tokens.ts';
 import { BrokerError } from '../../errors.ts';
+import { accountId } from '../account.ts';
 import { CachedToken } from '../cached.ts';
 import type { KeyedDigest } from '../keyed-digest.ts';
 import type { TokenObserver } from '../observer.ts';
@@ -108,9 +109,9 @@ export class CallerTokens {
   }
 
   #add(key: string, credentials: OwnCredentials, endsAt: number): Kept {
-    const { username, refusal } = credentials;
+    const { username, secret, refusal } = credentials;
     const { name, clock, digest, refused, createGrant } = this.#parts;
-    const id = { credentials: key, account: username === undefined ? undefined : digest(folded(username)) };
+    const id = { credentials: key, account: username === undefined ? undefined : accountId(username, secret, digest) };
     refused.known?.admit(id, refusal);
     if (this.#tokens.size >= this.#maxCallers) this.#makeRoom();
     const made = createGrant(credentials, endsAt);
@@ -204,14 +205,4 @@ function waitingFor({ cached }: Kept): number {
 function isUsable({ cached }: Kept): boolean {
   const { state } = cached.status();
   return state === 'fresh' || state === 'renewing';
-}
-
-/**
- * What some server takes for the same account: directories ignore invisible characters and count spaces once (RFC 4518 §2), databases
- * compare without case and accents. Two people who share a name here share no more than the number of wrong passwords.
- */
-function folded(username: string): string {
-  const plain = username.normalize('NFKD').replace(/[\p{Default_Ignorable_Code_Point}\p{Cf}]|[\u0300-\u036f]/gu, '');
-  // Upper case first: it alone knows that "ß" is "ss", and that "i" without a dot is one.
-  return plain.trim().replace(/\s+/g, ' ').toUpperCase().toLowerCase();
 }

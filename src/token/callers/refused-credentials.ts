@@ -1,8 +1,10 @@
 /** Which credentials of callers were refused, so that the same are not sent again soon and nobody's account is locked through us. */
 
+import { BREAKER_OPEN } from '../../authorization-server/breaker.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import { BrokerError } from '../../errors.ts';
+import type { AccountId } from '../account.ts';
 import { CREDENTIALS_HELD_BACK } from './own-credentials.ts';
 
 /** The same password, and the same token or assertion: a refused one may become good, mostly when a key or a clock is put right. */
@@ -18,13 +20,21 @@ const MAX_ACCOUNTS = 10_000;
 /** Whose credentials: digests, so that nothing is kept that could be used. */
 export interface CredentialsId {
   readonly credentials: string;
-  /** Of the user name; absent for a token or an assertion, behind which no account can be locked. */
-  readonly account: string | undefined;
+  /** Absent for a token or an assertion, behind which no account can be locked. */
+  readonly account: AccountId | undefined;
+}
+
+interface Try {
+  readonly password: string;
+  /** Monotonic. */
+  readonly at: number;
+  /** Else nothing was said of it: a server in trouble, or one that says "wrong" with 500 or 429. */
+  readonly refused: boolean;
 }
 
 interface Account {
-  /** Monotonic, the oldest first. */
-  refusedAt: number[];
+  /** The oldest first. */
+  tries: Try[];
   /** Passwords of one account go one after the other: else a hundred wrong ones would be on their way before the first is refused. */
   turn: Promise<unknown>;
   queued: number;
@@ -43,7 +53,7 @@ export class RefusedCredentials {
   /** Throws what `refusal` makes where they are not to be sent now, BROKER_OVERLOADED when too many accounts are being watched. */
   admit(id: CredentialsId, refusal: (cause: unknown) => BrokerError): void {
     if (this.#holdsBack(id)) throw refusal(heldBack());
-    if (id.account === undefined || this.#accounts.has(id.account) || this.#accounts.size < MAX_ACCOUNTS) return;
+    if (id.account === undefined || this.#accounts.has(id.account.name) || this.#accounts.size < MAX_ACCOUNTS) return;
     this.sweep();
     // Forgetting one that counts would let its guesses begin anew.
     if (this.#accounts.size >= MAX_ACCOUNTS) {
@@ -67,10 +77,13 @@ export class RefusedCredentials {
     attempt: () => Promise<Result>,
     refuses: (failure: AuthorizationServerError) => boolean,
   ): Promise<Result> {
-    const counts = (failure: AuthorizationServerError) => refuses(failure) || (!accepted && failure.resourceOwnerInDoubt);
-    const sent = () => this.#try(id, attempt, counts);
+    const sent = () =>
+      this.#try(id, attempt, (failure) => {
+        if (refuses(failure) || (!accepted && failure.resourceOwnerInDoubt)) this.#remember(id);
+        else if (!accepted && isUnjudged(failure)) this.#count(id, false);
+      });
     if (id.account === undefined || accepted) return sent();
-    const account = this.#accountOf(id.account);
+    const account = this.#accountOf(id.account.name);
     account.queued += 1;
     const turn = account.turn.then(() => {
       if (this.#holdsBack(id)) throw heldBack();
@@ -88,49 +101,75 @@ export class RefusedCredentials {
   sweep(): void {
     const now = this.#clock.monotonic();
     for (const [credentials, until] of this.#refused) if (until <= now) this.#refused.delete(credentials);
-    for (const [name, account] of this.#accounts) if (account.queued === 0 && this.#recent(account) === 0) this.#accounts.delete(name);
+    for (const [name, account] of this.#accounts)
+      if (account.queued === 0 && this.#recent(account).length === 0) this.#accounts.delete(name);
   }
 
   #holdsBack({ credentials, account }: CredentialsId): boolean {
     const now = this.#clock.monotonic();
     if ((this.#refused.get(credentials) ?? now) > now) return true;
-    const known = account === undefined ? undefined : this.#accounts.get(account);
-    return known !== undefined && this.#recent(known) >= WRONG_PASSWORDS;
+    const known = account && this.#accounts.get(account.name);
+    if (known === undefined) return false;
+    // One that nothing was said of does not count against itself: whoever has the right one gets in when an outage is over.
+    const others = this.#recent(known).filter(({ password, refused }) => refused || password !== account?.password);
+    return others.length >= WRONG_PASSWORDS;
   }
 
   async #try<Result>(
     id: CredentialsId,
     attempt: () => Promise<Result>,
-    counts: (failure: AuthorizationServerError) => boolean,
+    failed: (failure: AuthorizationServerError) => void,
   ): Promise<Result> {
     try {
-      return await attempt();
+      const result = await attempt();
+      this.#takeBack(id);
+      return result;
     } catch (error) {
-      if (counts(toAuthorizationServerError(error))) this.#remember(id);
+      failed(toAuthorizationServerError(error));
       throw error;
     }
   }
 
-  #remember({ credentials, account }: CredentialsId): void {
-    const now = this.#clock.monotonic();
+  #remember(id: CredentialsId): void {
+    const until = this.#clock.monotonic() + (id.account === undefined ? SAME_SUBJECT_MS : SAME_PASSWORD_MS);
     if (this.#refused.size >= MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value as string);
-    this.#refused.set(credentials, now + (account === undefined ? SAME_SUBJECT_MS : SAME_PASSWORD_MS));
-    if (account !== undefined) this.#accountOf(account).refusedAt.push(now);
+    this.#refused.set(id.credentials, until);
+    this.#count(id, true);
+  }
+
+  #count({ account: id }: CredentialsId, refused: boolean): void {
+    if (id === undefined) return;
+    const { name, password } = id;
+    const account = this.#accountOf(name);
+    const others = account.tries.filter((each) => each.refused || each.password !== password);
+    account.tries = [...others, { password, at: this.#clock.monotonic(), refused }];
+  }
+
+  /** It was right: what counted of it was no guess. */
+  #takeBack({ account: id }: CredentialsId): void {
+    const account = id && this.#accounts.get(id.name);
+    if (account !== undefined) account.tries = account.tries.filter(({ password }) => password !== id?.password);
   }
 
   #accountOf(name: string): Account {
     const known = this.#accounts.get(name);
     if (known !== undefined) return known;
-    const account: Account = { refusedAt: [], turn: Promise.resolve(), queued: 0 };
+    const account: Account = { tries: [], turn: Promise.resolve(), queued: 0 };
     this.#accounts.set(name, account);
     return account;
   }
 
-  #recent(account: Account): number {
+  /** What counts still. */
+  #recent(account: Account): readonly Try[] {
     const from = this.#clock.monotonic() - WRONG_PASSWORDS_MS;
-    if ((account.refusedAt[0] ?? from + 1) <= from) account.refusedAt = account.refusedAt.filter((at) => at > from);
-    return account.refusedAt.length;
+    if ((account.tries[0]?.at ?? from + 1) <= from) account.tries = account.tries.filter(({ at }) => at > from);
+    return account.tries;
   }
+}
+
+/** Sent, or begun to be, without a verdict. While the breaker is open nothing is: an outage costs nobody any tries. */
+function isUnjudged({ failureClass, reason }: AuthorizationServerError): boolean {
+  return failureClass === 'transient' && reason !== BREAKER_OPEN;
 }
 
 function heldBack(): AuthorizationServerError {

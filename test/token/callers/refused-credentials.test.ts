@@ -9,16 +9,21 @@ const refusal = (cause: unknown) => new BrokerError('CALLER_UNAUTHENTICATED', 'n
 
 const refuses = (failure: AuthorizationServerError) => failure.reason === 'invalid_grant';
 
+const idOf = (credentials: string) => ({ credentials, account: { name: credentials.split(':')[0] as string, password: credentials } });
+
 /** A server that knows one password, `right`; passwords are `account:password`. */
 function rig() {
   const clock = new FakeClock();
   const refused = new RefusedCredentials(clock);
   const sent: string[] = [];
-  const idOf = (credentials: string) => ({ credentials, account: credentials.split(':')[0] as string });
+  /** What the server says of a password instead of refusing it, or of all. */
+  const trouble: { of: 'none' | 'wrong' | 'all'; reason: string } = { of: 'none', reason: 'http_500' };
   const attempt = async (credentials: string) => {
     sent.push(credentials);
     await settle();
-    if (!credentials.endsWith(':right')) throw new AuthorizationServerError('permanent', 'invalid_grant');
+    const isRight = credentials.endsWith(':right');
+    if (trouble.of === 'all' || (trouble.of === 'wrong' && !isRight)) throw new AuthorizationServerError('transient', trouble.reason);
+    if (!isRight) throw new AuthorizationServerError('permanent', 'invalid_grant');
   };
   /** As a request does it: `held back` at once, or on its turn, or what came of it. */
   const login = async (credentials: string, accepted = false): Promise<string> => {
@@ -28,10 +33,11 @@ function rig() {
       return 'in';
     } catch (error) {
       const { reason } = (error instanceof BrokerError ? error.cause : error) as AuthorizationServerError;
-      return reason === 'credentials_held_back' ? 'held back' : 'refused';
+      if (reason === 'credentials_held_back') return 'held back';
+      return reason === 'invalid_grant' ? 'refused' : reason;
     }
   };
-  return { clock, refused, sent, login };
+  return { clock, refused, sent, trouble, login };
 }
 
 describe('refused credentials', () => {
@@ -84,9 +90,50 @@ describe('refused credentials', () => {
     expect(await login('alice:right', true)).toBe('in');
   });
 
+  test.each(['http_500', 'http_429', 'timeout'])(
+    'a server that says %s to wrong passwords is sent three of them, and the right one too late',
+    async (reason) => {
+      const { sent, login, trouble, clock } = rig();
+      Object.assign(trouble, { of: 'wrong', reason });
+      for (const guess of ['a', 'b', 'a', 'c', 'a']) expect(await login(`alice:${guess}`)).toBe(reason);
+      expect([await login('alice:d'), await login('alice:right'), await login('bob:right')]).toEqual(['held back', 'held back', 'in']);
+      await clock.advance(30 * MINUTE_MS);
+      expect(await login('alice:d')).toBe(reason);
+      expect(new Set(sent)).toEqual(new Set(['alice:a', 'alice:b', 'alice:c', 'bob:right', 'alice:d']));
+    },
+  );
+
+  test('T09 an outage holds nobody back who repeats a password, and is forgotten once that is accepted', async () => {
+    const { sent, login, trouble } = rig();
+    trouble.of = 'all';
+    for (let i = 0; i < 20; i += 1) expect(await login('alice:right')).toBe('http_500');
+    trouble.of = 'none';
+    expect(await login('alice:right')).toBe('in');
+    expect(sent).toHaveLength(21);
+    for (const guess of ['a', 'b', 'c']) expect(await login(`alice:${guess}`)).toBe('refused');
+    expect(await login('alice:d')).toBe('held back');
+  });
+
+  test('one that nothing was said of and that is refused then counts once', async () => {
+    const { login, trouble } = rig();
+    trouble.of = 'all';
+    expect(await login('alice:a')).toBe('http_500');
+    trouble.of = 'none';
+    for (const guess of ['a', 'b', 'c']) expect(await login(`alice:${guess}`)).toBe('refused');
+    expect(await login('alice:d')).toBe('held back');
+  });
+
+  test('what an open breaker kept from being sent does not count', async () => {
+    const { login, trouble } = rig();
+    Object.assign(trouble, { of: 'all', reason: 'breaker_open' });
+    for (let i = 0; i < 5; i += 1) expect(await login(`alice:${i}`)).toBe('breaker_open');
+    trouble.of = 'none';
+    expect(await login('alice:right')).toBe('in');
+  });
+
   test('a failure that is not about the credentials holds nobody back', async () => {
     const { refused } = rig();
-    const id = { credentials: 'alice:x', account: 'alice' };
+    const id = idOf('alice:x');
     const dead = () => Promise.reject(new AuthorizationServerError('transient', 'econnrefused'));
     for (let i = 0; i < 5; i += 1) await expect(refused.send(id, false, dead, refuses)).rejects.toMatchObject({ reason: 'econnrefused' });
     expect(() => refused.admit(id, refusal)).not.toThrow();
@@ -110,15 +157,16 @@ describe('refused credentials', () => {
 
   test('ten thousand accounts with refused passwords are enough: who guesses on cannot make the first forgotten', async () => {
     const { clock, refused } = rig();
-    const idOf = (account: string) => ({ credentials: `${account}:guess`, account });
     const guess = (account: string) =>
       refused
-        .send(idOf(account), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant')), refuses)
+        .send(idOf(`${account}:guess`), false, () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_grant')), refuses)
         .catch(() => {});
     for (let i = 0; i < 10_000; i += 1) await guess(`user-${i}`);
-    expect(() => refused.admit(idOf('one more'), refusal)).toThrow(expect.objectContaining({ code: 'BROKER_OVERLOADED', status: 503 }));
-    expect(() => refused.admit({ credentials: 'user-0:other', account: 'user-0' }, refusal)).not.toThrow();
+    expect(() => refused.admit(idOf('one more:guess'), refusal)).toThrow(
+      expect.objectContaining({ code: 'BROKER_OVERLOADED', status: 503 }),
+    );
+    expect(() => refused.admit(idOf('user-0:other'), refusal)).not.toThrow();
     await clock.advance(30 * MINUTE_MS);
-    expect(() => refused.admit(idOf('one more'), refusal)).not.toThrow();
+    expect(() => refused.admit(idOf('one more:guess'), refusal)).not.toThrow();
   });
 });
