@@ -4,7 +4,7 @@
  * many requests at once and several routes are meant to get around what counts them.
  */
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import { answerWith, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -123,11 +123,38 @@ test.each([
   expect(sent()).toHaveLength(3);
 });
 
+const secretIn = ({ field }: ScriptedRequest) =>
+  Buffer.from(field('authorization')[0]?.slice(6) ?? '', 'base64')
+    .toString()
+    .split(':')[1];
+
+describe('a server that says 401 to everything, before any secret of a list was known to work', () => {
+  beforeEach(() => {
+    authorizationServer.answer = (asked) =>
+      secretIn(asked) === 'before' && asked.body.includes('password=right') ? tokenAnswer() : answerWith(401, [], 'no');
+  });
+
+  test('T05 the first caller gets a token, though a secret that is good no more is listed first', async () => {
+    expect((await call('bob:right', 'rotating')).status).toBe(200);
+    expect((await call('carol:right', 'rotating')).status).toBe(200);
+    expect(authorizationServer.requests.map(secretIn)).toEqual(['now', 'before', 'before']);
+  });
+
+  test('T05 a guess may go out with each secret, but no more of them altogether than without a list', async () => {
+    for (let i = 0; i < 10; i += 1) expect([401, 502]).toContain((await call(`alice:guess-${i}`, 'rotating')).status);
+    expect(sent()).toEqual(['guess-0', 'guess-0', 'guess-0']);
+    expect((await call('alice:right', 'a')).status).toBe(401);
+    expect((await call('bob:right', 'rotating')).status).toBe(200);
+  });
+
+  test('T05 what counted of the right password counts no more', async () => {
+    expect((await call('alice:right', 'rotating')).status).toBe(200);
+    for (let i = 0; i < 10; i += 1) await call(`alice:guess-${i}`, 'rotating');
+    expect(sent()).toEqual(['right', 'right', 'guess-0', 'guess-1', 'guess-2']);
+  });
+});
+
 test('a list of client secrets multiplies no guess, and no guess has another secret tried than the one that works', async () => {
-  const secretIn = ({ field }: ScriptedRequest) =>
-    Buffer.from(field('authorization')[0]?.slice(6) ?? '', 'base64')
-      .toString()
-      .split(':')[1];
   authorizationServer.answer = (asked) =>
     secretIn(asked) === 'now' && asked.body.includes('password=right') ? tokenAnswer() : answerWith(401, [], 'no');
   expect((await call('bob:right', 'rotating')).status).toBe(200);

@@ -56,9 +56,9 @@ export function callerTokensOf(observer: TokenObserver, clock: Clock): CreateCal
 function grantsFor({ name, config, server, serverConfig, grantObserver }: Entry, observer: TokenObserver, clock: Clock) {
   // One for all of them: which of our own secrets is good does not depend on the caller.
   const request = grantRequests(config, server, clock, grantObserver);
-  return (credentials: OwnCredentials, endsAt: number) => {
+  return (credentials: OwnCredentials, endsAt: number, mayRepeat: () => boolean) => {
     const filled = fillIn(config, credentials);
-    const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt) });
+    const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt), mayRepeat });
     const grant = createGrant(filled, server, clock, grantObserver, ending);
     return {
       get identity() {

@@ -29,7 +29,11 @@ export interface CallerTokensParts {
   readonly name: string;
   readonly config: TokenConfig;
   /** The token of one caller, which ends no later than `endsAt`. */
-  readonly createGrant: (credentials: OwnCredentials, endsAt: number) => Pick<ObtainingParts, 'identity' | 'grant' | 'discard'>;
+  readonly createGrant: (
+    credentials: OwnCredentials,
+    endsAt: number,
+    mayRepeat: () => boolean,
+  ) => Pick<ObtainingParts, 'identity' | 'grant' | 'discard'>;
   readonly digest: KeyedDigest;
   readonly refused: RefusedAtServer;
   readonly observer: TokenObserver;
@@ -114,7 +118,7 @@ export class CallerTokens {
     const id = { credentials: key, account: username === undefined ? undefined : accountId(username, secret, digest) };
     refused.known?.admit(id, refusal);
     if (this.#tokens.size >= this.#maxCallers) this.#makeRoom();
-    const made = createGrant(credentials, endsAt);
+    const made = createGrant(credentials, endsAt, () => refused.known?.mayRepeat(id) ?? false);
     /** Whether the server took them the last time. */
     let accepted = false;
     const cached = new CachedToken({

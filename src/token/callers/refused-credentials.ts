@@ -97,6 +97,12 @@ export class RefusedCredentials {
     }
   }
 
+  /** Within a try: whether the password, which may have been refused just now, may go out once more. It counts as one that was. */
+  mayRepeat(id: CredentialsId): boolean {
+    this.#count(id, true);
+    return !this.#holdsBack(id);
+  }
+
   /** Drops what does not count any more. */
   sweep(): void {
     const now = this.#clock.monotonic();

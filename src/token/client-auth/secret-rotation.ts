@@ -4,6 +4,14 @@ import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { GrantObserver } from '../observer.ts';
 
+/** How the resource owner's credentials stand, where the request has any. */
+export interface OwnerStanding {
+  /** The server has taken them before: a refusal may well be about the proof. */
+  readonly ownerAccepted?: boolean;
+  /** Whether they may go out once more, with another proof, although they may be what was refused: their account must bear it. */
+  readonly mayRepeat?: () => boolean;
+}
+
 /** Tries each proof at most once for a grant, beginning with the one that was not refused last. */
 export class SecretRotation {
   readonly #proofs: readonly ClientProof[];
@@ -17,12 +25,8 @@ export class SecretRotation {
     this.#changed = changed;
   }
 
-  /**
-   * Rejects with the last refusal when all are refused, and at once with any other failure. May run for several grants at once.
-   *
-   * @param ownerAccepted the server has taken the resource owner's credentials before: a refusal may well be about the proof
-   */
-  async run<T>(send: (proof: ClientProof) => Promise<T>, ownerAccepted = false): Promise<T> {
+  /** Rejects with the last refusal when all are refused, and at once with any other failure. May run for several grants at once. */
+  async run<T>(send: (proof: ClientProof) => Promise<T>, owner: OwnerStanding = {}): Promise<T> {
     const count = this.#proofs.length;
     const first = this.#first;
     for (let tried = 1; ; ) {
@@ -38,15 +42,14 @@ export class SecretRotation {
         const failure = toAuthorizationServerError(error);
         if (!failure.clientRefused) throw failure;
         // Else whoever guesses a password could have a good proof put aside.
-        if (failure.resourceOwnerInDoubt && this.#accepted === index && !ownerAccepted) throw failure;
+        if (failure.resourceOwnerInDoubt && this.#accepted === index && !owner.ownerAccepted) throw failure;
         const isReplaced = proof.refused?.() ?? false;
         // Moving on even after the last one: the next grant then begins where this one did. Another grant may have moved on already.
         if (!isReplaced && this.#first === index) this.#first = (index + 1) % count;
-        // What may have been a wrong password goes out once for each grant: accounts are locked by less.
-        if (failure.resourceOwnerInDoubt) throw failure;
-        if (isReplaced) continue;
-        if (tried === count) throw failure;
-        tried += 1;
+        if (!isReplaced && tried === count) throw failure;
+        // What may have been a wrong password goes out again only where no proof is known to be good: accounts are locked by less.
+        if (failure.resourceOwnerInDoubt && (this.#accepted !== undefined || !owner.mayRepeat?.())) throw failure;
+        if (!isReplaced) tried += 1;
       }
     }
   }

@@ -6,7 +6,7 @@ import { AuthorizationServerError, toAuthorizationServerError } from '../../auth
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientProofs } from '../client-auth/client-authentication.ts';
-import { SecretRotation } from '../client-auth/secret-rotation.ts';
+import { type OwnerStanding, SecretRotation } from '../client-auth/secret-rotation.ts';
 import { DpopKey } from '../dpop-key.ts';
 import type { GrantObserver } from '../observer.ts';
 import { acceptedLifetimeMs } from '../renewal.ts';
@@ -14,13 +14,11 @@ import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
 
 /** What a grant adds to the token request. */
-export interface GrantRequest {
+export interface GrantRequest extends OwnerStanding {
   /** Value of `grant_type`. */
   readonly grantType: string;
   /** Form fields of this grant alone; asked for anew whenever the request is sent again. */
   readonly own?: () => Readonly<Record<string, string>>;
-  /** The server has taken the resource owner's credentials before. */
-  readonly ownerAccepted?: boolean;
   /** Left out, it means the scope granted before (RFC 6749 §6). */
   readonly withoutScope?: boolean;
   /** The answer must be of this type (RFC 8693 §2.2.1). */
@@ -41,7 +39,7 @@ export function grantRequests(config: TokenConfig, server: AuthorizationServer, 
     const send = (proof: ClientProof) => server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey });
     // The server counts the lifetime from when it answered; counting from the question is never too late.
     const requestedAt = clock.now();
-    const answer = await rotation.run((proof) => withNonce(() => send(proof)), request.ownerAccepted);
+    const answer = await rotation.run((proof) => withNonce(() => send(proof)), request);
     const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
     const { accessToken: value, scope, missingScope, upstreamOrigin } = answer;

@@ -5,6 +5,7 @@ import { AuthorizationServer } from '../../../src/authorization-server/authoriza
 import { authorizationServer as serverSchema } from '../../../src/config/schema/authorization-servers.ts';
 import { type GrantConfig, token as tokenSchema } from '../../../src/config/schema/tokens.ts';
 import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
+import { grantRequests } from '../../../src/token/grants/grant.ts';
 import { password } from '../../../src/token/grants/password.ts';
 import type { TokenSource } from '../../../src/token/source.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
@@ -23,7 +24,12 @@ afterEach(() => Promise.all([server.close(), authorizationServer.close()]));
 
 const REFUSED = oauthError('invalid_client', 401);
 
-async function start(secrets: readonly string[], grant = 'client_credentials', refusal = REFUSED): Promise<TokenSource> {
+async function start(
+  secrets: readonly string[],
+  grant = 'client_credentials',
+  refusal = REFUSED,
+  mayRepeat?: () => boolean,
+): Promise<TokenSource> {
   const clock = new FakeClock();
   events = [];
   const observer = recordingObserver(events);
@@ -36,7 +42,10 @@ async function start(secrets: readonly string[], grant = 'client_credentials', r
     clientAuthentication: { method: 'client_secret_post', secret: secrets.map((unsafeInline) => ({ unsafeInline })) },
     ...(grant === 'password' ? { resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } } : {}),
   }) as GrantConfig;
-  if (config.grant === 'password') return password(config, authorizationServer, clock, observer);
+  if (config.grant === 'password') {
+    const request = grantRequests(config, authorizationServer, clock, observer);
+    return password(config, authorizationServer, clock, observer, (asked) => request({ ...asked, ...(mayRepeat && { mayRepeat }) }));
+  }
   return clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock, observer);
 }
 
@@ -130,6 +139,35 @@ describe('a list of secrets', () => {
       await granted.get();
       expect(tried()).toEqual(['a', 'b', 'c', 'c']);
       expect(events).toEqual(['secret 3 of 3']);
+    });
+
+    test('T05 is gone through at once, as far as the account bears it, while no secret is known to work', async () => {
+      accepted = ['c'];
+      let left = 2;
+      const mayRepeat = () => left-- > 0;
+      const granted = await start(['a', 'b', 'c'], 'password', SILENT, mayRepeat);
+      await granted.get();
+      expect(tried()).toEqual(['a', 'b', 'c']);
+    });
+
+    test('T05 is left off where the account bears no more, and gone on with at the next grant', async () => {
+      accepted = ['c'];
+      let left = 1;
+      const mayRepeat = () => left-- > 0;
+      const granted = await start(['a', 'b', 'c'], 'password', SILENT, mayRepeat);
+      await expect(granted.get()).rejects.toMatchObject(doubt);
+      expect(tried()).toEqual(['a', 'b']);
+      await granted.get();
+      expect(tried()).toEqual(['a', 'b', 'c']);
+    });
+
+    test('T05 is not gone through at once when a secret is known to work: then it is the password', async () => {
+      accepted = ['b'];
+      const granted = await start(['a', 'b'], 'password', SILENT, () => true);
+      await granted.get();
+      accepted = [];
+      await expect(granted.get()).rejects.toMatchObject(doubt);
+      expect(tried()).toEqual(['a', 'b', 'b']);
     });
 
     test('T05 is gone on with at the next grant when secret and password were both good before', async () => {
