@@ -98,7 +98,7 @@ export class CachedToken implements TokenSource {
    * serves until it succeeds. Rejects like `get`.
    */
   renew(): Promise<Token> {
-    this.#obtaining.failures.forget();
+    this.#obtaining.forgive();
     return this.#flight.wait(this.#obtain(() => false));
   }
 

@@ -67,17 +67,23 @@ export class Obtaining {
     return this.#clock.monotonic() - this.#grantedAt < this.#parts.renew.minInterval;
   }
 
+  /** Nothing that is remembered keeps the next grant back. */
+  forgive(): void {
+    this.failures.forget();
+    this.#parts.grant.forgive?.();
+  }
+
   /** A changed secret deserves another try at once. */
   secretChanged(): void {
     this.#changes += 1;
-    this.failures.forget();
+    this.forgive();
   }
 
   /** What is on its way is begun again, and nothing from before counts any more. */
   purged(): void {
     this.#purges += 1;
     this.#purgedAt = this.#clock.monotonic();
-    this.failures.forget();
+    this.forgive();
   }
 
   /** Rejects with a `BrokerError`. */

@@ -8,11 +8,13 @@ import type { Token } from './token.ts';
  * `peek` never waits and never throws: a token that may be sent now, or `undefined`.
  * `get` waits for one. It rejects with a `BrokerError` of stage `token` (a cache) or an `AuthorizationServerError` (a grant).
  * `forget` drops what a grant keeps for the next one, a refresh token, and gives it back.
+ * `forgive` ends what holds a grant back beyond this token: refusals of credentials that others use, too.
  */
 export interface TokenSource {
   peek(): Token | undefined;
   get(waiter?: Waiter): Promise<Token>;
   forget?(): string | undefined;
+  forgive?(): void;
 }
 
 /** Whoever waits for a token may go away; the grant goes on for the others. */

@@ -13,8 +13,10 @@ import type { CallerTokens } from './callers/caller-tokens.ts';
 import { type CreateCallerTokens, callerTokensOf } from './callers/caller-tokens-of.ts';
 import { createDiscard } from './discard.ts';
 import { createGrant } from './grants/create-grant.ts';
+import { type GuardedPassword, guardedPasswords } from './grants/guarded-password.ts';
 import { tokenIdentity } from './identity.ts';
 import type { GrantObserver, TokenObserver } from './observer.ts';
+import { refusedAtServers } from './refused-at-server.ts';
 import { configuredStore } from './store/configured-store.ts';
 import type { StoreObserver } from './store/shared-store.ts';
 import type { SnapshotObserver } from './store/snapshot.ts';
@@ -43,9 +45,12 @@ export class Tokens {
     this.#store = config.store === undefined ? undefined : configuredStore(config.store, options.storeObserver, clock);
     for (const [name, server] of Object.entries(config.authorizationServers))
       this.#servers.set(name, new AuthorizationServer(server, clock));
-    const createCallerTokens = callerTokensOf(options.observer, clock);
+    const refusedAt = refusedAtServers(clock);
+    const password = guardedPasswords(refusedAt);
+    const createCallerTokens = callerTokensOf(refusedAt, options.observer, clock);
     for (const [name, token] of Object.entries(config.tokens)) {
-      if (ownCredentialsPlace(token) === undefined) this.#sources.set(name, this.#createSource(name, token as GrantConfig, options));
+      if (ownCredentialsPlace(token) === undefined)
+        this.#sources.set(name, this.#createSource(name, token as GrantConfig, password, options));
       else this.#ofCallers.set(name, this.#createOfCallers(name, token, createCallerTokens, options));
     }
   }
@@ -88,11 +93,12 @@ export class Tokens {
     await Promise.all([...[...this.#servers.values()].map((server) => server.close()), this.#store?.close()]);
   }
 
-  #createSource(name: string, token: GrantConfig, options: TokensOptions): CachedToken {
+  #createSource(name: string, token: GrantConfig, password: GuardedPassword, options: TokensOptions): CachedToken {
     const { observer, clock } = options;
     const [server, serverConfig] = this.#serverOf(token);
     const grantObserver = options.grantObserver(name);
-    const grant = createGrant(token, server, clock, grantObserver);
+    const grant =
+      token.grant === 'password' ? password(token, server, clock, grantObserver) : createGrant(token, server, clock, grantObserver);
     // What is bound to a key of this process is worth nothing to another.
     const store = token.dpop === undefined ? this.#store : undefined;
     const cached = new CachedToken({

@@ -10,9 +10,9 @@ import { grantRequests, type RequestGrant } from '../grants/grant.ts';
 import { tokenIdentity } from '../identity.ts';
 import { createKeyedDigest } from '../keyed-digest.ts';
 import type { GrantObserver, TokenObserver } from '../observer.ts';
+import type { FindRefused } from '../refused-at-server.ts';
 import { CallerTokens } from './caller-tokens.ts';
 import { fillIn, type OwnCredentials } from './own-credentials.ts';
-import { RefusedCredentials } from './refused-credentials.ts';
 
 /** One entry of the config, and where its tokens come from. */
 interface Entry {
@@ -25,31 +25,12 @@ interface Entry {
 
 export type CreateCallerTokens = (entry: Entry) => CallerTokens;
 
-/** All that it creates share what is remembered of refused credentials: behind one endpoint are the same accounts. */
-export function callerTokensOf(observer: TokenObserver, clock: Clock): CreateCallerTokens {
+export function callerTokensOf(refusedAt: FindRefused, observer: TokenObserver, clock: Clock): CreateCallerTokens {
   const digest = createKeyedDigest();
-  const refused = new Map<string, RefusedCredentials>();
-  const refusedAt = (endpoint: string) => {
-    const found = refused.get(endpoint) ?? new RefusedCredentials(clock);
-    refused.set(endpoint, found);
-    return found;
-  };
   return (entry) => {
     const { name, config, server } = entry;
-    return new CallerTokens({
-      name,
-      config,
-      digest,
-      refused: {
-        get known() {
-          return server.knownEndpoint === undefined ? undefined : refusedAt(server.knownEndpoint);
-        },
-        find: async () => refusedAt(await server.endpoint()),
-      },
-      createGrant: grantsFor(entry, observer, clock),
-      observer,
-      clock,
-    });
+    const createGrant = grantsFor(entry, observer, clock);
+    return new CallerTokens({ name, config, digest, refused: refusedAt(server), createGrant, observer, clock });
   };
 }
 

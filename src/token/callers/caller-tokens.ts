@@ -9,21 +9,13 @@ import { CachedToken } from '../cached.ts';
 import type { KeyedDigest } from '../keyed-digest.ts';
 import type { TokenObserver } from '../observer.ts';
 import type { ObtainingParts } from '../obtaining.ts';
+import type { RefusedAtServer } from '../refused-at-server.ts';
 import { isSendable } from '../renewal.ts';
 import type { Token } from '../token.ts';
 import { CallerToken } from './caller-token.ts';
 import { CREDENTIALS_ENDED, credentialsEndAt, type OwnCredentials, refusesCredentials } from './own-credentials.ts';
-import type { RefusedCredentials } from './refused-credentials.ts';
 
 const DEFAULT_MAX_CALLERS = 1_000;
-
-/** Of all tokens of one token endpoint together, by whatever name: behind them are the same accounts. */
-export interface RefusedAtServer {
-  /** `undefined` before discovery: nothing has been sent for these tokens yet. */
-  readonly known: RefusedCredentials | undefined;
-  /** Rejects with `AuthorizationServerError`. */
-  find(): Promise<RefusedCredentials>;
-}
 
 export interface CallerTokensParts {
   readonly name: string;

@@ -4,6 +4,7 @@ import type { AuthorizationServerError } from '../../authorization-server/failur
 import type { GrantConfig, TokenConfig } from '../../config/schema/tokens.ts';
 import { Secret } from '../../config/secret.ts';
 import type { BrokerError } from '../../errors.ts';
+import { CREDENTIALS_HELD_BACK } from '../refused-credentials.ts';
 import { subjectEndsAt } from '../subject-end.ts';
 
 /** What the caller stage found in the request. */
@@ -27,9 +28,8 @@ export function credentialsEndAt(config: TokenConfig, { secret }: OwnCredentials
   return subjectEndsAt(secret) ?? Number.POSITIVE_INFINITY;
 }
 
-/** Not sent at all: they had ended, or too many of the same user name were refused. */
+/** Not sent at all. */
 export const CREDENTIALS_ENDED = 'credentials_ended';
-export const CREDENTIALS_HELD_BACK = 'credentials_held_back';
 
 /**
  * Whether a failure says that the caller's credentials are no good, and not that the request or the client is. `invalid_grant` is about

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { AuthorizationServerError } from '../../../src/authorization-server/failure.ts';
-import { BrokerError } from '../../../src/errors.ts';
-import { RefusedCredentials } from '../../../src/token/callers/refused-credentials.ts';
-import { FakeClock, settle } from '../../helpers/fake-clock.ts';
+import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
+import { BrokerError } from '../../src/errors.ts';
+import { RefusedCredentials } from '../../src/token/refused-credentials.ts';
+import { FakeClock, settle } from '../helpers/fake-clock.ts';
 
 const MINUTE_MS = 60_000;
 const refusal = (cause: unknown) => new BrokerError('CALLER_UNAUTHENTICATED', 'no', { stage: 'caller', cause });

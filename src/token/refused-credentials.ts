@@ -1,11 +1,10 @@
-/** Which credentials of callers were refused, so that the same are not sent again soon and nobody's account is locked through us. */
+/** Which credentials were refused, so that the same are not sent again soon and nobody's account is locked through us. */
 
-import { BREAKER_OPEN } from '../../authorization-server/breaker.ts';
-import { AuthorizationServerError, toAuthorizationServerError } from '../../authorization-server/failure.ts';
-import type { Clock } from '../../clock.ts';
-import { BrokerError } from '../../errors.ts';
-import type { AccountId } from '../account.ts';
-import { CREDENTIALS_HELD_BACK } from './own-credentials.ts';
+import { BREAKER_OPEN } from '../authorization-server/breaker.ts';
+import { AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
+import type { Clock } from '../clock.ts';
+import { BrokerError } from '../errors.ts';
+import type { AccountId } from './account.ts';
 
 /** The same password, and the same token or assertion: a refused one may become good, mostly when a key or a clock is put right. */
 const SAME_PASSWORD_MS = 10 * 60_000;
@@ -17,9 +16,13 @@ const WRONG_PASSWORDS = 3;
 const WRONG_PASSWORDS_MS = 30 * 60_000;
 const MAX_ACCOUNTS = 10_000;
 
+/** Not sent at all: too many of the same account were refused. */
+export const CREDENTIALS_HELD_BACK = 'credentials_held_back';
+
 /** Whose credentials: digests, so that nothing is kept that could be used. */
 export interface CredentialsId {
-  readonly credentials: string;
+  /** Absent where others see to it that the same are not sent again soon. */
+  readonly credentials: string | undefined;
   /** Absent for a token or an assertion, behind which no account can be locked. */
   readonly account: AccountId | undefined;
 }
@@ -103,6 +106,12 @@ export class RefusedCredentials {
     return !this.#holdsBack(id);
   }
 
+  /** What counted of this password counts no more: it was right, so that it was no guess, or somebody who knows asks for it again. */
+  forgive({ account: id }: CredentialsId): void {
+    const account = id && this.#accounts.get(id.name);
+    if (account !== undefined) account.tries = account.tries.filter(({ password }) => password !== id?.password);
+  }
+
   /** Drops what does not count any more. */
   sweep(): void {
     const now = this.#clock.monotonic();
@@ -113,7 +122,7 @@ export class RefusedCredentials {
 
   #holdsBack({ credentials, account }: CredentialsId): boolean {
     const now = this.#clock.monotonic();
-    if ((this.#refused.get(credentials) ?? now) > now) return true;
+    if (credentials !== undefined && (this.#refused.get(credentials) ?? now) > now) return true;
     const known = account && this.#accounts.get(account.name);
     if (known === undefined) return false;
     // One that nothing was said of does not count against itself: whoever has the right one gets in when an outage is over.
@@ -128,7 +137,7 @@ export class RefusedCredentials {
   ): Promise<Result> {
     try {
       const result = await attempt();
-      this.#takeBack(id);
+      this.forgive(id);
       return result;
     } catch (error) {
       failed(toAuthorizationServerError(error));
@@ -137,10 +146,11 @@ export class RefusedCredentials {
   }
 
   #remember(id: CredentialsId): void {
+    this.#count(id, true);
+    if (id.credentials === undefined) return;
     const until = this.#clock.monotonic() + (id.account === undefined ? SAME_SUBJECT_MS : SAME_PASSWORD_MS);
     if (this.#refused.size >= MAX_REFUSED) this.#refused.delete(this.#refused.keys().next().value as string);
     this.#refused.set(id.credentials, until);
-    this.#count(id, true);
   }
 
   #count({ account: id }: CredentialsId, refused: boolean): void {
@@ -149,12 +159,6 @@ export class RefusedCredentials {
     const account = this.#accountOf(name);
     const others = account.tries.filter((each) => each.refused || each.password !== password);
     account.tries = [...others, { password, at: this.#clock.monotonic(), refused }];
-  }
-
-  /** It was right: what counted of it was no guess. */
-  #takeBack({ account: id }: CredentialsId): void {
-    const account = id && this.#accounts.get(id.name);
-    if (account !== undefined) account.tries = account.tries.filter(({ password }) => password !== id?.password);
   }
 
   #accountOf(name: string): Account {

@@ -1,0 +1,45 @@
+/** The password grant with the credentials of the config, where several tokens may be for one account: together they must not lock it. */
+
+import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import type { Clock } from '../../clock.ts';
+import type { GrantConfig } from '../../config/schema/tokens.ts';
+import { accountId } from '../account.ts';
+import { createKeyedDigest } from '../keyed-digest.ts';
+import type { GrantObserver } from '../observer.ts';
+import type { FindRefused } from '../refused-at-server.ts';
+import type { TokenSource } from '../source.ts';
+import { grantRequests, type RequestGrant } from './grant.ts';
+import { password } from './password.ts';
+
+export type GuardedPassword = (
+  config: GrantConfig & { grant: 'password' },
+  server: AuthorizationServer,
+  clock: Clock,
+  observer: GrantObserver,
+) => TokenSource;
+
+/**
+ * The password of an account goes out for one token after the other, and one that is refused no oftener than those of callers, for all
+ * tokens together: after a rotation a dozen of them would be enough to lock the account.
+ */
+export function guardedPasswords(refusedAt: FindRefused): GuardedPassword {
+  const digest = createKeyedDigest();
+  return (config, server, clock, observer) => {
+    const { username, password: secret } = config.resourceOwner;
+    const refused = refusedAt(server);
+    const currentId = () => {
+      const both = accountId(username.reveal(), secret.reveal(), digest).password;
+      // By its password: another one begins anew, and what callers guess holds up no token of the config.
+      return { credentials: undefined, account: { name: both, password: both } };
+    };
+    const request = grantRequests(config, server, clock, observer);
+    const guarded: RequestGrant = async (asked) => {
+      if (asked.grantType !== 'password') return request(asked);
+      const found = await refused.find();
+      const id = currentId();
+      const send = () => request({ ...asked, mayRepeat: () => found.mayRepeat(id) });
+      return found.send(id, false, send, (failure) => failure.resourceOwnerRefused);
+    };
+    return { ...password(config, server, clock, observer, guarded), forgive: () => refused.known?.forgive(currentId()) };
+  };
+}
