@@ -31,7 +31,7 @@ describe('the import rule', () => {
     ['token/cached.ts', 'keyv'],
     ['token/cached.ts', '@keyv/redis'],
     ['broker.ts', '@redis/client'],
-    ['token/grants/grant.ts', 'undici'],
+    ['token/grants/grant.ts', 'node:https'],
     ['upstream/forward.ts', 'node:http'],
     ['exchange.ts', 'node:https'],
     ['broker.ts', 'commander'],
@@ -52,9 +52,16 @@ describe('the import rule', () => {
     expect(judge('demo/authorization-server.ts', type('oidc-provider'))).toBeUndefined();
   });
 
+  test('lets what speaks to Redis be loaded only when there is a store', () => {
+    expect(judge('token/store/connection.ts', value('./keyv.ts'))).toContain('await import()');
+    expect(judge('token/store/connection.ts', dynamic('./keyv.ts'))).toBeUndefined();
+    expect(judge('token/store/connection.ts', value('./topology.ts'))).toContain('await import()');
+    expect(judge('token/store/keyv.ts', value('./topology.ts'))).toBeUndefined();
+  });
+
   test.each([
     ['token/cached.ts', value('./token.ts')],
-    ['token/store/redis.ts', value('keyv')],
+    ['token/store/keyv.ts', value('keyv')],
     ['token/tokens.ts', value('../authorization-server/authorization-server.ts')],
     ['token/tokens.ts', type('../config/schema/tokens.ts')],
     ['exchange.ts', value('./upstream/forward.ts')],

@@ -1,17 +1,20 @@
 /** A connection to Redis that is made in the background, and made anew when its address, password or certificates change. */
 
-import KeyvRedis from '@keyv/redis';
-import type { RedisClientType } from '@redis/client';
-import Keyv from 'keyv';
+import type Keyv from 'keyv';
 import type { Clock } from '../../clock.ts';
 import type { RedisConfig } from '../../config/schema/redis.ts';
 import { Secret } from '../../config/secret.ts';
-import { READ } from './scripts.ts';
-import { createRedisClient, pauseMs, type RedisClient } from './topology.ts';
+import type { RedisClient } from './topology.ts';
 
 export interface Connected {
   readonly client: RedisClient;
   readonly keyv: Keyv<string>;
+}
+
+/** A connection being made. */
+interface Attempt {
+  /** Once there is one to be discarded. */
+  client?: RedisClient;
 }
 
 export class RedisConnection {
@@ -21,8 +24,8 @@ export class RedisConnection {
   readonly #forget: (() => void)[];
   #first = pending();
   #inUse: Connected | undefined;
-  /** Being connected, to take the place of the one in use. */
-  #next: RedisClient | undefined;
+  /** To take the place of the one in use. */
+  #next: Attempt | undefined;
   #cancelRetry = () => {};
   #closed = false;
 
@@ -54,24 +57,35 @@ export class RedisConnection {
     this.#closed = true;
     this.#cancelRetry();
     for (const forget of this.#forget) forget();
-    await Promise.all([discard(this.#next), discard(this.#inUse?.client)]);
+    await Promise.all([discard(this.#next?.client), discard(this.#inUse?.client)]);
   }
 
   /** The connection in use stays until the new one stands: a password or certificate may be renewed here before it counts there. */
   #connect(retries: number): void {
     this.#cancelRetry();
-    void discard(this.#next);
+    void discard(this.#next?.client);
     if (this.#closed) return;
-    const again = () => {
-      if (this.#next !== client || this.#closed) return;
+    const next: Attempt = {};
+    const again = (error: unknown) => {
+      if (this.#next !== next || this.#closed) return;
+      this.#fail(error);
       this.#cancelRetry = this.#clock.after(pauseMs(retries, this.#clock.random), () => this.#connect(retries + 1));
     };
-    const client = createRedisClient(this.#config, () => this.#clock.random());
-    this.#next = client;
+    this.#next = next;
+    this.#open(next).then((connected) => this.#use(connected, next), again);
+  }
+
+  async #open(attempt: Attempt): Promise<Connected> {
+    // Most brokers have no store, and need not run the 400 modules that speak to Redis.
+    const [{ createRedisClient }, { keyvOn }] = await Promise.all([import('./topology.ts'), import('./keyv.ts')]);
+    if (this.#next !== attempt || this.#closed) throw new Error('not wanted any more');
+    const client = createRedisClient(this.#config, (retries) => pauseMs(retries, this.#clock.random));
+    attempt.client = client;
     // Without a listener an `error` event would end the process; each command reports its own failure.
     client.on('error', (error) => this.#fail(error));
     client.on('ready', () => this.#onConnected());
-    client.connect().then(() => this.#use(client), again);
+    await client.connect();
+    return { client, keyv: keyvOn(client) };
   }
 
   #fail(error: unknown): void {
@@ -81,14 +95,19 @@ export class RedisConnection {
     reject(error);
   }
 
-  #use(client: RedisClient): void {
-    if (this.#next !== client || this.#closed) return;
+  #use(connected: Connected, attempt: Attempt): void {
+    if (this.#next !== attempt || this.#closed) return;
     void discard(this.#inUse?.client);
     this.#next = undefined;
-    this.#inUse = { client, keyv: keyvOn(client) };
-    this.#first.resolve(this.#inUse);
+    this.#inUse = connected;
+    this.#first.resolve(connected);
     this.#onConnected();
   }
+}
+
+/** Milliseconds before connecting once more: doubling from 0.1 s to 4 s, more or less a quarter. @param random uniform in [0, 1) */
+function pauseMs(retries: number, random: () => number): number {
+  return Math.min(100 * 2 ** Math.min(retries, 6), 4_000) * (0.75 + random() / 2);
 }
 
 /** Nobody may be waiting when it fails. */
@@ -96,25 +115,6 @@ function pending() {
   const first = Promise.withResolvers<Connected>();
   first.promise.catch(() => undefined);
   return first;
-}
-
-function keyvOn(client: RedisClient): Keyv<string> {
-  const adapter = new KeyvRedis<string>(client as RedisClientType, { throwOnErrors: true, throwOnConnectError: true });
-  const keyv = new Keyv<string>({
-    store: adapter,
-    useKeyPrefix: false,
-    throwOnErrors: true,
-    // The seal's text is what is stored: an end of its own stands inside it, where nobody can change it.
-    serialize: ({ value }) => value as string,
-    deserialize: <Value>(text: string) => ({ value: text as Value }),
-  });
-  // Whoever can write in Redis must not choose how much memory a replica needs.
-  adapter.get = async <Value>(name: string) => (await client.eval(READ, { keys: [name] })) as Value | undefined;
-  // Names come whole; Keyv would put a namespace of its own before them.
-  adapter.namespace = undefined;
-  adapter.on('error', () => undefined);
-  keyv.on('error', () => undefined);
-  return keyv;
 }
 
 /** One that was never opened, or is closed already, says so by throwing, at once or later. */

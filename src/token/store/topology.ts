@@ -10,10 +10,10 @@ export type RedisClient = Pick<RedisClientType, 'connect' | 'eval' | 'on' | 'set
 /** Noticed within this long that a cluster or its sentinels have named another master. */
 const TOPOLOGY_MS = 1_000;
 
-/** Not connected yet. @param random uniform in [0, 1) */
-export function createRedisClient(config: RedisConfig, random: () => number): RedisClient {
+/** Not connected yet. @param pauseMs milliseconds before connecting once more */
+export function createRedisClient(config: RedisConfig, pauseMs: (retries: number) => number): RedisClient {
   const { url, cluster, sentinel, username, password } = config;
-  const options = clientOptions(config, random);
+  const options = clientOptions(config, pauseMs);
   const credentials = { ...(username !== undefined && { username }), ...(password !== undefined && { password: password.reveal() }) };
   // Their types differ in what the store does not use.
   if (cluster !== undefined) {
@@ -40,7 +40,7 @@ export function createRedisClient(config: RedisConfig, random: () => number): Re
 }
 
 /** Options that keep node-redis from queueing, hanging or closing for good: its defaults do all three. */
-function clientOptions(config: RedisConfig, random: () => number) {
+function clientOptions(config: RedisConfig, pauseMs: (retries: number) => number) {
   const { commandTimeout, tls } = config;
   const encrypted = config.url === undefined ? tls !== undefined : /^rediss:/i.test(config.url.reveal());
   return {
@@ -54,7 +54,7 @@ function clientOptions(config: RedisConfig, random: () => number) {
     socket: {
       connectTimeout: 1_000,
       socketTimeout: Math.max(5_000, commandTimeout * 4),
-      reconnectStrategy: (retries: number) => pauseMs(retries, random),
+      reconnectStrategy: pauseMs,
       ...(encrypted && {
         tls: true as const,
         ...pem('ca', tls?.ca),
@@ -64,11 +64,6 @@ function clientOptions(config: RedisConfig, random: () => number) {
       }),
     },
   };
-}
-
-/** Milliseconds before connecting once more: doubling from 0.1 s to 4 s, more or less a quarter. */
-export function pauseMs(retries: number, random: () => number): number {
-  return Math.min(100 * 2 ** Math.min(retries, 6), 4_000) * (0.75 + random() / 2);
 }
 
 function pem(name: 'ca' | 'cert' | 'key', secret: Secret | undefined): Record<string, string> {
