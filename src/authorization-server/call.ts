@@ -1,9 +1,10 @@
 /** One HTTP call to an authorization server: bounded in time and size, never redirected, never an unread body. */
 
+import type { IncomingMessage } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import { request } from 'undici';
 import type { ClientCertificate } from './client-proof.ts';
-import { ConnectionPools, type PoolOptions } from './connection-pools.ts';
+import { ConnectionPools, type PoolsOptions } from './connection-pools.ts';
+import { AuthorizationServerError, timeout } from './failure.ts';
 
 /** Ten times what the largest known metadata documents and token answers need. */
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -29,45 +30,68 @@ export interface CallRequest {
   readonly timeoutMs?: number;
 }
 
+export interface CallsOptions extends PoolsOptions {
+  /** Milliseconds for the whole call. */
+  readonly timeoutMs: number;
+}
+
 /** Makes calls to one authorization server over connections of its own, so that a hung server holds up no other. */
 export class AuthorizationServerCalls {
   readonly #timeoutMs: number;
   readonly #pools: ConnectionPools;
+  readonly #running = new Set<(reason: Error) => void>();
 
-  constructor(options: PoolOptions) {
+  constructor(options: CallsOptions) {
     this.#timeoutMs = options.timeoutMs;
     this.#pools = new ConnectionPools(options);
   }
 
-  /** Rejects with what undici throws: then there was no answer. */
+  /** Rejects where there is no whole answer, with what the platform throws or with `AuthorizationServerError`. */
   async call(call: CallRequest): Promise<Answer> {
-    const { statusCode, headers, body } = await request(call.url, {
-      method: call.method as 'GET',
-      headers: call.headers,
-      body: call.body ?? null,
-      dispatcher: this.#pools.get(call.certificate),
-      signal: AbortSignal.timeout(Math.min(this.#timeoutMs, call.timeoutMs ?? this.#timeoutMs)),
-    });
-    const field = (name: string) => {
-      const value = headers[name];
-      return Array.isArray(value) ? value[0] : value;
+    const request = this.#pools.get(call.certificate).request(new URL(call.url), call);
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    // A request that waits for a connection says nothing when it is destroyed.
+    const giveUp = (reason: Error) => {
+      reject(reason);
+      request.destroy(reason);
     };
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > MAX_ANSWER_BYTES) {
-        body.destroy();
-        return { status: statusCode, field, ...TOO_LARGE };
-      }
-      chunks.push(chunk);
+    const timer = setTimeout(giveUp, Math.min(this.#timeoutMs, call.timeoutMs ?? this.#timeoutMs), timeout());
+    this.#running.add(giveUp);
+    request
+      .on('error', reject)
+      .on('response', (response) => void read(response).then(resolve, reject))
+      // Nobody asked for another protocol, and the connection is in nobody's hands now.
+      .on('upgrade', (_answer, socket) => {
+        socket.destroy();
+        reject(new AuthorizationServerError('transient', 'http_101'));
+      })
+      .end(call.body);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#running.delete(giveUp);
     }
-    return { status: statusCode, field, ...decode(Buffer.concat(chunks), field('content-encoding')) };
   }
 
-  close(): Promise<void> {
-    return this.#pools.close();
+  async close(): Promise<void> {
+    for (const giveUp of this.#running) giveUp(new AuthorizationServerError('transient', 'closed'));
+    this.#pools.close();
   }
+}
+
+async function read(response: IncomingMessage): Promise<Answer> {
+  const status = response.statusCode as number;
+  const field = (name: string) => response.headersDistinct[name]?.[0];
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving drops the connection.
+    if (bytes > MAX_ANSWER_BYTES) return { status, field, ...TOO_LARGE };
+    chunks.push(chunk);
+  }
+  return { status, field, ...decode(Buffer.concat(chunks), field('content-encoding')) };
 }
 
 type Content = Pick<Answer, 'body' | 'tooLarge'>;

@@ -1,96 +1,79 @@
-/** Connections to one authorization server: a pool for each client certificate, so that none travels under another's name. */
+/** The pools of connections to one authorization server: one for each client certificate, so that none travels under another's name. */
 
 import { createSecureContext } from 'node:tls';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { proxyAuthorization } from '../config/proxy-authorization.ts';
 import type { ProxyConfig } from '../config/schema/proxy.ts';
+import { placeOf } from '../wire/place.ts';
 import type { ClientCertificate } from './client-proof.ts';
+import { ConnectionPool } from './connection-pool.ts';
 import { AuthorizationServerError } from './failure.ts';
 
-export interface PoolOptions {
-  /** Milliseconds for the whole call. */
-  readonly timeoutMs: number;
+export interface PoolsOptions {
   readonly connectTimeoutMs: number;
   /** PEM certificates instead of the system's. */
   readonly ca: () => string | undefined;
   readonly proxy?: ProxyConfig | undefined;
 }
 
-/** PEM texts that a pool was made with. */
+/** What a pool was made with. */
 interface Material {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
+  /** PEM texts. */
+  readonly identity: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   /** For the proxy. */
-  readonly authorization?: string;
-}
-
-interface Pool {
-  readonly agent: Dispatcher;
-  readonly material: Material;
+  readonly authorization: string | undefined;
 }
 
 export class ConnectionPools {
-  readonly #options: PoolOptions;
-  readonly #pools = new Map<ClientCertificate | undefined, Pool>();
+  readonly #options: PoolsOptions;
+  readonly #pools = new Map<ClientCertificate | undefined, { readonly pool: ConnectionPool; readonly material: Material }>();
 
-  constructor(options: PoolOptions) {
+  constructor(options: PoolsOptions) {
     this.#options = options;
   }
 
   /** The pool of a certificate, or of none; a new one when files have changed. Throws when certificate and key cannot be used. */
-  get(certificate: ClientCertificate | undefined): Dispatcher {
+  get(certificate: ClientCertificate | undefined): ConnectionPool {
     const material = this.#material(certificate);
     const old = this.#pools.get(certificate);
-    if (old !== undefined && isSame(old.material, material)) return old.agent;
+    if (old !== undefined && isSame(old.material, material)) return old.pool;
     if (certificate !== undefined) checkUsable(material);
-    const agent = this.#createAgent(material);
-    this.#pools.set(certificate, { agent, material });
-    // What is in flight there ends by itself.
-    void old?.agent.close();
-    return agent;
+    const pool = this.#create(material);
+    this.#pools.set(certificate, { pool, material });
+    old?.pool.retire();
+    return pool;
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map(({ agent }) => agent.destroy()));
+  close(): void {
+    for (const { pool } of this.#pools.values()) pool.close();
   }
 
   #material(certificate: ClientCertificate | undefined): Material {
     const ca = this.#options.ca();
-    const authorization = this.#options.proxy && proxyAuthorization(this.#options.proxy);
     return {
-      ...(ca === undefined ? {} : { ca }),
-      ...(authorization === undefined ? {} : { authorization }),
-      ...(certificate === undefined ? {} : { cert: certificate.certificate.reveal(), key: certificate.key.reveal() }),
+      identity: {
+        ...(ca === undefined ? {} : { ca }),
+        ...(certificate === undefined ? {} : { cert: certificate.certificate.reveal(), key: certificate.key.reveal() }),
+      },
+      authorization: this.#options.proxy && proxyAuthorization(this.#options.proxy),
     };
   }
 
-  #createAgent({ authorization, ...material }: Material): Dispatcher {
-    const { proxy, connectTimeoutMs } = this.#options;
-    const connect = { timeout: connectTimeoutMs, rejectUnauthorized: true, ...material };
-    const options = {
-      allowH2: false,
-      // Grants are rare; sixteen connections carry the discovery and token calls of any sidecar.
-      connections: 16,
-      pipelining: 1,
-      maxHeaderSize: 16 * 1024,
-      headersTimeout: this.#options.timeoutMs,
-      bodyTimeout: this.#options.timeoutMs,
-    };
-    if (proxy === undefined) return new Agent({ ...options, connect });
-    const token = authorization === undefined ? {} : { token: authorization };
-    return new ProxyAgent({ ...options, ...token, uri: proxy.url, proxyTls: { timeout: connectTimeoutMs }, requestTls: connect });
+  #create({ identity, authorization }: Material): ConnectionPool {
+    const { connectTimeoutMs, proxy } = this.#options;
+    return new ConnectionPool({ connectTimeoutMs, identity, proxy: proxy && { place: placeOf(proxy.url), authorization } });
   }
 }
 
 function isSame(a: Material, b: Material): boolean {
-  return a.ca === b.ca && a.cert === b.cert && a.key === b.key && a.authorization === b.authorization;
+  const { identity: x } = a;
+  const { identity: y } = b;
+  return x.ca === y.ca && x.cert === y.cert && x.key === y.key && a.authorization === b.authorization;
 }
 
 /** While only one of two files has changed they do not fit; the second change makes the next grant work. */
-function checkUsable(material: Material): void {
+function checkUsable({ identity }: Material): void {
   try {
-    createSecureContext(material);
+    createSecureContext(identity);
   } catch (cause) {
     throw new AuthorizationServerError('permanent', 'client_certificate_unusable', { cause });
   }

@@ -48,16 +48,21 @@ export class AuthorizationServerError extends Error {
   }
 }
 
-const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT', 'OAUTH_TIMEOUT']);
+const TIMEOUT_CODES = new Set(['ETIMEDOUT', 'OAUTH_TIMEOUT']);
+
+export function timeout(): AuthorizationServerError {
+  return new AuthorizationServerError('transient', 'timeout');
+}
 
 /** Finds our own error in a chain of causes, or turns what a library threw into one: by code, never by class. */
 export function toAuthorizationServerError(error: unknown): AuthorizationServerError {
   let code: string | undefined;
   for (let link = error, depth = 0; link !== null && typeof link === 'object' && depth < 8; depth += 1) {
     if (link instanceof AuthorizationServerError) return link;
-    const candidate = link as { code?: unknown; name?: unknown; cause?: unknown };
-    if (candidate.name === 'TimeoutError') code = 'ETIMEDOUT';
+    const candidate = link as { code?: unknown; cause?: unknown };
     if (typeof candidate.code === 'string') code = candidate.code;
+    // What kept us from the proxy says nothing of the server.
+    if (code?.startsWith('PROXY_')) break;
     link = candidate.cause;
   }
   if (code !== undefined && TIMEOUT_CODES.has(code)) return new AuthorizationServerError('transient', 'timeout', { cause: error });

@@ -5,8 +5,9 @@ import { type ConnectionOptions, connect as connectTls, createSecureContext, typ
 import { proxyAuthorization } from '../config/proxy-authorization.ts';
 import type { ProxyConfig } from '../config/schema/proxy.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
-import { connectThrough, type TunnelEnds } from './proxy-handshake.ts';
-import { ProxyTunnel } from './proxy-tunnel.ts';
+import { type Place, placeOf } from '../wire/place.ts';
+import { connectThrough, type TunnelEnds } from '../wire/proxy-handshake.ts';
+import { ProxyTunnel } from '../wire/proxy-tunnel.ts';
 import { tlsIdentity } from './tls-identity.ts';
 
 export interface Dialed {
@@ -24,11 +25,6 @@ export interface Opening {
 
 /** How a route reaches its upstream. */
 export type Way = Pick<RouteConfig, 'upstreamTls' | 'upstreamSocket' | 'proxy'>;
-
-interface Place {
-  readonly host: string;
-  readonly port: number;
-}
 
 export class Dialer {
   readonly #upstream: Place;
@@ -122,19 +118,12 @@ export class Dialer {
   }
 
   #endsOf(proxy: ProxyConfig): TunnelEnds {
-    const { host, port } = this.#upstream;
-    const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    return { proxy: placeOf(proxy.url), authority, authorization: proxyAuthorization(proxy) };
+    return { proxy: placeOf(proxy.url), to: this.#upstream, authorization: proxyAuthorization(proxy) };
   }
 
   close(): void {
     for (const stop of this.#unfollow) stop();
   }
-}
-
-function placeOf(url: string): Place {
-  const { protocol, hostname, port } = new URL(url);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
 }
 
 /** Node offers no `onread` for TLS over a stream. */

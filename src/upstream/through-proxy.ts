@@ -3,9 +3,9 @@
 import { proxyAuthorization } from '../config/proxy-authorization.ts';
 import type { ProxyConfig } from '../config/schema/proxy.ts';
 import type { Fields } from '../message.ts';
+import { ProxyFailure } from '../wire/proxy-handshake.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { toUpstreamError } from './failure.ts';
-import { ProxyFailure } from './proxy-handshake.ts';
 
 export class ThroughProxy implements UpstreamConnections {
   readonly #connections: UpstreamConnections;

@@ -1,22 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as oauth from 'openid-client';
-import { Agent, fetch as undiciFetch } from 'undici';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
+import { request } from '../helpers/http-client.ts';
 
 let server: TestAuthorizationServer;
-let agent: Agent;
 const warnings = [jest.spyOn(console, 'warn'), jest.spyOn(console, 'info'), jest.spyOn(console, 'error')];
 let before = 0;
 
 beforeAll(async () => {
   server = await startAuthorizationServer({ lifetimeSeconds: 42 });
-  agent = new Agent({ connect: { ca: server.ca } });
 });
 beforeEach(() => {
   before = server.requests.length;
 });
 afterAll(async () => {
-  await agent.close();
   await server.close();
 });
 
@@ -29,8 +26,11 @@ async function discover(
 ): Promise<oauth.Configuration> {
   const authentication =
     client.clientAuthentication === 'client_secret_basic' ? oauth.ClientSecretBasic(secret) : oauth.ClientSecretPost(secret);
-  const customFetch = ((url: string, options: object) =>
-    undiciFetch(url, { ...options, dispatcher: agent })) as unknown as oauth.CustomFetch;
+  const customFetch: oauth.CustomFetch = async (url, { method, headers, body }) => {
+    const answer = await request(url, { method, fields: headers, tls: { ca: server.ca }, ...(body ? { body: String(body) } : {}) });
+    const fields = [...answer.fields.entries()].flatMap(([i, name]) => (i % 2 === 0 ? [[name, answer.fields[i + 1] as string]] : []));
+    return new Response(new Uint8Array(answer.body), { status: answer.status, headers: fields as [string, string][] });
+  };
   return oauth.discovery(new URL(server.issuer), client.clientId, undefined, authentication, {
     algorithm,
     [oauth.customFetch]: customFetch,

@@ -10,7 +10,7 @@ import { refusalOf } from '../../src/listener/refusal.ts';
 import { checkRequestHead } from '../../src/listener/request-head.ts';
 import type { CallerRequest } from '../../src/message.ts';
 import { answerTimeout, connectTimeout, toUpstreamError } from '../../src/upstream/failure.ts';
-import { ProxyFailure } from '../../src/upstream/proxy-handshake.ts';
+import { ProxyFailure } from '../../src/wire/proxy-handshake.ts';
 import { WireError } from '../../src/wire/wire-error.ts';
 
 interface Section {

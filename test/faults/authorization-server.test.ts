@@ -8,6 +8,8 @@ import {
   answerWith,
   cutShort,
   hang,
+  hangUp,
+  inTurn,
   jsonAnswer,
   metadataAnswer,
   oauthError,
@@ -189,6 +191,30 @@ describe('an authorization server in trouble', () => {
     scene = await startScene({ token, serverConfig: { timeout: '300ms' } });
     expectRefusal(await get(), 503, 'TOKEN_UNAVAILABLE');
     expect(scene.authorizationServer.requests).toHaveLength(3);
+  });
+
+  test.each([
+    ['reset', reset],
+    ['closed', hangUp],
+  ])('T07 a kept connection that is %s under a grant costs the caller nothing: there is another', async (_how, stale) => {
+    const token = {
+      authorizationServer: 'as',
+      grant: 'client_credentials',
+      clientAuthentication: { secret: { unsafeInline: 'a-secret' } },
+    };
+    const origin = await startScriptedServer({ answer: () => answerWith(200, []) });
+    const route = { callers: ['anonymous'], upstream: origin.url };
+    scene = await startScene({
+      token: inTurn(tokenAnswer(), stale, tokenAnswer()),
+      config: {
+        tokens: Object.fromEntries(['first', 'second'].map((name) => [name, { ...token, clientId: name, renew: { eager: false } }])),
+        routes: { first: { ...route, path: '/first', token: 'first' }, second: { ...route, path: '/second', token: 'second' } },
+      },
+    });
+    expect((await get('/first/x')).status).toBe(200);
+    expect((await get('/second/x')).status).toBe(200);
+    expect(scene.authorizationServer.requests.map(({ connectionId }) => connectionId)).toEqual([1, 1, 2]);
+    await origin.close();
   });
 
   test('T08 Retry-After is honoured: nobody asks before it, and the caller is told', async () => {

@@ -324,16 +324,12 @@ describe('the refresh token grant in the whole broker', () => {
 
 async function passwordRefreshToken(issuer: string, ca: string): Promise<string> {
   const { clientId, secret } = CLIENTS.ledger;
-  const { Agent, request: send } = await import('undici');
-  const dispatcher = new Agent({ connect: { ca } });
   const form = new URLSearchParams({ grant_type: 'password', client_id: clientId, client_secret: secret, ...USER, scope: 'ledger.read' });
-  const answer = await send(`${issuer}/token`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  const answer = await request(`${issuer}/token`, {
+    fields: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
-    dispatcher,
+    tls: { ca },
   });
-  const { refresh_token: token } = (await answer.body.json()) as { refresh_token: string };
-  await dispatcher.close();
+  const { refresh_token: token } = answer.json() as { refresh_token: string };
   return token;
 }

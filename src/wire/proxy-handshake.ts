@@ -1,41 +1,42 @@
-/** Asks an HTTP proxy for a way to an upstream (CONNECT, RFC 9110 §9.3.6), and hands the connection over once it has agreed. */
+/** Asks an HTTP proxy for a way to somebody else (CONNECT, RFC 9110 §9.3.6), and hands the connection over once it has agreed. */
 
 import { connect, type Socket } from 'node:net';
-import { HeadCollector } from '../wire/head-collector.ts';
-import { parseResponseHead } from '../wire/response-head.ts';
+import { HeadCollector } from './head-collector.ts';
+import { authorityOf, type Place } from './place.ts';
+import { parseResponseHead } from './response-head.ts';
 
 /** What a proxy says before it agrees. */
 const MAX_HEAD_BYTES = 16 * 1024;
 
 export interface TunnelEnds {
-  /** Where the proxy is. */
-  readonly proxy: { readonly host: string; readonly port: number };
-  /** Host and port of the upstream. */
-  readonly authority: string;
+  readonly proxy: Place;
+  /** Where the way is to lead. */
+  readonly to: Place;
   /** `Proxy-Authorization`; nothing else is told the proxy. */
   readonly authorization: string | undefined;
 }
 
-/** The code is what `toUpstreamError` goes by. */
+/** The code says whose failure it is: the other end has not been reached. */
 export class ProxyFailure extends Error {
   override readonly name = 'ProxyFailure';
   readonly code: 'PROXY_UNREACHABLE' | 'PROXY_CREDENTIALS' | 'PROXY_REFUSED';
 
   constructor(code: ProxyFailure['code'], cause?: unknown) {
-    super('the proxy gives no way to the upstream', { cause });
+    super('the proxy on the way does not lead on', { cause });
     this.code = code;
   }
 }
 
 export interface Handshake {
-  /** The connection leads to the upstream from now on; nothing has been read of it, and nobody hears its errors. */
+  /** The connection leads to the other end from now on; nothing has been read of it, and nobody hears its errors. */
   opened(socket: Socket): void;
   failed(error: ProxyFailure): void;
 }
 
 /** Gives the connection, to be given up by whoever no longer wants it. One of `opened` and `failed` is called, later and once. */
-export function connectThrough({ proxy, authority, authorization }: TunnelEnds, { opened, failed }: Handshake): Socket {
+export function connectThrough({ proxy, to, authorization }: TunnelEnds, { opened, failed }: Handshake): Socket {
   const heads = new HeadCollector(MAX_HEAD_BYTES);
+  const authority = authorityOf(to);
   const credentials = authorization === undefined ? '' : `Proxy-Authorization: ${authorization}\r\n`;
   const socket = connect({ ...proxy, noDelay: true, keepAlive: true });
   const done = () =>
@@ -50,7 +51,7 @@ export function connectThrough({ proxy, authority, authorization }: TunnelEnds, 
     failed(new ProxyFailure(code, cause));
   };
   const unreachable = (cause: unknown) => fail('PROXY_UNREACHABLE', cause);
-  /** Whatever a 2xx says of its body, there is none: what follows is the tunnel (RFC 9110 §9.3.6). The upstream speaks only when spoken to. */
+  /** Whatever a 2xx says of its body, there is none: what follows is the tunnel (RFC 9110 §9.3.6). Its other end speaks only when spoken to. */
   const judge = (text: string, bytes: Buffer) => {
     const { status } = parseResponseHead(text, 'CONNECT');
     if (status === 407) return fail('PROXY_CREDENTIALS');
