@@ -6,9 +6,12 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseDockerfile } from '../../scripts/parse-dockerfile.ts';
 import { type Image, inside, removeImage, replayDockerfile, startImage } from '../../scripts/replay-dockerfile.ts';
+import { hashPassword } from '../../src/password-hash.ts';
+import { request } from '../helpers/http-client.ts';
 
 const CONFIG = {
-  listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
+  listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic'] } },
+  callers: { billing: { basic: { passwordHash: await hashPassword('right') } } },
   admin: { address: '127.0.0.1:0' },
   probes: { address: '127.0.0.1:0' },
 };
@@ -58,6 +61,17 @@ test('its user is a number other than root, and the process runs as that user', 
   const expected = process.getuid?.() === 0 ? image.stage.user?.split(':')[0] : String(process.getuid?.());
   const [, uid] = /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${broker.pid}/status`, 'utf8')) ?? [];
   expect(uid).toBe(expected);
+});
+
+test('gives the memory of password hashes back', async () => {
+  const residentMiB = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${broker.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const before = residentMiB();
+  for (let i = 0; i < 20; i += 1) {
+    const answer = await request(`http://${addresses['local']}/`, { user: `billing:wrong-${i}` });
+    expect(answer.status).toBe(401);
+  }
+  // One hash takes 19 MiB; what is kept of twenty was more than 100.
+  expect(residentMiB() - before).toBeLessThan(40);
 });
 
 test('stops on SIGTERM with exit code 0', async () => {
