@@ -25,7 +25,8 @@ export interface Parsed {
 
 /** What may be left of a config whose only listener has a problem. */
 const soundPart = config.extend({ listeners: z.record(name, listener).default({}) });
-const quiet = { error: () => UNWORDED };
+/** A config is read once: parsers that zod compiles for it would cost more than they save. */
+const quiet = { error: () => UNWORDED, jitless: true };
 
 /** Judges what was read. An entry with a problem is left out, so that the rest can be judged and it is not blamed twice. */
 export function parseConfig(raw: unknown): Parsed {
