@@ -23,6 +23,8 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Runs the built bundle instead of the sources. */
   readonly built?: boolean;
+  /** Instead of the command, which gets no arguments then. */
+  readonly program?: string;
   /** Arguments of node itself, such as `['--max-old-space-size=64']`. */
   readonly nodeArgs?: readonly string[];
 }
@@ -77,20 +79,20 @@ export async function spawnBroker(options: ProcessOptions): Promise<BrokerProces
   const text = typeof config === 'string' ? config : JSON.stringify({ admin: { address: '127.0.0.1:0' }, ...config });
   const files = { ...options.files, 'sidecar.config.json': text };
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content, { mode: 0o600 });
-  const program = options.built ? BUNDLE : SOURCE;
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), program, options.command ?? 'start', ...(options.args ?? [])], {
+  const command = [options.built ? BUNDLE : SOURCE, options.command ?? 'start', ...(options.args ?? [])];
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), ...(options.program === undefined ? command : [options.program])], {
     cwd: directory,
     env: { ...environment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const output = { stdout: '', stderr: '' };
+  const output = { stdout: new Output(), stderr: new Output() };
   const watchers = new Set<() => void>();
   const happened = () => {
     for (const look of watchers) look();
   };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (chunk: string) => {
-      output[stream] += chunk;
+      output[stream].take(chunk);
       happened();
     });
   }
@@ -103,9 +105,9 @@ export async function spawnBroker(options: ProcessOptions): Promise<BrokerProces
       resolve({ code, signal });
     });
   });
-  const log = logReader(() => output.stdout);
+  const log = () => output.stdout.lines();
   const address = (listener = 'local') => {
-    const line = log().find((entry) => entry['msg'] === 'listening' && entry['listener'] === listener);
+    const line = output.stdout.find((entry) => entry['msg'] === 'listening' && entry['listener'] === listener);
     if (line === undefined) throw new Error(`"${listener}" does not listen`);
     return String(line['address']);
   };
@@ -113,17 +115,19 @@ export async function spawnBroker(options: ProcessOptions): Promise<BrokerProces
     pid: child.pid ?? 0,
     directory,
     exited,
-    stdout: () => output.stdout,
-    stderr: () => output.stderr,
+    stdout: () => output.stdout.text(),
+    stderr: () => output.stderr.text(),
     log,
     logged: (message, fits = () => true) =>
       new Promise((resolve, reject) => {
+        let from = 0;
         const look = () => {
-          const found = log().find((line) => line['msg'] === message && fits(line));
+          const found = log().find((line, at) => at >= from && line['msg'] === message && fits(line));
+          from = log().length;
           if (found === undefined && !ended) return;
           watchers.delete(look);
           if (found !== undefined) resolve(found);
-          else reject(new Error(`the process ended without "${message}": ${output.stdout}${output.stderr}`));
+          else reject(new Error(`the process ended without "${message}": ${output.stdout.text()}${output.stderr.text()}`));
         };
         watchers.add(look);
         look();
@@ -150,16 +154,38 @@ function environment(): NodeJS.ProcessEnv {
   return rest;
 }
 
-/** Reads each line once, however often it is asked. */
-function logReader(stdout: () => string): () => LogLine[] {
-  const lines: LogLine[] = [];
-  let read = 0;
-  return () => {
-    const text = stdout();
-    for (let end = text.indexOf('\n', read); end !== -1; end = text.indexOf('\n', read)) {
-      if (text[read] === '{') lines.push(JSON.parse(text.slice(read, end)) as LogLine);
-      read = end + 1;
+/** What a process says: gathered as it comes, read only when somebody asks, since a soak says a hundred megabytes that nobody does. */
+class Output {
+  readonly #chunks: string[] = [];
+  readonly #lines: LogLine[] = [];
+  #read = 0;
+  #rest = '';
+
+  take(chunk: string): void {
+    this.#chunks.push(chunk);
+  }
+
+  text(): string {
+    return this.#chunks.join('');
+  }
+
+  lines(): LogLine[] {
+    while (this.#read < this.#chunks.length) this.#readChunk();
+    return this.#lines;
+  }
+
+  /** Reads no further than it has to. */
+  find(fits: (line: LogLine) => boolean): LogLine | undefined {
+    for (let found = this.#lines.find(fits); ; found = this.#lines.find(fits)) {
+      if (found !== undefined || this.#read === this.#chunks.length) return found;
+      this.#readChunk();
     }
-    return lines;
-  };
+  }
+
+  #readChunk(): void {
+    const lines = (this.#rest + this.#chunks[this.#read]).split('\n');
+    this.#read += 1;
+    this.#rest = lines.pop() as string;
+    for (const line of lines) if (line.startsWith('{')) this.#lines.push(JSON.parse(line) as LogLine);
+  }
 }

@@ -7,6 +7,7 @@ import { ORDERS_TOKEN } from './broker.ts';
 import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
 import { sharedAuthority } from './certificates.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
+import { ASKABLE, heapOf } from './heap.ts';
 import { measureLoad } from './load.ts';
 import { type Redis, type RedisOptions, startRedis } from './redis.ts';
 import { LONG, scaled } from './scale.ts';
@@ -62,23 +63,6 @@ async function startOrigin() {
   };
 }
 
-/** Has the broker say, whenever it is signalled, how many bytes it uses after a collection. */
-const SAYS_HEAP = `data:text/javascript,${encodeURIComponent(`
-  let signals = 0;
-  process.on('SIGUSR2', () => {
-    gc();
-    process.stdout.write(JSON.stringify({ msg: 'heap', signal: ++signals, bytes: process.memoryUsage().heapUsed }) + '\\n');
-  });`)}`;
-
-function heapOf(broker: BrokerProcess): () => Promise<number> {
-  let signals = 0;
-  return async () => {
-    signals += 1;
-    broker.signal('SIGUSR2');
-    return Number((await broker.logged('heap', ({ signal }) => signal === signals))['bytes']);
-  };
-}
-
 async function scene(fault: Fault) {
   const tls = fault.tls && (await tlsOptions());
   const redis = await startRedis({ ...(tls && { tls }), ...(fault.args && { args: fault.args }) });
@@ -90,7 +74,7 @@ async function scene(fault: Fault) {
   closing.push(redis, proxy, authorizationServer, origin);
   const join = async () => {
     const broker = await startBrokerProcess({
-      nodeArgs: ['--expose-gc', '--import', SAYS_HEAP],
+      nodeArgs: ASKABLE,
       config: {
         listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
         authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
@@ -137,7 +121,7 @@ async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   await broker.logged('token granted');
   const url = `${broker.url()}/api/x`;
   const before = await measureLoad(url, REQUESTS_PER_SECOND, scaled(0.5, LOAD_SECONDS));
-  const heapBefore = await heap();
+  const { heapUsed: heapBefore } = await heap();
   const grantsBefore = authorizationServer.requests.length;
   // A machine this busy may have lost it once while it started.
   const linesBefore = broker.log().length;
@@ -146,7 +130,7 @@ async function troubleUnderLoad(fault: Fault): Promise<Cost> {
   const during = await measureLoad(url, perSecond, seconds);
   const grants = authorizationServer.requests.length - grantsBefore;
   await broker.logged('store lost: serving from memory alone');
-  const heapMiB = ((await heap()) - heapBefore) / 2 ** 20;
+  const heapMiB = ((await heap()).heapUsed - heapBefore) / 2 ** 20;
   await fault.end({ redis, proxy }, begun);
   const endedAt = performance.now();
   await broker.logged('store recovered');
