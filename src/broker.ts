@@ -106,6 +106,7 @@ export class Broker {
       server.closeAllConnections();
     }
     await Promise.all([this.#tokens.close(), this.#stages.close()]);
+    this.#metrics.close();
   }
 
   /** A changed file cannot be used and its old content stays: counted here, told by whoever watches the files. */

@@ -26,13 +26,15 @@ interface Material {
 export class ConnectionPools {
   readonly #options: PoolsOptions;
   readonly #pools = new Map<ClientCertificate | undefined, { readonly pool: ConnectionPool; readonly material: Material }>();
+  #closed = false;
 
   constructor(options: PoolsOptions) {
     this.#options = options;
   }
 
-  /** The pool of a certificate, or of none; a new one when files have changed. Throws when certificate and key cannot be used. */
+  /** The pool of a certificate, or of none; a new one when files have changed. Throws when certificate and key cannot be used, or closed. */
   get(certificate: ClientCertificate | undefined): ConnectionPool {
+    if (this.#closed) throw new AuthorizationServerError('transient', 'closed');
     const material = this.#material(certificate);
     const old = this.#pools.get(certificate);
     if (old !== undefined && isSame(old.material, material)) return old.pool;
@@ -44,6 +46,7 @@ export class ConnectionPools {
   }
 
   close(): void {
+    this.#closed = true;
     for (const { pool } of this.#pools.values()) pool.close();
   }
 

@@ -69,4 +69,9 @@ export class Metrics {
   render(): Promise<string> {
     return this.#registry.metrics();
   }
+
+  /** prom-client watches the garbage collector for ever, and what it watches with knows every metric: each whole broker would stay. */
+  close(): void {
+    this.#registry.clear();
+  }
 }

@@ -137,10 +137,11 @@ export class CachedToken implements TokenSource {
     };
   }
 
-  /** Stops renewing; what waits is answered still. */
+  /** Stops renewing and trying again; what waits is answered still. */
   close(): void {
     this.#closed = true;
     this.#cancelTimer();
+    this.#obtaining.close();
   }
 
   #serving(): boolean {

@@ -20,10 +20,22 @@ const MESSAGES: Record<FailureClass, string> = {
   nonsense: 'the authorization server gave an answer that cannot be used; the operator finds the reason in the log',
 };
 
+export interface Retrying {
+  /** When it is aborted no other try begins; one that is on its way counts still. */
+  readonly signal: AbortSignal;
+  readonly onAttemptFailed: (failure: AuthorizationServerError) => void;
+}
+
 /** Tries a grant up to three times, with jittered back-off, while the failure may pass and no server asked for patience. */
-export async function getWithRetry(grant: TokenSource, onAttemptFailed: (failure: AuthorizationServerError) => void): Promise<Token> {
+export async function getWithRetry(grant: TokenSource, { signal, onAttemptFailed }: Retrying): Promise<Token> {
+  let token: Token | undefined;
+  const attempt = async () => {
+    token = await grant.get();
+    return token;
+  };
   try {
-    return await pRetry(() => grant.get(), {
+    return await pRetry(attempt, {
+      signal,
       retries: ATTEMPTS - 1,
       minTimeout: 200,
       factor: 3,
@@ -36,6 +48,8 @@ export async function getWithRetry(grant: TokenSource, onAttemptFailed: (failure
       },
     });
   } catch (error) {
+    // p-retry throws away what came after the signal; somebody has to give it back.
+    if (token !== undefined) return token;
     throw toAuthorizationServerError(error);
   }
 }

@@ -54,6 +54,7 @@ export class Obtaining {
   #purges = 0;
   /** Monotonic: what was asked for until then, by whatever replica, may be what the purge was about. */
   #purgedAt = Number.NEGATIVE_INFINITY;
+  readonly #end = new AbortController();
 
   constructor(parts: ObtainingParts, holder: Holder) {
     this.#parts = parts;
@@ -84,6 +85,11 @@ export class Obtaining {
     this.#purges += 1;
     this.#purgedAt = this.#clock.monotonic();
     this.forgive();
+  }
+
+  /** A failed grant is not tried again, and nobody is told of it: the broker ends, or this token does. */
+  close(): void {
+    this.#end.abort(new AuthorizationServerError('transient', 'closed'));
   }
 
   /** Rejects with a `BrokerError`. */
@@ -126,7 +132,10 @@ export class Obtaining {
     const startedAt = this.#clock.monotonic();
     const changes = this.#changes + this.#purges;
     try {
-      const token = await getWithRetry(grant, (failure) => observer.attemptFailed(name, failure));
+      const token = await getWithRetry(grant, {
+        signal: this.#end.signal,
+        onAttemptFailed: (failure) => observer.attemptFailed(name, failure),
+      });
       // The server took longer to answer than its token lasts.
       if (!isSendable(token, renew, this.#clock)) throw new AuthorizationServerError('transient', 'token_expired_on_arrival');
       this.failures.forget();
@@ -145,6 +154,7 @@ export class Obtaining {
     this.failures.remember(failure);
     const error = this.failures.toBrokerError();
     if (changes !== this.#changes + this.#purges) this.failures.forget();
+    if (this.#end.signal.aborted) return error;
     this.#parts.observer.grantFailed(this.#parts.name, failure, this.failures.leftMs, this.#holder.serving());
     this.#holder.failed(failure);
     return error;

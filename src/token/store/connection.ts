@@ -66,13 +66,20 @@ export class RedisConnection {
     void discard(this.#next?.client);
     if (this.#closed) return;
     const next: Attempt = {};
-    const again = (error: unknown) => {
-      if (this.#next !== next || this.#closed) return;
-      this.#fail(error);
-      this.#cancelRetry = this.#clock.after(pauseMs(retries, this.#clock.random), () => this.#connect(retries + 1));
-    };
     this.#next = next;
-    this.#open(next).then((connected) => this.#use(connected, next), again);
+    this.#open(next).then(
+      (connected) => this.#use(connected, next),
+      (error) => {
+        if (this.#next !== next) return;
+        this.#fail(error);
+        this.#connectLater(retries);
+      },
+    );
+  }
+
+  #connectLater(retries: number): void {
+    if (this.#closed) return;
+    this.#cancelRetry = this.#clock.after(pauseMs(retries, this.#clock.random), () => this.#connect(retries + 1));
   }
 
   async #open(attempt: Attempt): Promise<Connected> {
@@ -84,6 +91,10 @@ export class RedisConnection {
     // Without a listener an `error` event would end the process; each command reports its own failure.
     client.on('error', (error) => this.#fail(error));
     client.on('ready', () => this.#onConnected());
+    // Lost, and not made again by the client itself.
+    client.on('terminated', () => {
+      if (this.#inUse?.client === client && this.#next === undefined) this.#connectLater(0);
+    });
     await client.connect();
     return { client, keyv: keyvOn(client) };
   }
@@ -96,7 +107,8 @@ export class RedisConnection {
   }
 
   #use(connected: Connected, attempt: Attempt): void {
-    if (this.#next !== attempt || this.#closed) return;
+    // One that was discarded while it was connecting has come to life all the same.
+    if (this.#next !== attempt || this.#closed) return void discard(connected.client);
     void discard(this.#inUse?.client);
     this.#next = undefined;
     this.#inUse = connected;

@@ -54,7 +54,8 @@ function clientOptions(config: RedisConfig, pauseMs: (retries: number) => number
     socket: {
       connectTimeout: 1_000,
       socketTimeout: Math.max(5_000, commandTimeout * 4),
-      reconnectStrategy: pauseMs,
+      // Its own pauses go on after its end, and keep the process alive: of one server, the connection is made anew by whoever has the client.
+      reconnectStrategy: config.url === undefined && pauseMs,
       ...(encrypted && {
         tls: true as const,
         ...pem('ca', tls?.ca),
