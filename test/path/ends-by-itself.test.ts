@@ -1,58 +1,29 @@
 /** A broker that was closed, whatever it was in the middle of, keeps neither its process nor its memory. */
 
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN } from '../helpers/broker.ts';
-import { type BrokerProcess, spawnBroker } from '../helpers/broker-process.ts';
+import { sharedAuthority } from '../helpers/certificates.ts';
+import { type Config, expectEnd, expectEndOnceClosed, HANDSHAKE, startSilentServer, startToClose } from '../helpers/closed-broker.ts';
 import { keepAlive, request } from '../helpers/http-client.ts';
+import { Http2Caller } from '../helpers/http2-client.ts';
 import { openRaw } from '../helpers/raw-client.ts';
-import { freePort, startRedis } from '../helpers/redis.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, startScriptedServer } from '../helpers/scripted-server.ts';
-import { STORE_KEY } from '../helpers/shared-store.ts';
-
-const PROGRAM = fileURLToPath(new URL('../helpers/closing-program.ts', import.meta.url));
 
 const closing: { close(): unknown }[] = [];
 afterEach(async () => {
   for (const each of closing.splice(0).reverse()) await each.close();
 });
 
-type Config = Readonly<Record<string, unknown>>;
-
-async function start(config: Config): Promise<BrokerProcess> {
-  const broker = await spawnBroker({
-    program: PROGRAM,
-    nodeArgs: ['--expose-gc'],
-    config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } }, log: { level: 'debug' }, ...config },
-  });
-  closing.push(broker);
-  return broker;
+function kept<Closed extends { close(): unknown }>(each: Closed): Closed {
+  closing.push(each);
+  return each;
 }
 
-async function scripted(answer: Script) {
-  const server = await startScriptedServer({ answer });
-  closing.push(server);
-  return server;
-}
-
-/** Takes connections and never says anything. */
-async function startSilent(): Promise<{ readonly server: Server; readonly port: number; readonly address: string }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => void sockets.add(socket.on('error', () => undefined).resume()));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closing.push({
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  });
-  const { port } = server.address() as AddressInfo;
-  return { server, port, address: `127.0.0.1:${port}` };
-}
+const start = async (config: Config) => kept(await startToClose(config));
+const scripted = async (answer: Script) => kept(await startScriptedServer({ answer }));
+const startSilent = async () => kept(await startSilentServer());
 
 function routeTo(upstream: string, more: Config = {}): Config {
   return { routes: { api: { path: '/api', callers: ['anonymous'], token: null, upstream, ...more } } };
@@ -62,28 +33,8 @@ function tokenFrom(server: Config): Config {
   return { authorizationServers: { as: server }, tokens: { orders: { ...ORDERS_TOKEN, renew: { eager: true } } } };
 }
 
-function storeIn(redis: Config): Config {
-  return { store: { redis, encryption: { keys: [STORE_KEY] } } };
-}
-
-/** A handshake under way cannot be told to stop in undici and node-redis: its own time limit ends it. */
-const HANDSHAKE = ['TCPSocketWrap'];
-
-/** Nothing keeps the process, nothing of the broker is in memory, and nobody ends the process but itself. */
-async function expectEnd(broker: BrokerProcess, held: readonly string[] = []): Promise<void> {
-  await broker.logged('closed');
-  expect(await broker.exited).toEqual({ code: 0, signal: null });
-  expect(broker.stderr()).toBe('');
-  const since = broker.log().slice(broker.log().findIndex(({ msg }) => msg === 'closed'));
-  expect(since).toEqual([
-    { msg: 'closed', held },
-    { msg: 'collected', whole: true },
-  ]);
-}
-
-async function expectEndOnceClosed(broker: BrokerProcess, held?: readonly string[]): Promise<void> {
-  broker.signal('SIGUSR2');
-  await expectEnd(broker, held);
+function listen(more: Config): Config {
+  return { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'], ...more } } };
 }
 
 describe('a closed broker leaves nothing behind, and lets its process end', () => {
@@ -96,7 +47,7 @@ describe('a closed broker leaves nothing behind, and lets its process end', () =
     });
     await broker.logged('ready');
     const agent = keepAlive();
-    closing.push({ close: () => agent.destroy() });
+    kept({ close: () => agent.destroy() });
     expect((await request(`${broker.url()}/api`, { agent })).text()).toBe('ok');
     expect((await request(`${broker.url('admin')}/metrics`, { agent })).status).toBe(200);
     const half = await openRaw(broker.address());
@@ -106,11 +57,41 @@ describe('a closed broker leaves nothing behind, and lets its process end', () =
     await expectEndOnceClosed(broker);
   });
 
+  test('with an upload half-way, a tunnel open, a stream of HTTP/2, and a connection that has said nothing yet', async () => {
+    const origin = await startScriptedServer({
+      answer: () => undefined,
+      onHead: (head) => (head.includes('pgrade:') ? 'HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n' : undefined),
+    });
+    kept(origin);
+    const broker = await start({ ...listen({ protocols: ['http/1.1', 'h2c'] }), ...routeTo(origin.url, { upgrade: true }) });
+    await broker.logged('ready');
+    const [uploading, tunnelling] = [await openRaw(broker.address()), await openRaw(broker.address()), await openRaw(broker.address())];
+    uploading.write('POST /api HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf');
+    tunnelling.write('GET /api HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+    await tunnelling.waitFor('101');
+    const caller = new Http2Caller(broker.url());
+    caller.begin({ path: '/api/x' });
+    await origin.until(({ connections }) => connections.length === 3);
+    await expectEndOnceClosed(broker);
+  });
+
+  test('with a caller who has not finished the TLS handshake', async () => {
+    const { cert, key } = await (await sharedAuthority()).issueServer();
+    const broker = await start(
+      listen({ limits: { headTimeout: '1s' }, tls: { cert: { unsafeInline: cert }, key: { unsafeInline: key } } }),
+    );
+    await broker.logged('ready');
+    await openRaw(broker.address());
+    // Accepted by now: connections are taken in turn.
+    await expect(request(`${broker.url('local', 'https')}/api`, { tls: { rejectUnauthorized: false } })).resolves.toMatchObject({
+      status: 404,
+    });
+    await expectEndOnceClosed(broker, HANDSHAKE);
+  });
+
   test('while its address is in use by another', async () => {
     const { address } = await startSilent();
-    const redis = await startRedis();
-    closing.push(redis);
-    await expectEnd(await start({ ...storeIn(redis.access), listeners: { local: { address, authenticate: ['anonymous'] } } }));
+    await expectEnd(await start(listen({ address })));
   });
 
   test('while a token request hangs, and says nothing of a failure afterwards', async () => {
@@ -126,7 +107,6 @@ describe('a closed broker leaves nothing behind, and lets its process end', () =
     const connected = once(server, 'connection');
     const broker = await start(tokenFrom({ tokenEndpoint: `https://${address}/token` }));
     await connected;
-    await broker.logged('ready');
     await expectEndOnceClosed(broker, HANDSHAKE);
   });
 
@@ -158,37 +138,5 @@ describe('a closed broker leaves nothing behind, and lets its process end', () =
     await connected;
     await expectEndOnceClosed(broker);
     await asked;
-  });
-
-  test('while its Redis cannot be reached', async () => {
-    const authorizationServer = await scripted(() => tokenAnswer());
-    const url = { unsafeInline: `redis://127.0.0.1:${await freePort()}` };
-    const broker = await start({ ...tokenFrom({ tokenEndpoint: `${authorizationServer.url}/token` }), ...storeIn({ url }) });
-    await broker.logged('token granted');
-    await expectEndOnceClosed(broker);
-  });
-
-  test.each([
-    ['redis', []],
-    ['rediss', HANDSHAKE],
-  ])('while its Redis, by %s:, says nothing', async (scheme, held) => {
-    const { server, address } = await startSilent();
-    const connected = once(server, 'connection');
-    const broker = await start(storeIn({ url: { unsafeInline: `${scheme}://:password@${address}` } }));
-    await connected;
-    await broker.logged('ready');
-    await expectEndOnceClosed(broker, held);
-  });
-
-  test('while its Redis is gone, and does not connect again', async () => {
-    const redis = await startRedis();
-    closing.push(redis);
-    const authorizationServer = await scripted(() => tokenAnswer());
-    const broker = await start({ ...tokenFrom({ tokenEndpoint: `${authorizationServer.url}/token` }), ...storeIn(redis.access) });
-    await broker.logged('token granted');
-    await redis.kill();
-    await request(`${broker.url('admin')}/tokens/orders/renew`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
-    await broker.logged('store lost: serving from memory alone');
-    await expectEndOnceClosed(broker);
   });
 });

@@ -56,6 +56,7 @@ export class RedisConnection {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelRetry();
+    this.#first.reject(new Error('closed'));
     for (const forget of this.#forget) forget();
     await Promise.all([discard(this.#next?.client), discard(this.#inUse?.client)]);
   }
