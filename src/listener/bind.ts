@@ -27,17 +27,17 @@ function boundAddress(server: Server): string {
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
-/** A socket file that nobody answers on was left by a crash; anything else is not ours to remove. */
+/** A socket file that refuses connections was left by a crash. Whoever is too busy for one is alive, and anything else is not ours to remove. */
 async function removeStaleSocket(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (!found?.isSocket()) return;
-  const alive = await new Promise<boolean>((resolve) => {
-    const probe = connect(path)
-      .once('connect', () => resolve(true))
-      .once('error', () => resolve(false));
-    probe.once('close', () => undefined);
-    probe.setTimeout(1_000, () => resolve(true));
-    probe.once('connect', () => probe.destroy());
+  const probe = connect(path);
+  const refused = await new Promise<boolean>((resolve) => {
+    probe
+      .once('connect', () => resolve(false))
+      .once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED'))
+      .setTimeout(1_000, () => resolve(false));
   });
-  if (!alive) await unlink(path);
+  probe.destroy();
+  if (refused) await unlink(path);
 }
