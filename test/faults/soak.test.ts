@@ -55,8 +55,8 @@ function startUpstream(random: Random): Promise<string> {
 }
 
 const MIB = 2 ** 20;
-/** From a quarter of the requests on: in the long run 56 bytes for each of the others. What a request leaves behind comes to more. */
-const MOST_GROWTH_MIB = 8;
+/** From a quarter of the requests on: 700 bytes for each of the others, in the long run 28. What a request leaves behind comes to more. */
+const MOST_GROWTH_MIB = scaled(2, 4);
 
 interface Became {
   whole: number;
