@@ -1,6 +1,7 @@
 /** Upstreams of HTTP/2: the same promises as for HTTP/1.1, on connections that carry many requests. */
 
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -243,6 +244,22 @@ describe('what goes wrong over HTTP/2', () => {
     const scene = await start(origin);
     expect((await get(scene, { method: 'POST', fields: { 'Content-Length': '0' } })).text()).toBe('ok');
     expect([origin.heads.length, origin.sessions.length]).toEqual([2, 2]);
+  });
+
+  test('an upstream that goes on refusing streams is not left with a connection for each of them', async () => {
+    const used = new WeakSet<object>();
+    const origin = await startOrigin((stream, head, raw) => {
+      const session = stream.session as object;
+      if (used.has(session)) return stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      used.add(session);
+      return ok(stream, head, raw);
+    });
+    const scene = await start(origin);
+    for (let requests = 0; requests < 20; requests += 1) expect((await get(scene)).status).toBe(200);
+    expect(origin.sessions).toHaveLength(20);
+    const left = origin.sessions.slice(0, -1).filter(({ destroyed }) => !destroyed);
+    await Promise.all(left.map((session) => once(session, 'close')));
+    expect(origin.sessions.at(-1)?.destroyed).toBe(false);
   });
 
   test('after a GOAWAY what runs is finished, and the next request opens another connection', async () => {

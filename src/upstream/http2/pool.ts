@@ -82,10 +82,16 @@ export class Http2Pool implements UpstreamConnections, SessionOwner, StreamOwner
 
   #enqueue(flow: Http2Flow): void {
     flow.deadlineAt = performance.now() + this.timeouts.connect;
-    const [oldest] = this.#sessions;
-    if (flow.request.fresh && this.#sessions.size >= this.#route.pool.maxConnections && oldest?.connecting === false) oldest.retire();
+    if (flow.request.fresh) this.#makeRoomForFresh();
     this.#queue.add(flow);
     this.#connectIfNeeded();
+  }
+
+  /** The next requests go where this one goes: kept connections would be one for each time that an upstream refuses a stream. */
+  #makeRoomForFresh(): void {
+    for (const session of this.#sessions) if (session.idle) session.retire();
+    const [oldest] = this.#sessions;
+    if (this.#sessions.size >= this.#route.pool.maxConnections && oldest?.connecting === false) oldest.retire();
   }
 
   #sessionFor(fresh: boolean): Http2Session | undefined {

@@ -67,6 +67,11 @@ export class Http2Session implements StreamOwner, Timed {
     return !this.#used;
   }
 
+  /** Kept for the next request. */
+  get idle(): boolean {
+    return this.#state === 'open' && this.#flows.size === 0;
+  }
+
   get takesMore(): boolean {
     const most = this.#session?.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
     return this.#state === 'open' && !this.#retired && this.#flows.size < most;
