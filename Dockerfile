@@ -17,5 +17,6 @@ COPY --from=build /src/dist ./
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 EXPOSE 8080 8443 9100
-ENTRYPOINT ["node", "/app/token-broker.js"]
+# As in the first line of the bundle, where "env -S" may be missing.
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=100", "/app/token-broker.js"]
 CMD ["start", "-c", "/etc/token-broker/sidecar.config.json"]

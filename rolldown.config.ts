@@ -5,6 +5,7 @@ import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'rolldown';
 import { thirdPartyLicenses } from './scripts/third-party-licenses.ts';
+import { V8_OPTIONS } from './scripts/v8-options.mjs';
 
 const OUTPUT = 'dist/token-broker.js';
 
@@ -50,7 +51,7 @@ function plainAscii(): Plugin {
 function executable(): Plugin {
   return {
     name: 'executable',
-    renderChunk: (code) => (code.startsWith('#!') ? null : `#!/usr/bin/env node\n${code}`),
+    renderChunk: (code) => code.replace(/^(?:#!.*\n)?/, `#!/usr/bin/env -S node ${V8_OPTIONS.join(' ')}\n`),
     writeBundle: () => chmod(OUTPUT, 0o755),
   };
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../../scripts/find-tool.mjs';
+import { V8_OPTIONS } from '../../scripts/v8-options.mjs';
 import { CALLER } from '../load/workload.ts';
 import { freePort, type Place, type Target } from './target.ts';
 
@@ -19,7 +20,7 @@ export function broker(name = 'broker', bundle = BUNDLE): Target {
     async prepare(place) {
       const file = join(place.folder, 'sidecar.config.json');
       await writeFile(file, JSON.stringify(await configOf(place)), { mode: 0o600 });
-      return [process.execPath, bundle, 'start', '-c', file];
+      return [process.execPath, ...V8_OPTIONS, bundle, 'start', '-c', file];
     },
   };
 }

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseDockerfile } from '../../scripts/parse-dockerfile.ts';
 import { type Image, inside, removeImage, replayDockerfile, startImage } from '../../scripts/replay-dockerfile.ts';
+import { V8_OPTIONS } from '../../scripts/v8-options.mjs';
 import { hashPassword } from '../../src/password-hash.ts';
 import { request } from '../helpers/http-client.ts';
 
@@ -48,6 +49,12 @@ function writeConfig(path: string): void {
 test('holds nothing but Node, the bundle and its licenses', () => {
   expect(readdirSync(inside(image, '/')).sort()).toEqual(['app', 'etc', 'usr']);
   expect(readdirSync(inside(image, '/app')).sort()).toEqual(['THIRD-PARTY-LICENSES.txt', 'token-broker.js']);
+});
+
+test('runs the bundle with the options that its first line names', () => {
+  const [firstLine] = readFileSync(inside(image, '/app/token-broker.js'), 'utf8').split('\n', 1);
+  expect(image.stage.entrypoint.slice(0, 1 + V8_OPTIONS.length)).toEqual(['node', ...V8_OPTIONS]);
+  expect(firstLine).toBe(`#!/usr/bin/env -S node ${V8_OPTIONS.join(' ')}`);
 });
 
 test('starts with nothing but a config, and answers the probes', async () => {
