@@ -70,7 +70,7 @@ export class RedisConnection {
     this.#next = next;
     this.#open(next).then(
       (connected) => this.#use(connected, next),
-      (error) => {
+      (error: unknown) => {
         if (this.#next !== next) return;
         this.#fail(error);
         this.#connectLater(retries);
