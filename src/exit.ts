@@ -4,13 +4,14 @@ import type { Clock } from './clock.ts';
 import { ownCredentialsPlace } from './config/own-credentials.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
-import type { Derivation } from './derive.ts';
+import { type Derivation, markRepeated } from './derive.ts';
 import type { TokenRoute } from './injected-token.ts';
 import type { Fields } from './message.ts';
 import { RecentMap } from './recent-map.ts';
 import { mapLocation } from './route/location.ts';
 import { createRoute, type Route } from './route/route.ts';
 import { withBoundCertificate } from './token/bound-certificate.ts';
+import type { Token } from './token/token.ts';
 import type { UpstreamConnections } from './upstream/connections.ts';
 import { createAnswerPassing, createPassing } from './upstream/fields.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
@@ -28,6 +29,7 @@ export class Destination implements TokenRoute {
   /** By whether a caller's `Authorization` is dropped, and whether a proof goes beside the token. */
   readonly #passings = new Map<number, Derivation<Fields>>();
   readonly #credentialsField: string | undefined;
+  readonly #credentials = new WeakMap<Token, Fields>();
   /** Without and with a nonce that is for us alone. */
   readonly #answerPassings: readonly [Derivation<Fields>, Derivation<Fields>];
 
@@ -54,6 +56,18 @@ export class Destination implements TokenRoute {
     const passing = createPassing({ host: this.host, dropAuthorization, replaced });
     this.#passings.set(kind, passing);
     return passing;
+  }
+
+  credentials(token: Token): Fields {
+    const known = this.#credentials.get(token);
+    if (known !== undefined) {
+      markRepeated(known);
+      return known;
+    }
+    const { header, scheme = token.scheme } = this.config.inject;
+    const fields = [header, scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`];
+    this.#credentials.set(token, fields);
+    return fields;
   }
 
   /** Which fields of its answers go to the caller. */

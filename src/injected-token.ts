@@ -1,6 +1,7 @@
 /** The token of one request: which one is sent, with which proof beside it, and what happens when an upstream refuses it. */
 
 import type { RouteConfig } from './config/schema/routes.ts';
+import type { Fields } from './message.ts';
 import type { CachedToken } from './token/cached.ts';
 import type { Token } from './token/token.ts';
 import type { SentToken } from './upstream/unauthorized.ts';
@@ -12,6 +13,8 @@ export interface TokenRoute {
   readonly origin: string;
   /** The last one that the upstream gave (RFC 9449 §9). */
   nonce: string | undefined;
+  /** The token's field: the same section each time. */
+  credentials(token: Token): Fields;
 }
 
 /** Where another one comes from. */
@@ -59,13 +62,12 @@ export class InjectedToken implements SentToken {
     void this.#supply.replace(this.#token, true);
   }
 
-  /** Adds the token, and a proof that is good for this once. @param target path and query at the upstream */
-  addTo(fields: string[], method: string, target: string): void {
+  /** The token, and a proof that is good for this once. @param target path and query at the upstream */
+  fields(method: string, target: string): Fields {
     const token = this.#token;
-    const { header, scheme = token.scheme } = this.#route.config.inject;
-    fields.push(header, scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`);
-    if (token.dpopKey === undefined) return;
+    const credentials = this.#route.credentials(token);
+    if (token.dpopKey === undefined) return credentials;
     const { origin, nonce } = this.#route;
-    fields.push('DPoP', token.dpopKey.proof(method, origin + target, nonce, token.reveal()));
+    return [...credentials, 'DPoP', token.dpopKey.proof(method, origin + target, nonce, token.reveal())];
   }
 }

@@ -4,7 +4,6 @@ import { isBasic } from './caller/basic.ts';
 import type { Caller } from './caller/caller.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
-import type { RouteConfig } from './config/schema/routes.ts';
 import type { Secret } from './config/secret.ts';
 import { derive, deriveFields } from './derive.ts';
 import type { Stages } from './exchange.ts';
@@ -84,10 +83,14 @@ export class BrokerStages implements Stages {
       upgrade: upgrade?.protocols,
     });
     if (config.forwarded) own.push(...forwardedFields(request));
+    for (const header of Object.keys(config.headers)) own.push(header, (config.headers[header] as Secret).reveal());
     return forward(request, reply, {
       connections: exit.connectionsTo(named),
       target: match.target,
-      fields: () => [deriveFields(fields, to.passing(dropAuthorization, hasProof)), injected(own, config, sent, method, match.target)],
+      fields: () => {
+        const passed = deriveFields(fields, to.passing(dropAuthorization, hasProof));
+        return sent === undefined ? [passed, own] : [passed, own, sent.fields(method, match.target)];
+      },
       body: body === undefined || config.maxBody === undefined ? body : limitBody(body, config.maxBody),
       upgrade,
       answerPassing: to.answerPassing(hasProof),
@@ -117,20 +120,6 @@ export class BrokerStages implements Stages {
 
 function traceparentOf(fields: Fields): string {
   return fieldValue(fields, 'traceparent') ?? '';
-}
-
-/** Ours, the route's fixed fields, and the token's last. */
-function injected(
-  own: readonly string[],
-  { headers }: RouteConfig,
-  token: InjectedToken | undefined,
-  method: string,
-  target: string,
-): Fields {
-  const fields = [...own];
-  for (const name of Object.keys(headers)) fields.push(name, (headers[name] as Secret).reveal());
-  token?.addTo(fields, method, target);
-  return fields;
 }
 
 /** RFC 7239, and what most servers read instead. */

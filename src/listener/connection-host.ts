@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 import type { BrokerError } from '../errors.ts';
 import type { CallerRequest, Peer, Reply } from '../message.ts';
 import type { Deadlines, Timed } from '../wire/deadlines.ts';
+import type { InletMemory } from '../wire/inlet.ts';
+import type { WriteMemory } from '../wire/write-memory.ts';
 import type { RequestFacts } from './caller-request.ts';
 import type { CheckedHead, RequestHead } from './request-head.ts';
 
@@ -20,7 +22,9 @@ export interface ConnectionHost {
   readonly draining: boolean;
   readonly deadlines: Pick<Deadlines, 'add' | 'delete'>;
   /** See `Inlet`. */
-  readonly readMemory: Buffer;
+  readonly readMemory: InletMemory;
+  /** See `Outlet`. */
+  readonly writeMemory: WriteMemory;
   peerOf(socket: Socket): Peer;
   /** Judges a head. Throws a `BrokerError`. */
   check(head: RequestHead): CheckedHead;

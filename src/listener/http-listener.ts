@@ -1,14 +1,17 @@
 /** A listener: binds, accepts connections, hands each checked request on, drains. */
 
-import { randomUUID, type X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { derive } from '../derive.ts';
 import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, type Fields, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
+import { createRequestId } from '../telemetry/request-id.ts';
+import { BodyMemory } from '../wire/body-memory.ts';
 import { Deadlines } from '../wire/deadlines.ts';
-import { READ_BYTES } from '../wire/inlet.ts';
+import { type InletMemory, READ_BYTES } from '../wire/inlet.ts';
+import { WriteMemory } from '../wire/write-memory.ts';
 import { bind } from './bind.ts';
 import type { RequestFacts } from './caller-request.ts';
 import type { Connection, ConnectionHost } from './connection-host.ts';
@@ -34,14 +37,6 @@ export interface HttpListenerParts {
   readonly onTlsProblem: (cause: unknown) => void;
 }
 
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-
-/** `""` where the caller gives none, or none that is acceptable. */
-function givenRequestId(fields: Fields): string {
-  const given = fieldValue(fields, 'x-request-id');
-  return given !== undefined && REQUEST_ID.test(given) ? given : '';
-}
-
 /**
  * Kept-alive clients may send one more request while the listener drains: idle connections are closed only after this long, and what
  * arrives before is served with `Connection: close`. Milliseconds.
@@ -54,8 +49,10 @@ export class HttpListener implements ConnectionHost {
   readonly limits: ListenerConfig['limits'];
   readonly check: HeadCheck;
   readonly deadlines: Deadlines;
-  readonly readMemory = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly readMemory: InletMemory;
+  readonly writeMemory = new WriteMemory();
   readonly #parts: HttpListenerParts;
+  readonly #requestId = createRequestId();
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   #draining = false;
@@ -67,6 +64,7 @@ export class HttpListener implements ConnectionHost {
     this.#parts = parts;
     this.limits = parts.config.limits;
     this.deadlines = new Deadlines(Math.min(this.limits.headTimeout, this.limits.idleTimeout));
+    this.readMemory = { shared: Buffer.allocUnsafeSlow(READ_BYTES), bodies: new BodyMemory(this.#connections) };
     this.check = createHeadCheck(parts.config);
     this.#server = this.#createServer();
     this.#server.maxConnections = this.limits.maxConnections;
@@ -132,7 +130,7 @@ export class HttpListener implements ConnectionHost {
   }
 
   identify({ fields }: RequestHead): { id: string; listener: string } {
-    return { id: derive(fields, givenRequestId) || randomUUID(), listener: this.name };
+    return { id: this.#requestId(derive(fields, givenRequestId)), listener: this.name };
   }
 
   handle(request: CallerRequest, reply: Reply): void {
@@ -201,4 +199,9 @@ export class HttpListener implements ConnectionHost {
     }
     return cut;
   }
+}
+
+/** `""` where there is none. */
+function givenRequestId(fields: Fields): string {
+  return fieldValue(fields, 'x-request-id') ?? '';
 }

@@ -74,9 +74,11 @@ export interface OwnFacts {
 }
 
 export function ownFields({ requestId, traceparent, via, upgrade }: OwnFacts): string[] {
-  const own = ['x-request-id', requestId, 'traceparent', traceparent];
+  const own =
+    via === undefined
+      ? ['x-request-id', requestId, 'traceparent', traceparent]
+      : ['x-request-id', requestId, 'traceparent', traceparent, 'via', `${via} token-broker`];
   if (upgrade !== undefined) own.push('connection', 'Upgrade', 'upgrade', upgrade);
-  if (via !== undefined) own.push('via', `${via} token-broker`);
   return own;
 }
 

@@ -7,9 +7,14 @@ const EMPTY_LINE = '\r\n\r\n';
 /** Most heads are shorter: only so much is looked at first. */
 export const USUAL_BYTES = 2 * 1024;
 
+/** How much longer than the last one the next head of a connection may be, for the rest of what was read not to be looked at. */
+const MARGIN_BYTES = 32;
+
 export class HeadCollector {
   readonly #maxBytes: number;
   #partial = '';
+  /** The head ends within so many bytes, most likely. */
+  #usualBytes = USUAL_BYTES;
   /** Index of the first byte behind the head that `collect` gave, in the buffer it was given. */
   next = 0;
 
@@ -36,6 +41,7 @@ export class HeadCollector {
     if (endAt !== -1) {
       this.#partial = '';
       this.next = from + endAt + 4 - known;
+      this.#usualBytes = Math.min(endAt + MARGIN_BYTES, USUAL_BYTES);
       return text.slice(0, endAt);
     }
     // Said at once: who ends lines with LF alone would wait for ever for the empty line to be seen.
@@ -48,7 +54,7 @@ export class HeadCollector {
   /** As much as a head may still have; less where it ends sooner, since 64 KiB of a body may stand behind it. */
   #read(bytes: Buffer, from: number): string {
     const end = Math.min(bytes.length, from + this.#maxBytes + 4 - this.#partial.length);
-    const usualEnd = from + USUAL_BYTES;
+    const usualEnd = from + this.#usualBytes;
     if (usualEnd < end) {
       const text = bytes.toString('latin1', from, usualEnd);
       if (text.includes(EMPTY_LINE)) return text;

@@ -2,18 +2,25 @@
 
 import type { Socket } from 'node:net';
 import { adopt } from './adopt.ts';
+import type { BodyMemory } from './body-memory.ts';
 
 /** Takes what it can from `from` on; gives the index of the first byte that it cannot take yet. */
 export type Consume = (bytes: Buffer, from: number) => number;
 
-/** As much as one read gives at most. */
+/** As much as one read gives at most, of what is no body. */
 export const READ_BYTES = 64 * 1024;
+
+export interface InletMemory {
+  /** Of `READ_BYTES`, for all connections of one thread: each is heard at once. */
+  readonly shared: Buffer;
+  readonly bodies: BodyMemory;
+}
 
 export class Inlet {
   /** The connection from now on; no other may be used for it. */
   readonly socket: Socket;
   readonly #consume: Consume;
-  readonly #shared: Buffer | undefined;
+  readonly #memory: InletMemory | undefined;
   #own: Buffer | undefined;
   #readsOwn = false;
   /** What is being given out stands in memory that the next read of any connection writes over. */
@@ -22,26 +29,33 @@ export class Inlet {
   #paused = false;
   #consuming = false;
 
-  /** @param shared memory of `READ_BYTES` that all connections of one thread may be read into, since each is heard at once */
-  constructor(accepted: Socket, consume: Consume, shared?: Buffer) {
+  constructor(accepted: Socket, consume: Consume, memory?: InletMemory) {
     this.#consume = consume;
-    this.#shared = shared;
-    const adopted = shared && adopt(accepted, { buffer: () => this.#memory, callback: this.#onRead });
+    this.#memory = memory;
+    const adopted = memory && adopt(accepted, { buffer: () => this.#nextMemory(memory), callback: this.#onRead });
     this.socket = adopted ?? accepted;
     if (adopted === undefined) accepted.on('data', (bytes: Buffer) => this.#take(bytes)).resume();
   }
 
-  get #memory(): Buffer {
-    if (!this.#readsOwn) return this.#shared as Buffer;
-    this.#own ??= Buffer.allocUnsafeSlow(READ_BYTES);
-    return this.#own;
+  /** Asked for when a read has been heard: then the memory of the last one is not written to any more. */
+  #nextMemory({ shared, bodies }: InletMemory): Buffer {
+    if (this.#readsOwn) {
+      this.#own ??= bodies.take();
+      return this.#own;
+    }
+    if (this.#own !== undefined) bodies.giveBack(this.#own);
+    this.#own = undefined;
+    return shared;
   }
 
-  /** Whether what is read next may be looked at until reading goes on (a body), or only while it is given out (heads). */
-  lend(lasting: boolean): void {
-    this.#readsOwn = lasting;
-    // Somebody may still look at it.
-    if (!lasting) this.#own = undefined;
+  /** What is read from now on may be looked at until reading goes on (a body), not only while it is given out (a head). */
+  lend(): void {
+    this.#readsOwn = true;
+  }
+
+  /** Nobody looks at what was read any more. */
+  takeBack(): void {
+    this.#readsOwn = false;
   }
 
   /** What is read next need not last any more; what is being looked at stays where it is. Memory that was not needed is not made. */
@@ -82,7 +96,7 @@ export class Inlet {
   }
 
   readonly #onRead = (length: number, memory: Uint8Array): boolean => {
-    this.#isPassing = memory === this.#shared;
+    this.#isPassing = memory === this.#memory?.shared;
     this.#take((memory as Buffer).subarray(0, length));
     this.#isPassing = false;
     return true;

@@ -1,13 +1,15 @@
 /** The writing side of a connection: few writes, and always known whether the other side still takes what it is given. */
 
 import type { Socket } from 'node:net';
+import type { WriteMemory } from './write-memory.ts';
 
-/** Up to here, copying bytes into one text costs less than one more piece in the write. */
+/** Up to here, where a write is never taken at once, copying bytes into one text costs less than one more piece in it. */
 const COPIED_BYTES = 4 * 1024;
 
 export class Outlet {
   readonly #socket: Socket;
   readonly #onRoom: () => void;
+  readonly #memory: WriteMemory;
   #held = '';
   #full = false;
   /** Writes that will be told of once they have been taken. */
@@ -15,9 +17,13 @@ export class Outlet {
   /** Those of TLS never are taken at once. */
   readonly #isSlow: boolean;
 
-  /** @param onRoom runs when the outlet has been full and is no more */
-  constructor(socket: Socket, onRoom: () => void) {
+  /**
+   * @param onRoom runs when the outlet has been full and is no more
+   * @param memory of all outlets of one thread
+   */
+  constructor(socket: Socket, onRoom: () => void, memory: WriteMemory) {
     this.#socket = socket;
+    this.#memory = memory;
     this.#onRoom = onRoom;
     this.#isSlow = 'encrypted' in socket;
   }
@@ -45,10 +51,16 @@ export class Outlet {
 
   /** `before` and `after` are the frame around the bytes. */
   bytes(bytes: Uint8Array, before = '', after = ''): void {
-    if (bytes.length <= COPIED_BYTES) return this.text(before + latin1(bytes) + after);
+    if (this.#isSlow && bytes.length <= COPIED_BYTES) return this.text(before + latin1(bytes) + after);
     const socket = this.#socket;
     const head = this.#held + before;
     this.#held = '';
+    const gathered = this.#isSlow ? undefined : this.#memory.gather(head, bytes, after);
+    if (gathered !== undefined) {
+      socket.write(gathered);
+      if (socket.writableLength > 0) this.#memory.leave();
+      return this.#settle();
+    }
     if (head !== '' || after !== '') socket.cork();
     if (head !== '') socket.write(head, 'latin1');
     this.#pending += 1;

@@ -19,7 +19,10 @@ export interface ParsedResponseHead {
   readonly keepAliveSeconds: number | undefined;
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?$/;
+const STATUS_LINE = /^HTTP\/1\.[01] [1-5]\d\d(?: [\t -~\x80-\xff]*)?$/;
+const VERSION_AT = 'HTTP/1.'.length;
+const STATUS_AT = 'HTTP/1.1 '.length;
+const REASON_AT = 'HTTP/1.1 200 '.length;
 
 /** Whether the first bytes of what should be an answer can still become one: what speaks another protocol need not be waited for. */
 export function mayBecomeResponse(text: string): boolean {
@@ -32,16 +35,16 @@ export function mayBecomeResponse(text: string): boolean {
  */
 export function parseResponseHead(text: string, method: string, sections = new FieldSections()): ParsedResponseHead {
   const breakAt = text.indexOf('\r\n');
-  const line = STATUS_LINE.exec(breakAt === -1 ? text : text.slice(0, breakAt));
-  if (line === null) throw new WireError('malformed', 'the status line is malformed');
-  const status = Number(line[2]);
+  const line = breakAt === -1 ? text : text.slice(0, breakAt);
+  if (!STATUS_LINE.test(line)) throw new WireError('malformed', 'the status line is malformed');
+  const status = Number(line.slice(STATUS_AT, STATUS_AT + 3));
   const fields = breakAt === -1 ? [] : sections.parse(text, breakAt + 2);
   const facts = derive(fields, readConnectionFacts);
-  const isVersion10 = line[1] === '0';
+  const isVersion10 = line[VERSION_AT] === '0';
   if (isVersion10 && facts.chunked) throw new WireError('malformed', 'an HTTP/1.0 answer has a transfer coding');
   return {
     status,
-    reason: line[3] ?? '',
+    reason: line.slice(REASON_AT),
     fields,
     framing: hasNoBody(method, status) ? 0 : facts.chunked ? 'chunked' : (facts.length ?? 'close'),
     keepAlive: !isVersion10 && !facts.close,

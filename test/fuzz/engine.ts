@@ -15,7 +15,9 @@ import { createAnswerPassing, createPassing, ownFields } from '../../src/upstrea
 import { forward } from '../../src/upstream/forward.ts';
 import { type ConnectionOwner, Http1Connection } from '../../src/upstream/http1/connection.ts';
 import { Http1Flow } from '../../src/upstream/http1/flow.ts';
+import { BodyMemory } from '../../src/wire/body-memory.ts';
 import { READ_BYTES } from '../../src/wire/inlet.ts';
+import { WriteMemory } from '../../src/wire/write-memory.ts';
 import { type FramedRequest, frame } from '../helpers/message-framing.ts';
 import { FakeSocket } from './fake-socket.ts';
 
@@ -34,7 +36,9 @@ export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 const LISTENER = listenerSchema.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'] });
 const LIMITS = LISTENER.limits;
-const READ_MEMORY = Buffer.alloc(READ_BYTES);
+const BODY_MEMORY = new BodyMemory({ size: 1 });
+const READ_MEMORY = { shared: Buffer.alloc(READ_BYTES), bodies: BODY_MEMORY };
+const WRITE_MEMORY = new WriteMemory();
 const check = createHeadCheck(LISTENER);
 const HOUR = 3_600_000;
 
@@ -99,6 +103,7 @@ function hostOf(handle: (request: CallerRequest, reply: Reply) => void): Connect
     draining: false,
     deadlines: { add() {}, delete() {} },
     readMemory: READ_MEMORY,
+    writeMemory: WRITE_MEMORY,
     peerOf: () => ({ address: '127.0.0.1', encrypted: false, certificate: undefined }),
     check,
     identify: () => ({ id: 'fuzz', listener: 'fuzz' }),
@@ -112,6 +117,8 @@ function hostOf(handle: (request: CallerRequest, reply: Reply) => void): Connect
 class FakeUpstream implements UpstreamConnections, ConnectionOwner {
   readonly timeouts = { connect: HOUR, response: HOUR, idle: HOUR };
   readonly idleMs = HOUR;
+  readonly writeMemory = WRITE_MEMORY;
+  readonly bodyMemory = BODY_MEMORY;
   readonly whole: FramedRequest[] = [];
   readonly problems: string[] = [];
   readonly #connections: Http1Connection[] = [];

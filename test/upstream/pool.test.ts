@@ -1,8 +1,11 @@
 /** The connections to an upstream that are kept, and the line in front of them. */
 
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { route as routeSchema } from '../../src/config/schema/routes.ts';
 import type { BrokerError } from '../../src/errors.ts';
+import type { Body } from '../../src/message.ts';
 import type { UpstreamFlow } from '../../src/upstream/connections.ts';
 import { Http1Pool } from '../../src/upstream/http1/pool.ts';
 import { answerWith } from '../helpers/scripted-answers.ts';
@@ -26,12 +29,12 @@ interface Sent {
   readonly answer: Promise<string>;
 }
 
-function send(target: string, fresh = false): Sent {
+function send(target: string, fresh = false, body?: Body): Sent {
   let flow: UpstreamFlow | undefined;
   const answer = new Promise<string>((resolve) => {
     let text = '';
     flow = pool.send(
-      { method: 'GET', target, fields: [['host', 'a']], body: undefined, upgrade: undefined, fresh },
+      { method: body === undefined ? 'GET' : 'POST', target, fields: [['host', 'a']], body, upgrade: undefined, fresh },
       {
         interim() {},
         head() {},
@@ -75,6 +78,35 @@ describe('a pool', () => {
     expect(await Promise.all(targets.map((target) => send(target).answer))).toEqual(targets);
     expect(origin.connections.length).toBeLessThanOrEqual(4);
     expect(origin.requests.some(({ pipelined }) => pipelined)).toBe(false);
+  });
+
+  test('S02 a connection that still sends a body when the answer to it is over carries no other: whoever lent the bytes has them back', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
+    let connections = 0;
+    const hasty = createServer((socket) => {
+      connections += 1;
+      socket.on('error', () => {}).once('data', () => socket.pause().write(answer));
+    }).listen(0, '127.0.0.1');
+    await once(hasty, 'listening');
+    await start({ answer: () => undefined });
+    await pool.close();
+    const upstream = `http://127.0.0.1:${(hasty.address() as AddressInfo).port}`;
+    pool = new Http1Pool(upstream, routeSchema.parse({ path: '/', token: null, upstream }));
+    const bytes = Buffer.alloc(32 * 1024 ** 2);
+    const body: Body = {
+      length: bytes.length,
+      pipe(sink) {
+        sink.chunk(bytes);
+        sink.end([]);
+      },
+      pause() {},
+      resume() {},
+      discard() {},
+    };
+    expect(await send('/', false, body).answer).toBe('');
+    expect(await send('/next').answer).toBe('');
+    expect(connections).toBe(2);
+    hasty.close();
   });
 
   test('a connection that has reached its age carries no further request', async () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import { Outlet } from '../../src/wire/outlet.ts';
+import { WriteMemory } from '../../src/wire/write-memory.ts';
 
 const open: Socket[] = [];
 afterEach(() => {
@@ -24,7 +25,7 @@ async function pair(): Promise<{ near: Socket; far: Socket; received: () => stri
 
 test('keeps the order of what is held, written small and written large', async () => {
   const { near, far, received } = await pair();
-  const outlet = new Outlet(near, () => {});
+  const outlet = new Outlet(near, () => {}, new WriteMemory());
   const large = 'L'.repeat(5_000);
   outlet.hold('held;');
   outlet.hold('more;');
@@ -42,7 +43,7 @@ test('keeps the order of what is held, written small and written large', async (
 
 test('what is held goes out by itself at the end of the turn', async () => {
   const { near, far } = await pair();
-  new Outlet(near, () => {}).hold('head');
+  new Outlet(near, () => {}, new WriteMemory()).hold('head');
   const [bytes] = (await once(far, 'data')) as [Buffer];
   expect(bytes.toString()).toBe('head');
 });
@@ -51,10 +52,11 @@ test('S02 is full while the other side takes nothing, and tells once when it has
   const { near, far } = await pair();
   let rooms = 0;
   let wake = () => {};
-  const outlet = new Outlet(near, () => {
+  const onRoom = () => {
     rooms += 1;
     wake();
-  });
+  };
+  const outlet = new Outlet(near, onRoom, new WriteMemory());
   far.pause();
   const bytes = Buffer.alloc(64 * 1024);
   while (!outlet.full) outlet.bytes(bytes, 'x', 'y');
@@ -68,7 +70,7 @@ test('S02 is full while the other side takes nothing, and tells once when it has
 test('a socket that is gone is written to without harm', async () => {
   const { near } = await pair();
   near.on('error', () => {});
-  const outlet = new Outlet(near, () => {});
+  const outlet = new Outlet(near, () => {}, new WriteMemory());
   outlet.hold('head');
   near.destroy();
   outlet.flush();
@@ -82,7 +84,7 @@ test('S02 what is written while the rest is on its way, and then the end, goes o
   const { near, far, received } = await pair();
   const errors: Error[] = [];
   near.on('error', (error) => errors.push(error));
-  const outlet = new Outlet(near, () => {});
+  const outlet = new Outlet(near, () => {}, new WriteMemory());
   far.pause();
   const large = 8 * 1024 * 1024;
   // Two writes of the system: the second begins when the first is done, and the third waits behind it.
@@ -101,7 +103,7 @@ test('S02 what is written while the rest is on its way, and then the end, goes o
 test('tells of room each time that it was full, whatever the pieces were', async () => {
   const { near, far, received } = await pair();
   let wake = () => {};
-  const outlet = new Outlet(near, () => wake());
+  const outlet = new Outlet(near, () => wake(), new WriteMemory());
   let sent = 0;
   for (let round = 0; round < 6; round += 1) {
     const room = new Promise<void>((resolve) => (wake = resolve));

@@ -40,7 +40,7 @@ export class CallerConnection implements Connection, TurnCarrier {
     this.inlet = new Inlet(accepted, (bytes, at) => this.#take(bytes, at), host.readMemory);
     this.#host = host;
     this.#heads = new HeadReader(host.limits);
-    this.outlet = new Outlet(this.inlet.socket, () => this.#onRoom());
+    this.outlet = new Outlet(this.inlet.socket, () => this.#onRoom(), host.writeMemory);
     this.deadlineAt = performance.now() + host.limits.headTimeout;
     this.inlet.socket
       .on('end', () => this.#onEnd())
@@ -55,6 +55,11 @@ export class CallerConnection implements Connection, TurnCarrier {
 
   get #answers(): boolean {
     return this.#state === 'busy' || this.#state === 'tunnel';
+  }
+
+  get peer(): Peer {
+    this.#peer ??= this.#host.peerOf(this.inlet.socket);
+    return this.#peer;
   }
 
   get idle(): boolean {
@@ -157,8 +162,7 @@ export class CallerConnection implements Connection, TurnCarrier {
     }
     if (!checked.persistent) this.#closing = true;
     this.#lingerBytes = LINGER_BYTES;
-    this.#peer ??= this.#host.peerOf(this.inlet.socket);
-    const turn = new Turn(this, head, checked, { ...this.#host.identify(head), peer: this.#peer });
+    const turn = new Turn(this, head, checked, this.#host.identify(head));
     this.#start(turn);
     if (turn.request !== undefined) this.#host.handle(turn.request, turn.reply);
     return this.#heads.next;
@@ -200,7 +204,7 @@ export class CallerConnection implements Connection, TurnCarrier {
     const { closing } = this;
     if (this.#turn?.body !== undefined) this.#turn.body.paused = false;
     this.#turn = undefined;
-    this.inlet.lend(false);
+    this.inlet.takeBack();
     if (closing) return this.#linger();
     this.#state = 'idle';
     this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;

@@ -14,14 +14,11 @@ import { CallerTunnel, type TunnelSource } from './caller-tunnel.ts';
 /** The connection, as a turn on it sees it. */
 export interface TurnCarrier extends ReplyTarget {
   readonly inlet: Pick<Inlet, 'hasRest' | 'lasting' | 'lend'>;
+  readonly peer: Peer;
   openTunnel(): void;
   pauseReading(): void;
   resumeReading(): void;
   failBody(error: BrokerError): void;
-}
-
-export interface TurnFacts extends Pick<RequestFacts, 'id' | 'listener'> {
-  readonly peer: Peer;
 }
 
 export class Turn implements BodySource, TunnelSource {
@@ -34,17 +31,18 @@ export class Turn implements BodySource, TunnelSource {
   #awaitsContinue: boolean;
 
   /** @param checked absent where the head was refused: there is only an answer to give */
-  constructor(carrier: TurnCarrier, head: ParsedRequestHead, checked?: CheckedHead, facts?: TurnFacts) {
+  constructor(carrier: TurnCarrier, head: ParsedRequestHead, checked?: CheckedHead, facts?: Pick<RequestFacts, 'id' | 'listener'>) {
     this.#carrier = carrier;
     this.#awaitsContinue = checked?.awaitsContinue === true;
     this.reply = new CallerReply(carrier, head, this.#awaitsContinue);
     if (checked === undefined || facts === undefined) return;
     const { target, authority, length, chunked, host, upgrade } = checked;
     const { version, method, fields } = head;
-    const { id, listener, peer } = facts;
+    const { id, listener } = facts;
+    const { peer } = carrier;
     const body = chunked || (length ?? 0) > 0 ? new CallerBody(length, this) : undefined;
     const tunnel = upgrade === undefined ? undefined : new CallerTunnel(upgrade, this);
-    if (body !== undefined) carrier.inlet.lend(true);
+    if (body !== undefined) carrier.inlet.lend();
     this.body = body;
     this.tunnel = tunnel;
     this.request = new HttpRequest({ id, listener, version, method, target, host, authority, fields, body, upgrade: tunnel, peer });
@@ -81,7 +79,7 @@ export class Turn implements BodySource, TunnelSource {
   }
 
   openTunnel(): void {
-    this.#carrier.inlet.lend(true);
+    this.#carrier.inlet.lend();
     this.#carrier.openTunnel();
   }
 

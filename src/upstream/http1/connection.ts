@@ -4,10 +4,12 @@ import type { Socket } from 'node:net';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
 import type { Upgrade } from '../../message.ts';
+import type { BodyMemory } from '../../wire/body-memory.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { Outlet } from '../../wire/outlet.ts';
 import { ReadBuffer } from '../../wire/read-buffer.ts';
 import type { ParsedResponseHead } from '../../wire/response-head.ts';
+import type { WriteMemory } from '../../wire/write-memory.ts';
 import type { Dialer } from '../dial.ts';
 import { answerTimeout, connectTimeout, toUpstreamError } from '../failure.ts';
 import { AnswerReader } from './answer-reader.ts';
@@ -25,6 +27,9 @@ export interface ConnectionOwner {
   readonly timeouts: RouteConfig['timeouts'];
   /** Milliseconds that an idle connection is kept. */
   readonly idleMs: number;
+  readonly bodyMemory: BodyMemory;
+  /** See `Outlet`. */
+  readonly writeMemory: WriteMemory;
   /** The connection may carry another request. */
   released(connection: Http1Connection): void;
   closed(connection: Http1Connection): void;
@@ -36,7 +41,7 @@ export class Http1Connection implements Carrier, Timed {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
   readonly #outlet: Outlet;
-  readonly #buffer = new ReadBuffer();
+  readonly #buffer: ReadBuffer;
   readonly #answer = new AnswerReader();
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #outlives = false;
@@ -52,10 +57,11 @@ export class Http1Connection implements Carrier, Timed {
   constructor(dialer: Dialer, owner: ConnectionOwner, flow: Http1Flow) {
     this.#owner = owner;
     this.#idleMs = owner.idleMs;
+    this.#buffer = new ReadBuffer(owner.bodyMemory);
     this.deadlineAt = performance.now() + owner.timeouts.connect;
     const { socket, ready } = dialer.dial({ buffer: () => this.#buffer.current, callback: this.#onRead });
     this.#socket = socket;
-    this.#outlet = new Outlet(socket, () => this.#sender?.onRoom());
+    this.#outlet = new Outlet(socket, () => this.#sender?.onRoom(), owner.writeMemory);
     this.#flow = flow;
     flow.carrier = this;
     socket
@@ -190,7 +196,9 @@ export class Http1Connection implements Carrier, Timed {
   #finish(flow: Http1Flow, nothingFollows: boolean): void {
     const head = this.#answer.head as ParsedResponseHead;
     const { trailers } = this.#answer;
-    const reusable = nothingFollows && head.keepAlive && this.#sender?.done === true && head.framing !== 'close';
+    // What is still being written is the caller's memory, which is about to be written over: then the connection goes, and all of it.
+    const isSent = this.#sender?.done === true && !this.#outlet.full;
+    const reusable = nothingFollows && head.keepAlive && isSent && head.framing !== 'close';
     if (flow.paused) this.#buffer.leave();
     this.#buffer.shrink();
     if (reusable) this.#rest(flow, head);

@@ -2,7 +2,9 @@
 
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
+import { BodyMemory } from '../../wire/body-memory.ts';
 import { Deadlines, type Timed } from '../../wire/deadlines.ts';
+import { WriteMemory } from '../../wire/write-memory.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
 import { Dialer, type Way } from '../dial.ts';
 import { toUpstreamError } from '../failure.ts';
@@ -14,6 +16,8 @@ export type PoolRoute = Pick<RouteConfig, 'timeouts' | 'pool' | 'maxConnectionAg
 export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   readonly timeouts: RouteConfig['timeouts'];
   readonly idleMs: number;
+  readonly bodyMemory: BodyMemory;
+  readonly writeMemory = new WriteMemory();
   readonly #route: PoolRoute;
   readonly #dialer: Dialer;
   readonly #deadlines: Deadlines;
@@ -30,6 +34,7 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
     const { timeouts, pool } = route;
     this.timeouts = timeouts;
     this.idleMs = pool.idleTimeout;
+    this.bodyMemory = new BodyMemory(this.#open);
     this.#route = route;
     this.#dialer = new Dialer(origin, route, () => this.#renew());
     this.#deadlines = new Deadlines(Math.min(timeouts.connect, timeouts.response, timeouts.idle, pool.idleTimeout));
