@@ -9,6 +9,8 @@ import { hashPasswordCommand } from './hash-password.ts';
 import type { Io } from './io.ts';
 import { schemaCommand } from './schema.ts';
 import { startCommand } from './start.ts';
+import { tokenCommand } from './token.ts';
+import { tokenActionCommand } from './token-actions.ts';
 
 const EXIT_USAGE = 2;
 
@@ -24,7 +26,9 @@ const program = new Command('token-broker')
   .description('Authenticates legacy callers and puts OAuth access tokens on their outbound requests.')
   .version(packageJson.version)
   .showHelpAfterError('(token-broker --help shows what there is)');
-for (const create of [startCommand, devCommand, checkCommand, hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
+for (const create of [startCommand, devCommand, checkCommand, tokenCommand]) program.addCommand(create(io));
+for (const action of ['renew', 'purge'] as const) program.addCommand(tokenActionCommand(action, io));
+for (const create of [hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

@@ -1,14 +1,12 @@
 /** `token-broker check --online`: each grant and each upstream, tried for real. */
 
 import { systemClock } from '../clock.ts';
-import { ownCredentialsPlace } from '../config/own-credentials.ts';
 import type { Config } from '../config/schema/root.ts';
-import type { TokenConfig } from '../config/schema/tokens.ts';
-import { toBrokerError } from '../errors.ts';
 import { withBoundCertificate } from '../token/bound-certificate.ts';
 import { Tokens } from '../token/tokens.ts';
 import { UNOBSERVED } from '../token/unobserved.ts';
 import { probeUpstream } from '../upstream/probe.ts';
+import { describeFailure, whyNotTried } from './own-grant.ts';
 
 /** One thing that was tried. */
 export interface OnlineResult {
@@ -22,9 +20,9 @@ export interface OnlineResult {
 
 /** Tries everything at the same time. Tokens are discarded, and nothing is read from or written to a store. */
 export async function checkOnline(config: Config): Promise<OnlineResult[]> {
-  const tried = Object.fromEntries(Object.entries(config.tokens).filter(([, token]) => whyNot(token) === undefined));
+  const tried = Object.fromEntries(Object.entries(config.tokens).filter(([, token]) => whyNotTried(token) === undefined));
   const skipped = Object.entries(config.tokens).flatMap(([name, token]) => {
-    const said = whyNot(token);
+    const said = whyNotTried(token);
     return said === undefined ? [] : [{ what: `token ${name}`, ok: true, ms: 0, said: `skipped: ${said}` }];
   });
   const tokens = new Tokens({
@@ -53,12 +51,6 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
   }
 }
 
-function whyNot(token: TokenConfig): string | undefined {
-  if (token.grant === 'refresh_token') return 'trying a refresh token may use it up';
-  if (token.registration !== undefined) return 'trying it may register a client';
-  return ownCredentialsPlace(token) && 'it is made from what each caller brings';
-}
-
 async function attempt(what: string, action: () => Promise<string>): Promise<OnlineResult> {
   const startedAt = systemClock.monotonic();
   const elapsed = () => Math.round(systemClock.monotonic() - startedAt);
@@ -66,9 +58,6 @@ async function attempt(what: string, action: () => Promise<string>): Promise<Onl
     const said = await action();
     return { what, ok: true, ms: elapsed(), said };
   } catch (cause) {
-    const error = toBrokerError(cause);
-    const { reason, said } = (error.cause ?? {}) as { reason?: string; said?: string };
-    const details = [reason, said].filter((text) => text !== undefined).join(', ');
-    return { what, ok: false, ms: elapsed(), said: `${error.code}: ${error.message}${details === '' ? '' : ` (${details})`}` };
+    return { what, ok: false, ms: elapsed(), said: describeFailure(cause) };
   }
 }
