@@ -1,0 +1,107 @@
+/** `token-broker explain`: what would become of a request, and why, without sending it. */
+
+import { Command } from 'commander';
+import type { Config } from '../config/schema/root.ts';
+import { BrokerError } from '../errors.ts';
+import { createHeadCheck } from '../listener/head-check.ts';
+import { createRouter, type RouteMatch } from '../route/router.ts';
+import { configOption, loadOrExit } from './config-option.ts';
+import type { Io } from './io.ts';
+import { type AskingCaller, describeMatch } from './match-description.ts';
+
+const EXIT_NO_MATCH = 1;
+
+interface Asked {
+  readonly method: string;
+  /** As it stands in the request line. */
+  readonly target: string;
+  readonly host: string;
+  /** Listeners that it may arrive at. */
+  readonly listeners: readonly string[];
+}
+
+export function explainCommand(io: Io): Command {
+  return new Command('explain')
+    .argument('<method>', 'of the request')
+    .argument('<url>', 'with the port of a listener, as a path alone, or as a forward proxy is sent it')
+    .description('Say which listener, route, token and upstream a request would get, and why, without sending it.')
+    .addOption(configOption())
+    .option('--caller <name>', 'who asks; else the first who gets through')
+    .addHelpText('after', '\nExample:\n  token-broker explain GET http://localhost:8080/orders/42 --caller billing\n')
+    .action(async (method: string, url: string, { config: file, caller }: { config: string; caller?: string }) => {
+      const loaded = await loadOrExit(file, 'check', io);
+      if (loaded === undefined) return;
+      const { found, why } = explain(loaded.config, method, url, caller);
+      (found === undefined ? io.stderr : io.stdout).write(`${(found ?? why).join('\n')}\n`);
+      io.exit(found === undefined ? EXIT_NO_MATCH : 0);
+    });
+}
+
+interface Explanation {
+  readonly found?: readonly string[];
+  /** What stands in the way, at each listener. */
+  readonly why: readonly string[];
+}
+
+function explain(config: Config, method: string, url: string, caller: string | undefined): Explanation {
+  const asked = askedOf(config, method, url);
+  if (typeof asked === 'string') return { why: [asked] };
+  const why: string[] = [];
+  for (const listener of asked.listeners) {
+    const callers = callersAt(config, listener, caller);
+    if (callers.length === 0) why.push(`listener ${listener}: ${whyNobody(config, listener, caller)}`);
+    for (const each of callers) {
+      const match = tryAt(config, asked, listener, each);
+      if (!(match instanceof BrokerError)) return { found: describeMatch(config, { ...match, listener, caller: each, method }), why };
+      why.push(`listener ${listener}, caller ${each.name}: ${match.code}: ${match.message}`);
+    }
+  }
+  return { why };
+}
+
+/** What is wrong with it, as text, where it could not be sent. */
+function askedOf({ listeners }: Config, method: string, url: string): Asked | string {
+  const all = Object.keys(listeners);
+  if (url.startsWith('/')) return { method, target: url, host: 'localhost', listeners: all };
+  const [, scheme, authority, rest = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
+  if (scheme === undefined || !URL.canParse(url)) return `"${url}" is no URL and no path; write http://HOST:PORT/PATH, or /PATH`;
+  const port = Number(new URL(url).port) || (scheme.toLowerCase() === 'https' ? 443 : 80);
+  const here = all.filter((name) => {
+    const address = listeners[name]?.address;
+    return address?.kind === 'tcp' && address.port === port;
+  });
+  const host = authority as string;
+  if (here.length > 0) return { method, target: rest.startsWith('/') ? rest : `/${rest}`, host, listeners: here };
+  return { method, target: url, host, listeners: all };
+}
+
+/** Who can be known there, the given one only where one is given. */
+function callersAt(config: Config, listener: string, given: string | undefined): AskingCaller[] {
+  const { authenticate = [] } = config.listeners[listener] ?? {};
+  const named = Object.entries(config.callers).flatMap(([name, ways]) =>
+    authenticate.filter((way) => way in ways).map((method) => ({ name, method })),
+  );
+  // Their names are those of the ways.
+  const unnamed = authenticate
+    .filter((way) => way === 'anonymous' || way === 'basic-passthrough')
+    .map((way) => ({ name: way, method: way }));
+  return [...named, ...unnamed].filter(({ name }) => given === undefined || given === name);
+}
+
+function whyNobody(config: Config, listener: string, given: string | undefined): string {
+  const ways = config.listeners[listener]?.authenticate.join(', ');
+  if (given === undefined) return `no caller of the config can be known by what it accepts (${ways})`;
+  if (!Object.hasOwn(config.callers, given)) return `there is no caller "${given}" in the config`;
+  return `caller "${given}" cannot be known by what it accepts (${ways})`;
+}
+
+function tryAt(config: Config, { method, target, host }: Asked, listener: string, caller: AskingCaller): RouteMatch | BrokerError {
+  const settings = config.listeners[listener] as Config['listeners'][string];
+  try {
+    const checked = createHeadCheck(settings)({ method, target, version: '1.1', fields: ['Host', host] });
+    return createRouter(config.routes).match({ ...checked, listener, method }, caller);
+  } catch (error) {
+    if (error instanceof BrokerError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+/** In words: where a request goes, with what, and why. */
+
+import type { Config } from '../config/schema/root.ts';
+import type { RouteConfig } from '../config/schema/routes.ts';
+import type { Address } from '../config/schema/values.ts';
+import type { RouteMatch } from '../route/router.ts';
+
+export interface AskingCaller {
+  readonly name: string;
+  /** How it is known. */
+  readonly method: string;
+}
+
+export interface Found extends RouteMatch {
+  readonly listener: string;
+  readonly caller: AskingCaller;
+  readonly method: string;
+}
+
+/** One line for each stage. No secret stands in any. */
+export function describeMatch(config: Config, { listener, caller, route, target, method }: Found): string[] {
+  const settings = config.listeners[listener] as Config['listeners'][string];
+  const { config: rule, name } = route;
+  const conditions = [
+    `path "${rule.path}"`,
+    rule.host && `host "${rule.host}"`,
+    rule.methods && `methods ${rule.methods.join(', ')}`,
+    rule.listeners && `listeners ${rule.listeners.join(', ')}`,
+    `callers ${rule.callers.join(', ')}`,
+  ].filter((each) => each !== undefined);
+  return [
+    `listener  ${listener} (${addressText(settings.address)}, accepts ${settings.authenticate.join(', ')})`,
+    `caller    ${caller.name}${caller.name === caller.method ? '' : `, by ${caller.method}`}`,
+    `route     ${name}: the longest path that fits and is open to the caller (${conditions.join('; ')})`,
+    `token     ${tokenText(config, rule)}`,
+    `upstream  ${method} ${new URL(rule.upstream).origin}${target}${upstreamNote(config, rule)}`,
+    `fields    ${fieldTexts(config, rule).join(', ')}; the caller's own pass, but for those of one connection and its credentials`,
+  ];
+}
+
+function addressText(address: Address): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+function tokenText({ tokens }: Config, { token: name }: RouteConfig): string {
+  const token = name === null ? undefined : tokens[name];
+  return token === undefined ? 'none' : `${name}: ${token.grant} at authorization server "${token.authorizationServer}"`;
+}
+
+function upstreamNote({ tokens }: Config, { token, upstreamSocket, proxy }: RouteConfig): string {
+  if (upstreamSocket !== undefined) return ` (by the Unix socket ${upstreamSocket})`;
+  if (token !== null && tokens[token]?.upstreamFrom !== undefined) return ' (or the origin that the answer to the grant names)';
+  return proxy === undefined ? '' : ' (through a proxy)';
+}
+
+/** Those that are set, with what they hold where that is known beforehand and may be shown. */
+function fieldTexts({ tokens }: Config, { token: name, upstream, hostHeader, via, forwarded, headers, inject }: RouteConfig): string[] {
+  const token = name === null ? undefined : tokens[name];
+  const scheme = inject.scheme ?? (token?.dpop === undefined ? 'Bearer' : 'DPoP');
+  return [
+    `host: ${hostHeader ?? new URL(upstream).host}`,
+    'x-request-id',
+    'traceparent',
+    ...(via ? ['via: 1.1 token-broker'] : []),
+    ...(forwarded ? ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'] : []),
+    ...Object.keys(headers),
+    ...(token === undefined ? [] : [`${inject.header}: ${scheme === '' ? '' : `${scheme} `}<token ${name}>`]),
+    ...(token?.dpop === undefined ? [] : ['DPoP: <proof>']),
+  ];
+}

@@ -1,0 +1,166 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ORDERS_TOKEN, secretHash, startBroker } from '../helpers/broker.ts';
+import { request } from '../helpers/http-client.ts';
+import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
+import { startScriptedServer } from '../helpers/scripted-server.ts';
+import { run } from './run.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'token-broker-explain-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function configOf(more: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+  return {
+    listeners: {
+      local: { address: '127.0.0.1:8080', authenticate: ['basic'] },
+      apps: { address: '127.0.0.1:8081', authenticate: ['anonymous'] },
+    },
+    callers: {
+      billing: { basic: { passwordHash: await secretHash() } },
+      audit: { basic: { passwordHash: await secretHash() } },
+      mesh: { mtls: { uri: 'spiffe://acme/mesh' } },
+    },
+    authorizationServers: { as: { tokenEndpoint: 'http://127.0.0.1:1/token' } },
+    tokens: { orders: ORDERS_TOKEN },
+    routes: {
+      orders: { path: '/orders', callers: ['billing'], token: 'orders', upstream: 'https://api.acme.example/v1' },
+      audited: {
+        path: '/orders/audit',
+        methods: ['GET'],
+        callers: ['audit'],
+        token: null,
+        upstream: 'https://audit.acme.example',
+        via: false,
+      },
+      open: {
+        path: '/open',
+        callers: ['anonymous'],
+        token: 'orders',
+        upstream: 'http://[::1]:9000',
+        inject: { header: 'X-Api-Key', scheme: '' },
+        headers: { 'X-Tenant': { unsafeInline: 'canary-tenant' } },
+      },
+      named: { path: '/', host: 'api.other.example', callers: ['anonymous'], token: null, upstream: 'https://api.other.example' },
+    },
+    ...more,
+  };
+}
+
+async function explain(...args: string[]) {
+  const file = join(folder, 'sidecar.config.json');
+  await writeFile(file, JSON.stringify(await configOf()));
+  return run(['explain', ...args, '-c', file]);
+}
+
+describe('token-broker explain', () => {
+  test('says for each stage what a request would get', async () => {
+    const { code, stdout, stderr } = await explain('POST', 'http://localhost:8080/orders/42?x=1', '--caller', 'billing');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout.split('\n')).toEqual([
+      'listener  local (127.0.0.1:8080, accepts basic)',
+      'caller    billing, by basic',
+      'route     orders: the longest path that fits and is open to the caller (path "/orders"; callers billing)',
+      'token     orders: client_credentials at authorization server "as"',
+      'upstream  POST https://api.acme.example/v1/42?x=1',
+      expect.stringMatching(/^fields {4}host: api\.acme\.example, x-request-id, .*, Authorization: Bearer <token orders>; /),
+      '',
+    ]);
+  });
+
+  test('without --caller takes the first who gets through, and by the path alone any listener', async () => {
+    expect((await explain('GET', '/orders/audit')).stdout).toMatch(/^listener {2}local .*\ncaller {4}billing, by basic\nroute {5}orders: /);
+    expect((await explain('GET', '/open/x')).stdout).toMatch(/^listener {2}apps .*\ncaller {4}anonymous\nroute {5}open: /);
+  });
+
+  test('takes the narrower route for who may use it, and adds no Via and no token where there is none', async () => {
+    const { stdout } = await explain('GET', '/orders/audit/9', '--caller', 'audit');
+    expect(stdout).toContain(
+      'route     audited: the longest path that fits and is open to the caller (path "/orders/audit"; methods GET; callers audit)\n',
+    );
+    expect(stdout).toContain('token     none\n');
+    expect(stdout).toMatch(/^fields {4}host: audit\.acme\.example, x-request-id, traceparent; /m);
+  });
+
+  test('takes a URL of somebody else for one that a forward proxy is sent', async () => {
+    const { code, stdout } = await explain('GET', 'http://api.other.example/a?b');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^listener {2}apps .*\ncaller {4}anonymous\nroute {5}named: .*host "api\.other\.example".*\n.*\nupstream {2}GET https:\/\/api\.other\.example\/a\?b\n/,
+    );
+  });
+
+  test('names fixed fields, and shows no secret of theirs', async () => {
+    const { stdout } = await explain('GET', '/open');
+    expect(stdout).toContain(', X-Tenant, X-Api-Key: <token orders>; ');
+    expect(stdout).toContain('upstream  GET http://[::1]:9000/\n');
+    expect(stdout).not.toContain('canary');
+  });
+
+  test.each([
+    ['a path of no route', ['GET', 'http://localhost:8080/none'], 'listener local, caller billing: ROUTE_NOT_FOUND: '],
+    ['a caller that may not', ['GET', '/orders/1', '--caller', 'audit'], 'listener local, caller audit: CALLER_FORBIDDEN: '],
+    [
+      'a method that may not be',
+      ['PUT', '/orders/audit/1', '--caller', 'audit'],
+      'listener local, caller audit: ROUTE_METHOD_NOT_ALLOWED: ',
+    ],
+    ['a request that is refused', ['TRACE', '/orders/1'], 'listener local, caller billing: REQUEST_INVALID: TRACE is not allowed'],
+    [
+      'a dot segment',
+      ['GET', '/open/../orders'],
+      'listener local, caller billing: REQUEST_INVALID: the request target holds a dot segment',
+    ],
+    ['nobody of that name', ['GET', '/open', '--caller', 'constructor'], 'listener local: there is no caller "constructor" in the config'],
+    [
+      'who cannot be known',
+      ['GET', '/open', '--caller', 'mesh'],
+      'listener local: caller "mesh" cannot be known by what it accepts (basic)',
+    ],
+    ['no URL', ['GET', 'orders'], '"orders" is no URL and no path; write http://HOST:PORT/PATH, or /PATH'],
+  ])('says why there is none for %s, with 1', async (_what, args, first) => {
+    const { code, stdout, stderr } = await explain(...args);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr.startsWith(first)).toBe(true);
+  });
+
+  test('says what the broker does', async () => {
+    const origin = await startScriptedServer({ answer: () => answerWith(200, []) });
+    const server = await startScriptedServer({ answer: () => tokenAnswer({ access_token: 'sent' }) });
+    const config = await configOf({
+      listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic'] } },
+      authorizationServers: { as: { tokenEndpoint: `${server.url}/token` } },
+      routes: {
+        api: {
+          path: '/api',
+          callers: ['billing'],
+          token: 'orders',
+          upstream: `${origin.url}/v2`,
+          forwarded: true,
+          headers: { 'X-Fixed': { unsafeInline: 'f' } },
+        },
+      },
+    });
+    const broker = await startBroker(config);
+    const file = join(folder, 'live.config.json');
+    await writeFile(file, JSON.stringify(config));
+    await request(`${broker.url()}/api/a%20b?c`, { user: 'billing:secret' });
+    const { stdout } = await run(['explain', 'GET', '/api/a%20b?c', '-c', file]);
+    const [sent] = origin.requests;
+    expect(stdout).toContain(`upstream  GET ${origin.url}${sent?.target}\n`);
+    const listed = /^fields {4}(.*); /m
+      .exec(stdout)?.[1]
+      ?.split(', ')
+      .map((text) => text.split(':')[0]?.toLowerCase());
+    const names = sent?.head
+      .split('\r\n')
+      .slice(1)
+      .map((line) => line.split(':')[0]?.toLowerCase());
+    expect(listed).toEqual(names?.filter((name) => name !== 'connection' && name !== ''));
+    await Promise.all([broker.close(), origin.close(), server.close()]);
+  });
+});
