@@ -11,11 +11,24 @@ export interface Connected {
   readonly keyv: Keyv<string>;
 }
 
+interface InUse extends Connected {
+  /** In a row, until it stood. */
+  readonly retries: number;
+  /** Monotonic. */
+  readonly since: number;
+}
+
 /** A connection being made. */
 interface Attempt {
+  readonly retries: number;
   /** Once there is one to be discarded. */
   client?: RedisClient;
 }
+
+/** With the pause after it and that of the breaker, sharing is back within ten seconds even where the last try met silence. */
+const CONNECTING_MS = 2_000;
+/** One that lasted no longer is made again like one that failed: what stands before a Redis that is away takes each and ends it. */
+const BRIEF_MS = 5_000;
 
 export class RedisConnection {
   readonly #config: RedisConfig;
@@ -23,7 +36,7 @@ export class RedisConnection {
   readonly #onConnected: () => void;
   readonly #forget: (() => void)[];
   #first = pending();
-  #inUse: Connected | undefined;
+  #inUse: InUse | undefined;
   /** To take the place of the one in use. */
   #next: Attempt | undefined;
   #cancelRetry = () => {};
@@ -66,7 +79,7 @@ export class RedisConnection {
     this.#cancelRetry();
     void discard(this.#next?.client);
     if (this.#closed) return;
-    const next: Attempt = {};
+    const next: Attempt = { retries };
     this.#next = next;
     this.#open(next).then(
       (connected) => this.#use(connected, next),
@@ -91,13 +104,32 @@ export class RedisConnection {
     attempt.client = client;
     // Without a listener an `error` event would end the process; each command reports its own failure.
     client.on('error', (error) => this.#fail(error));
-    client.on('ready', () => this.#onConnected());
-    // Lost, and not made again by the client itself.
-    client.on('terminated', () => {
-      if (this.#inUse?.client === client && this.#next === undefined) this.#connectLater(0);
+    // Made anew by the client itself.
+    client.on('ready', () => {
+      if (this.#inUse?.client === client) this.#onConnected();
     });
-    await client.connect();
+    client.on('terminated', () => this.#lose(client));
+    await this.#inTime(client);
     return { client, keyv: keyvOn(client) };
+  }
+
+  /** The servers of a fleet are tried one after the other, each for as long as the client waits. */
+  async #inTime(client: RedisClient): Promise<void> {
+    const { url, commandTimeout } = this.#config;
+    const giveUp = () => void (url === undefined || discard(client));
+    const cancel = this.#clock.after(Math.max(CONNECTING_MS, commandTimeout), giveUp);
+    try {
+      await client.connect();
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Not made again by the client itself. */
+  #lose(client: RedisClient): void {
+    const lost = this.#inUse;
+    if (lost?.client !== client || this.#next !== undefined) return;
+    this.#connectLater(this.#clock.monotonic() - lost.since < BRIEF_MS ? lost.retries : 0);
   }
 
   #fail(error: unknown): void {
@@ -112,7 +144,7 @@ export class RedisConnection {
     if (this.#next !== attempt || this.#closed) return void discard(connected.client);
     void discard(this.#inUse?.client);
     this.#next = undefined;
-    this.#inUse = connected;
+    this.#inUse = { ...connected, retries: attempt.retries, since: this.#clock.monotonic() };
     this.#first.resolve(connected);
     this.#onConnected();
   }
