@@ -16,6 +16,11 @@ const WRONG_PASSWORDS = 3;
 const WRONG_PASSWORDS_MS = 30 * 60_000;
 const MAX_ACCOUNTS = 10_000;
 
+/** Of one account: else a hundred wrong ones would be on their way before the first is refused. */
+export const ONE_BY_ONE = 1;
+/** As many as may be wrong. */
+export const FEW_TOGETHER = WRONG_PASSWORDS;
+
 /** Not sent at all: too many of the same account were refused. */
 export const CREDENTIALS_HELD_BACK = 'credentials_held_back';
 
@@ -38,9 +43,15 @@ interface Try {
 interface Account {
   /** The oldest first. */
   tries: Try[];
-  /** Passwords of one account go one after the other: else a hundred wrong ones would be on their way before the first is refused. */
-  turn: Promise<unknown>;
-  queued: number;
+  /** How many passwords are on their way. */
+  sending: number;
+  /** The first one first. */
+  readonly waiting: Turn[];
+}
+
+interface Turn {
+  readonly together: number;
+  readonly begin: () => void;
 }
 
 export class RefusedCredentials {
@@ -73,12 +84,14 @@ export class RefusedCredentials {
    *
    * @param accepted they were good before: sending them is no guess, so neither other people's guesses nor the turn hold them up
    * @param refuses whether a failure is about the credentials
+   * @param together how many of the account may be on their way with it: a few where none is sent twice
    */
   async send<Result>(
     id: CredentialsId,
     accepted: boolean,
     attempt: () => Promise<Result>,
     refuses: (failure: AuthorizationServerError) => boolean,
+    together = ONE_BY_ONE,
   ): Promise<Result> {
     const sent = () =>
       this.#try(id, attempt, (failure) => {
@@ -87,23 +100,21 @@ export class RefusedCredentials {
       });
     if (id.account === undefined || accepted) return sent();
     const account = this.#accountOf(id.account.name);
-    account.queued += 1;
-    const turn = account.turn.then(() => {
-      if (this.#holdsBack(id)) throw heldBack();
-      return sent();
-    });
-    account.turn = turn.catch(() => undefined);
+    await this.#turn(account, together);
     try {
-      return await turn;
+      if (this.#holdsBack(id)) throw heldBack();
+      return await sent();
     } finally {
-      account.queued -= 1;
+      account.sending -= 1;
+      this.#begin(account);
     }
   }
 
   /** Within a try: whether the password, which may have been refused just now, may go out once more. It counts as one that was. */
   mayRepeat(id: CredentialsId): boolean {
     this.#count(id, true);
-    return !this.#holdsBack(id);
+    const beside = (id.account === undefined ? 0 : this.#accountOf(id.account.name).sending) - 1;
+    return !this.#holdsBack(id, Math.max(0, beside));
   }
 
   /** What counted of this password counts no more: it was right, so that it was no guess, or somebody who knows asks for it again. */
@@ -117,17 +128,36 @@ export class RefusedCredentials {
     const now = this.#clock.monotonic();
     for (const [credentials, until] of this.#refused) if (until <= now) this.#refused.delete(credentials);
     for (const [name, account] of this.#accounts)
-      if (account.queued === 0 && this.#recent(account).length === 0) this.#accounts.delete(name);
+      if (account.sending === 0 && this.#recent(account).length === 0) this.#accounts.delete(name);
   }
 
-  #holdsBack({ credentials, account }: CredentialsId): boolean {
+  #turn(account: Account, together: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    account.waiting.push({ together, begin: resolve });
+    this.#begin(account);
+    return promise;
+  }
+
+  /** Each that is on its way may be refused, so those that were count too. */
+  #begin(account: Account): void {
+    const refused = this.#recent(account).length;
+    for (let [next] = account.waiting; next !== undefined; [next] = account.waiting) {
+      if (account.sending > 0 && account.sending + refused >= next.together) return;
+      account.waiting.shift();
+      account.sending += 1;
+      next.begin();
+    }
+  }
+
+  /** @param beside how many more may be refused meanwhile */
+  #holdsBack({ credentials, account }: CredentialsId, beside = 0): boolean {
     const now = this.#clock.monotonic();
     if (credentials !== undefined && (this.#refused.get(credentials) ?? now) > now) return true;
     const known = account && this.#accounts.get(account.name);
     if (known === undefined) return false;
     // One that nothing was said of does not count against itself: whoever has the right one gets in when an outage is over.
     const others = this.#recent(known).filter(({ password, refused }) => refused || password !== account?.password);
-    return others.length >= WRONG_PASSWORDS;
+    return others.length + beside >= WRONG_PASSWORDS;
   }
 
   async #try<Result>(
@@ -164,7 +194,7 @@ export class RefusedCredentials {
   #accountOf(name: string): Account {
     const known = this.#accounts.get(name);
     if (known !== undefined) return known;
-    const account: Account = { tries: [], turn: Promise.resolve(), queued: 0 };
+    const account: Account = { tries: [], sending: 0, waiting: [] };
     this.#accounts.set(name, account);
     return account;
   }

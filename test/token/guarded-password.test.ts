@@ -5,7 +5,7 @@ import { config as configSchema } from '../../src/config/schema/root.ts';
 import type { GrantConfig } from '../../src/config/schema/tokens.ts';
 import { Tokens } from '../../src/token/tokens.ts';
 import { UNOBSERVED } from '../../src/token/unobserved.ts';
-import { FakeClock } from '../helpers/fake-clock.ts';
+import { FakeClock, settle } from '../helpers/fake-clock.ts';
 import { answerWith, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -120,6 +120,37 @@ test('a password that the server takes no more is held back as soon, though all 
   await clock.advance(2 * 60 * MINUTE_MS);
   await getAll();
   expect(sent()).toHaveLength(NAMES.length + 3);
+});
+
+test('a token whose grant hangs holds up none that had its password accepted', async () => {
+  start();
+  changePassword('new');
+  await getAll();
+  await clock.advance(2 * 60 * MINUTE_MS);
+  server.answer = (asked) => (['client-a', 'client-b'].includes(formOf(asked).get('client_id') as string) ? undefined : tokenAnswer());
+  const hanging = getAll(['a', 'b']);
+  await server.untilRequests(NAMES.length + 2);
+  expect(await getAll(['c', 'd', 'e', 'f'])).toEqual(['token', 'token', 'token', 'token']);
+  await tokens.close();
+  await hanging;
+});
+
+test('a password that was accepted is on its way for three tokens at most, since it may be wrong by now', async () => {
+  let onTheirWay = 0;
+  let most = 0;
+  start();
+  changePassword('new');
+  await getAll();
+  await clock.advance(2 * 60 * MINUTE_MS);
+  server.answer = async () => {
+    onTheirWay += 1;
+    most = Math.max(most, onTheirWay);
+    await settle();
+    onTheirWay -= 1;
+    return tokenAnswer();
+  };
+  expect(await getAll()).toEqual(NAMES.map(() => 'token'));
+  expect(most).toBe(3);
 });
 
 test('a client that alone is refused costs the others nothing: a password that the server takes counts no more', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
 import { BrokerError } from '../../src/errors.ts';
-import { RefusedCredentials } from '../../src/token/refused-credentials.ts';
+import { FEW_TOGETHER, RefusedCredentials } from '../../src/token/refused-credentials.ts';
 import { FakeClock, settle } from '../helpers/fake-clock.ts';
 
 const MINUTE_MS = 60_000;
@@ -88,6 +88,18 @@ describe('refused credentials', () => {
     expect(await renewal).toBe('in');
     expect(await guesses).toEqual(['refused', 'refused', 'refused', 'held back']);
     expect(await login('alice:right', true)).toBe('in');
+  });
+
+  test('what is on its way beside it may be wrong as well: within a try a password goes out again only while three bear that', async () => {
+    const { refused } = rig();
+    const id = idOf('alice:one');
+    const onTheirWay = Promise.withResolvers<void>();
+    const beside = [1, 2].map(() => refused.send(id, false, () => onTheirWay.promise, refuses, FEW_TOGETHER));
+    const repeats = () => refused.send(id, false, async () => refused.mayRepeat(id), refuses, FEW_TOGETHER);
+    expect(await repeats()).toBe(false);
+    onTheirWay.resolve();
+    await Promise.all(beside);
+    expect(await repeats()).toBe(true);
   });
 
   test.each(['http_500', 'http_429', 'timeout'])(

@@ -7,6 +7,7 @@ import { accountId } from '../account.ts';
 import { createKeyedDigest } from '../keyed-digest.ts';
 import type { GrantObserver } from '../observer.ts';
 import type { FindRefused } from '../refused-at-server.ts';
+import { FEW_TOGETHER, ONE_BY_ONE } from '../refused-credentials.ts';
 import type { TokenSource } from '../source.ts';
 import { grantRequests, type RequestGrant } from './grant.ts';
 import { password } from './password.ts';
@@ -19,8 +20,8 @@ export type GuardedPassword = (
 ) => TokenSource;
 
 /**
- * The password of an account goes out for one token after the other, and one that is refused no oftener than those of callers, for all
- * tokens together: after a rotation a dozen of them would be enough to lock the account.
+ * The password of an account goes out for one token after the other, for a few at once where they had it accepted, and one that is refused
+ * no oftener than those of callers, for all tokens together: after a rotation a dozen of them would be enough to lock the account.
  */
 export function guardedPasswords(refusedAt: FindRefused): GuardedPassword {
   const digest = createKeyedDigest();
@@ -38,7 +39,9 @@ export function guardedPasswords(refusedAt: FindRefused): GuardedPassword {
       const found = await refused.find();
       const id = currentId();
       const send = () => request({ ...asked, mayRepeat: () => found.mayRepeat(id) });
-      return found.send(id, false, send, (failure) => failure.resourceOwnerRefused);
+      // One that was accepted for this token is not repeated within a try, so that no other token's grant need hold it up.
+      const together = asked.ownerAccepted ? FEW_TOGETHER : ONE_BY_ONE;
+      return found.send(id, false, send, (failure) => failure.resourceOwnerRefused, together);
     };
     return { ...password(config, server, clock, observer, guarded), forgive: () => refused.known?.forgive(currentId()) };
   };
