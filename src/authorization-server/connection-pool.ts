@@ -18,6 +18,11 @@ export interface PoolOptions {
   readonly proxy?: { readonly place: Place; readonly authorization: string | undefined } | undefined;
 }
 
+interface Asked {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+}
+
 const AGENT_OPTIONS = {
   keepAlive: true,
   // Grants are rare; sixteen connections carry the discovery and token calls of any sidecar.
@@ -40,7 +45,15 @@ export class ConnectionPool {
   }
 
   /** Not sent before it is ended. Redirects are answers. */
-  request(url: URL, { method, headers }: { readonly method: string; readonly headers: Record<string, string> }): ClientRequest {
+  request(url: URL, asked: Asked): ClientRequest {
+    const request = this.#begin(url, asked);
+    // Whatever ended one kept connection, a restart or a way that is gone, ended the others too: else each would cost a try.
+    return request.once('error', () => {
+      if (request.reusedSocket) this.#dropUnused();
+    });
+  }
+
+  #begin(url: URL, { method, headers }: Asked): ClientRequest {
     // Node would make credentials of what stands before the host.
     const options = { ...urlToHttpOptions(url), auth: null, method, headers, maxHeaderSize: MAX_HEAD_BYTES };
     if (url.protocol === 'https:') return httpsRequest({ ...options, agent: this.#secure });
@@ -58,10 +71,8 @@ export class ConnectionPool {
 
   /** What is in flight ends by itself; nothing is kept behind it. */
   retire(): void {
-    for (const agent of [this.#plain, this.#secure]) {
-      agent.maxFreeSockets = 0;
-      for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
-    }
+    for (const agent of [this.#plain, this.#secure]) agent.maxFreeSockets = 0;
+    this.#dropUnused();
   }
 
   /** Drops what is in flight too. */
@@ -69,6 +80,10 @@ export class ConnectionPool {
     this.retire();
     this.#plain.destroy();
     this.#secure.destroy();
+  }
+
+  #dropUnused(): void {
+    for (const agent of [this.#plain, this.#secure]) for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
   }
 }
 

@@ -150,6 +150,24 @@ describe('a connection to an authorization server', () => {
     expect(server.connections).toHaveLength(2);
   });
 
+  test('that fails when it is used again takes the other unused ones with it: the next call makes a new one', async () => {
+    const all = Promise.withResolvers<string>();
+    const server = await serverThat(({ count }) => {
+      if (count === 16) all.resolve(answerWith(200, [], 'ok'));
+      return all.promise;
+    });
+    const calls = callsTo();
+    await Promise.all(Array.from({ length: 16 }, () => ask(calls, server.url)));
+    server.answer = ({ connectionId }, connection) => {
+      if (connectionId > 16) return answerWith(200, [], 'anew');
+      connection.reset();
+      return undefined;
+    };
+    expect(await failureOf(ask(calls, server.url))).toEqual(['transient', 'econnreset']);
+    expect(await textOf(ask(calls, server.url))).toBe('anew');
+    expect(server.requests).toHaveLength(18);
+  });
+
   test.each([
     ['says it closes', 'Connection: close'],
     ['keeps it for a second only', 'Keep-Alive: timeout=1'],
