@@ -10,7 +10,7 @@ import { none } from '../../src/token/client-auth/none.ts';
 import { tlsClientAuth } from '../../src/token/client-auth/tls-client-auth.ts';
 import { createAuthority, type Identity, sharedAuthority } from '../helpers/certificates.ts';
 import { answerWith, metadataAnswer, tokenAnswer } from '../helpers/scripted-answers.ts';
-import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
+import { type ScriptedConnection, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
 let servers: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -116,6 +116,27 @@ describe('client certificates', () => {
     expect(server.presented).toEqual(['before', 'after']);
     await server.connections[0]?.closed;
   });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'T15 a session of %s is resumed under the certificate that it was made with, and under no other',
+    async (version) => {
+      const server = await startServer(undefined, { minVersion: version, maxVersion: version, sessionIdContext: 'test' });
+      const authorizationServer = await client({ tokenEndpoint: `${server.url}/token` });
+      const orders = proofOf(await issue('orders'));
+      const said: string[] = [];
+      const ask = async (proof: ClientProof) => {
+        await authorizationServer.requestToken(request(proof));
+        const { socket } = server.connections.at(-1) as ScriptedConnection;
+        said.push(`${(socket as TLSSocket).isSessionReused() ? 'resumed' : 'new'} ${server.presented.at(-1)}`);
+        socket.end();
+        await server.until(({ openConnections }) => openConnections() === 0);
+      };
+      for (const proof of [orders, orders, none, none, orders, none]) await ask(proof);
+      orders.use(await issue('after'));
+      await ask(orders);
+      expect(said).toEqual(['new orders', 'resumed orders', 'new ', 'resumed ', 'resumed orders', 'resumed ', 'new after']);
+    },
+  );
 
   test('T15 while only one of the two files has changed nothing is sent; once both have, it works', async () => {
     const server = await startServer();
