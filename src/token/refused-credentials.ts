@@ -47,10 +47,12 @@ interface Account {
   sending: number;
   /** The first one first. */
   readonly waiting: Turn[];
+  /** The password that the server took last. */
+  accepted: string | undefined;
 }
 
 interface Turn {
-  readonly together: number;
+  readonly together: () => number;
   readonly begin: () => void;
 }
 
@@ -84,14 +86,14 @@ export class RefusedCredentials {
    *
    * @param accepted they were good before: sending them is no guess, so neither other people's guesses nor the turn hold them up
    * @param refuses whether a failure is about the credentials
-   * @param together how many of the account may be on their way with it: a few where none is sent twice
+   * @param together how many of the account may be on their way with it, told when its turn may have come
    */
   async send<Result>(
     id: CredentialsId,
     accepted: boolean,
     attempt: () => Promise<Result>,
     refuses: (failure: AuthorizationServerError) => boolean,
-    together = ONE_BY_ONE,
+    together = () => ONE_BY_ONE,
   ): Promise<Result> {
     const sent = () =>
       this.#try(id, attempt, (failure) => {
@@ -123,6 +125,11 @@ export class RefusedCredentials {
     if (account !== undefined) account.tries = account.tries.filter(({ password }) => password !== id?.password);
   }
 
+  /** Whether this password is the one that the server took last, and has not refused since. */
+  isAccepted({ account: id }: CredentialsId): boolean {
+    return id !== undefined && this.#accounts.get(id.name)?.accepted === id.password;
+  }
+
   /** Drops what does not count any more. */
   sweep(): void {
     const now = this.#clock.monotonic();
@@ -131,7 +138,7 @@ export class RefusedCredentials {
       if (account.sending === 0 && this.#recent(account).length === 0) this.#accounts.delete(name);
   }
 
-  #turn(account: Account, together: number): Promise<void> {
+  #turn(account: Account, together: () => number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     account.waiting.push({ together, begin: resolve });
     this.#begin(account);
@@ -142,7 +149,7 @@ export class RefusedCredentials {
   #begin(account: Account): void {
     const refused = this.#recent(account).length;
     for (let [next] = account.waiting; next !== undefined; [next] = account.waiting) {
-      if (account.sending > 0 && account.sending + refused >= next.together) return;
+      if (account.sending > 0 && account.sending + refused >= next.together()) return;
       account.waiting.shift();
       account.sending += 1;
       next.begin();
@@ -168,6 +175,8 @@ export class RefusedCredentials {
     try {
       const result = await attempt();
       this.forgive(id);
+      const account = id.account && this.#accounts.get(id.account.name);
+      if (account !== undefined) account.accepted = id.account?.password;
       return result;
     } catch (error) {
       failed(toAuthorizationServerError(error));
@@ -189,12 +198,13 @@ export class RefusedCredentials {
     const account = this.#accountOf(name);
     const others = account.tries.filter((each) => each.refused || each.password !== password);
     account.tries = [...others, { password, at: this.#clock.monotonic(), refused }];
+    if (refused && account.accepted === password) account.accepted = undefined;
   }
 
   #accountOf(name: string): Account {
     const known = this.#accounts.get(name);
     if (known !== undefined) return known;
-    const account: Account = { tries: [], sending: 0, waiting: [] };
+    const account: Account = { tries: [], sending: 0, waiting: [], accepted: undefined };
     this.#accounts.set(name, account);
     return account;
   }

@@ -94,8 +94,23 @@ describe('refused credentials', () => {
     const { refused } = rig();
     const id = idOf('alice:one');
     const onTheirWay = Promise.withResolvers<void>();
-    const beside = [1, 2].map(() => refused.send(id, false, () => onTheirWay.promise, refuses, FEW_TOGETHER));
-    const repeats = () => refused.send(id, false, async () => refused.mayRepeat(id), refuses, FEW_TOGETHER);
+    const beside = [1, 2].map(() =>
+      refused.send(
+        id,
+        false,
+        () => onTheirWay.promise,
+        refuses,
+        () => FEW_TOGETHER,
+      ),
+    );
+    const repeats = () =>
+      refused.send(
+        id,
+        false,
+        async () => refused.mayRepeat(id),
+        refuses,
+        () => FEW_TOGETHER,
+      );
     expect(await repeats()).toBe(false);
     onTheirWay.resolve();
     await Promise.all(beside);

@@ -39,10 +39,15 @@ export function guardedPasswords(refusedAt: FindRefused): GuardedPassword {
       const found = await refused.find();
       const id = currentId();
       const send = () => request({ ...asked, mayRepeat: () => found.mayRepeat(id) });
-      // One that was accepted for this token is not repeated within a try, so that no other token's grant need hold it up.
-      const together = asked.ownerAccepted ? FEW_TOGETHER : ONE_BY_ONE;
+      // What may go out twice within a try goes alone; what the server took for one token need not wait for another's.
+      const isSentOnce = asked.ownerAccepted || !hasSeveralSecrets(config);
+      const together = () => (isSentOnce && (asked.ownerAccepted || found.isAccepted(id)) ? FEW_TOGETHER : ONE_BY_ONE);
       return found.send(id, false, send, (failure) => failure.resourceOwnerRefused, together);
     };
     return { ...password(config, server, clock, observer, guarded), forgive: () => refused.known?.forgive(currentId()) };
   };
+}
+
+function hasSeveralSecrets({ clientAuthentication }: GrantConfig): boolean {
+  return Object.values(clientAuthentication ?? {}).some((value) => Array.isArray(value) && value.length > 1);
 }
