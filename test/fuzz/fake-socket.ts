@@ -66,10 +66,6 @@ export class FakeSocket extends EventEmitter {
     return this;
   }
 
-  resetAndDestroy(): this {
-    return this.destroy();
-  }
-
   cork(): void {}
   uncork(): void {}
 

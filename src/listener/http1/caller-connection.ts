@@ -6,6 +6,7 @@ import type { Peer } from '../../message.ts';
 import { Inlet } from '../../wire/inlet.ts';
 import { Outlet } from '../../wire/outlet.ts';
 import type { ParsedRequestHead } from '../../wire/request-head.ts';
+import { tear } from '../../wire/tear.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped, headTooSlow } from '../refusal.ts';
 import type { CheckedHead } from '../request-head.ts';
@@ -124,7 +125,7 @@ export class CallerConnection implements Connection, TurnCarrier {
   }
 
   breakOff(reset: boolean): void {
-    if (reset && !('encrypted' in this.inlet.socket)) this.inlet.socket.resetAndDestroy();
+    if (reset) tear(this.inlet.socket);
     this.#leave();
   }
 

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Upgrade } from '../../message.ts';
 import type { ParsedResponseHead } from '../../wire/response-head.ts';
+import { tear } from '../../wire/tear.ts';
 import { WireError } from '../../wire/wire-error.ts';
 
 /** Throws `WireError` where a 101 is no answer to what was asked (CVE-2026-2833 is what comes of believing in one too early). */
@@ -27,7 +28,6 @@ function protocolsIn(list: string): string[] {
 
 /** A tunnel that broke off must not look as if its side had ended. */
 export function tearTunnel(socket: Socket): void {
-  const ended = socket.readableEnded && socket.writableFinished;
-  if (ended || 'encrypted' in socket) socket.destroy();
-  else socket.resetAndDestroy();
+  if (socket.readableEnded && socket.writableFinished) socket.destroy();
+  else tear(socket);
 }
