@@ -109,6 +109,32 @@ describe('a pool', () => {
     hasty.close();
   });
 
+  test('S02 the last bytes of an answer that is over stay as they are while somebody is still busy with them', async () => {
+    const size = 300_000;
+    await start({ answer: ({ target }) => answerWith(200, [], Buffer.alloc(size, target.slice(1))) });
+    const lent = await new Promise<Uint8Array>((resolve, reject) => {
+      let bytes = 0;
+      let last: Uint8Array = Buffer.alloc(0);
+      const flow = pool.send(
+        { method: 'GET', target: '/a', fields: [['host', 'a']], body: undefined, upgrade: undefined, fresh: false },
+        {
+          interim() {},
+          head() {},
+          chunk(chunk) {
+            bytes += chunk.length;
+            last = chunk;
+            if (bytes === size) flow.pause();
+          },
+          end: () => resolve(last),
+          fail: reject,
+        },
+      );
+    });
+    expect(await send('/b').answer).toBe('b'.repeat(size));
+    expect(Buffer.from(lent).toString('latin1')).toBe('a'.repeat(lent.length));
+    expect(origin.connections).toHaveLength(1);
+  });
+
   test('a connection that has reached its age carries no further request', async () => {
     await start({ answer: ({ target }) => answerWith(200, [], target) }, { maxConnectionAge: '1s', timeouts: { connect: '100ms' } });
     while (origin.connections.length < 2) expect(await send('/').answer).toBe('/');
