@@ -29,8 +29,8 @@ export class CallerConnection implements Connection, TurnCarrier {
   readonly outlet: Outlet;
   readonly #host: ConnectionHost;
   readonly inlet: Inlet;
+  readonly peer: Peer;
   readonly #heads: HeadReader;
-  #peer: Peer | undefined;
   #state: State = 'idle';
   #turn: Turn | undefined;
   /** Nothing that follows on the connection is looked at. */
@@ -40,6 +40,7 @@ export class CallerConnection implements Connection, TurnCarrier {
   constructor(accepted: Socket, host: ConnectionHost) {
     this.inlet = new Inlet(accepted, (bytes, at) => this.#take(bytes, at), host.readMemory);
     this.#host = host;
+    this.peer = host.peerOf(this.inlet.socket);
     this.#heads = new HeadReader(host.limits);
     this.outlet = new Outlet(this.inlet.socket, () => this.#onRoom(), host.writeMemory);
     this.deadlineAt = performance.now() + host.limits.headTimeout;
@@ -56,11 +57,6 @@ export class CallerConnection implements Connection, TurnCarrier {
 
   get #answers(): boolean {
     return this.#state === 'busy' || this.#state === 'tunnel';
-  }
-
-  get peer(): Peer {
-    this.#peer ??= this.#host.peerOf(this.inlet.socket);
-    return this.#peer;
   }
 
   get idle(): boolean {
