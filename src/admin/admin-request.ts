@@ -11,9 +11,10 @@ export interface AdminAnswer {
   readonly text: string;
 }
 
-/** @param admin `http://127.0.0.1:9099` or `unix:/run/token-broker/admin.sock`. Rejects with what the platform throws. */
-export function post(admin: string, path: string): Promise<AdminAnswer> {
-  const where = admin.startsWith('unix:') ? { socketPath: admin.slice('unix:'.length), host: 'localhost' } : placeOf(admin);
+export type AdminPlace = { readonly host: string; readonly port: number } | { readonly host: string; readonly socketPath: string };
+
+/** Rejects with what the platform throws. */
+export function post(where: AdminPlace, path: string): Promise<AdminAnswer> {
   const options = { ...where, method: 'POST', path, headers: { 'token-broker-admin': '1' }, signal: AbortSignal.timeout(TIMEOUT_MS) };
   return new Promise((resolve, reject) => {
     request(options)
@@ -25,9 +26,4 @@ export function post(admin: string, path: string): Promise<AdminAnswer> {
 
 async function read(answer: IncomingMessage): Promise<AdminAnswer> {
   return { status: answer.statusCode ?? 0, contentType: answer.headers['content-type'] ?? '', text: await text(answer) };
-}
-
-function placeOf(admin: string): { host: string; port: string } {
-  const { hostname, port } = new URL(admin);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? '80' : port };
 }

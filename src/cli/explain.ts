@@ -5,6 +5,7 @@ import type { Config } from '../config/schema/root.ts';
 import { BrokerError } from '../errors.ts';
 import { createHeadCheck } from '../listener/head-check.ts';
 import { createRouter, type RouteMatch } from '../route/router.ts';
+import { placeOf } from '../wire/place.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import type { Io } from './io.ts';
 import { type AskingCaller, describeMatch } from './match-description.ts';
@@ -65,7 +66,7 @@ function askedOf({ listeners }: Config, method: string, url: string): Asked | st
   if (url.startsWith('/')) return { method, target: url, host: 'localhost', listeners: all };
   const [, scheme, authority, rest = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
   if (scheme === undefined || !URL.canParse(url)) return `"${url}" is no URL and no path; write http://HOST:PORT/PATH, or /PATH`;
-  const port = Number(new URL(url).port) || (scheme.toLowerCase() === 'https' ? 443 : 80);
+  const { port } = placeOf(url);
   const here = all.filter((name) => {
     const address = listeners[name]?.address;
     return address?.kind === 'tcp' && address.port === port;

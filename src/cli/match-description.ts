@@ -4,6 +4,7 @@ import type { Config } from '../config/schema/root.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
 import type { Address } from '../config/schema/values.ts';
 import type { RouteMatch } from '../route/router.ts';
+import { authorityOf } from '../wire/place.ts';
 
 export interface AskingCaller {
   readonly name: string;
@@ -39,8 +40,7 @@ export function describeMatch(config: Config, { listener, caller, route, target,
 }
 
 function addressText(address: Address): string {
-  if (address.kind === 'unix') return `unix:${address.path}`;
-  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+  return address.kind === 'unix' ? `unix:${address.path}` : authorityOf(address);
 }
 
 function tokenText({ tokens }: Config, { token: name }: RouteConfig): string {

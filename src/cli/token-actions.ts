@@ -1,7 +1,8 @@
 /** `token-broker renew` and `token-broker purge`: what a running broker is to do with one of its tokens. */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type AdminAnswer, post } from '../admin/admin-request.ts';
+import { type AdminAnswer, type AdminPlace, post } from '../admin/admin-request.ts';
+import { placeOf } from '../wire/place.ts';
 import type { Io } from './io.ts';
 
 const EXIT_NOT_DONE = 1;
@@ -32,6 +33,10 @@ function adminUrl(text: string): string {
   return text;
 }
 
+function placeIn(admin: string): AdminPlace {
+  return admin.startsWith('unix:') ? { socketPath: admin.slice('unix:'.length), host: 'localhost' } : placeOf(admin);
+}
+
 interface Outcome {
   readonly done: boolean;
   readonly said: string;
@@ -39,7 +44,7 @@ interface Outcome {
 
 async function act(action: Action, name: string, admin: string): Promise<Outcome> {
   try {
-    return outcomeOf(await post(admin, `/tokens/${encodeURIComponent(name)}/${action}`));
+    return outcomeOf(await post(placeIn(admin), `/tokens/${encodeURIComponent(name)}/${action}`));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return { done: false, said: `no broker answers at ${admin} (${code ?? message}); --admin names its "admin.address"` };

@@ -1,25 +1,18 @@
 /** A broker that was closed, whatever it was in the middle of, keeps neither its process nor its memory. */
 
 import { once } from 'node:events';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
 import { type Config, expectEnd, expectEndOnceClosed, HANDSHAKE, startSilentServer, startToClose } from '../helpers/closed-broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { keepAlive, request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
 import { openRaw } from '../helpers/raw-client.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): unknown }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-
-function kept<Closed extends { close(): unknown }>(each: Closed): Closed {
-  closing.push(each);
-  return each;
-}
+const kept = closedAfterEach();
 
 const start = async (config: Config) => kept(await startToClose(config));
 const scripted = async (answer: Script) => kept(await startScriptedServer({ answer }));

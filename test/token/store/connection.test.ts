@@ -2,23 +2,16 @@
 
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { type Clock, systemClock } from '../../../src/clock.ts';
 import { redis as redisSchema } from '../../../src/config/schema/redis.ts';
 import { RedisConnection } from '../../../src/token/store/connection.ts';
+import { closedAfterEach } from '../../helpers/closing.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { startRedis } from '../../helpers/redis.ts';
 import { entryName, openStore } from '../../helpers/shared-store.ts';
 
-const closing: { close(): unknown }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-
-function kept<Closed extends { close(): unknown }>(each: Closed): Closed {
-  closing.push(each);
-  return each;
-}
+const kept = closedAfterEach();
 
 /** A server that is no Redis: what it does with each connection. */
 async function serverThat(accept: (socket: Socket) => void) {

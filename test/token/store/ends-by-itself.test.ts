@@ -1,7 +1,7 @@
 /** A broker that was closed, in whatever trouble its Redis was, keeps neither its process nor its memory. */
 
 import { once } from 'node:events';
-import { afterEach, describe, test } from '@jest/globals';
+import { describe, test } from '@jest/globals';
 import { ORDERS_TOKEN } from '../../helpers/broker.ts';
 import {
   CLIENT_OF_MANY,
@@ -12,6 +12,7 @@ import {
   startSilentServer,
   startToClose,
 } from '../../helpers/closed-broker.ts';
+import { closedAfterEach } from '../../helpers/closing.ts';
 import { request } from '../../helpers/http-client.ts';
 import { BROKER, freePort, startRedis } from '../../helpers/redis.ts';
 import { startRedisCluster, startSentinelFleet } from '../../helpers/redis-fleet.ts';
@@ -19,15 +20,7 @@ import { tokenAnswer } from '../../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../../helpers/scripted-server.ts';
 import { STORE_KEY } from '../../helpers/shared-store.ts';
 
-const closing: { close(): unknown }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-
-function kept<Closed extends { close(): unknown }>(each: Closed): Closed {
-  closing.push(each);
-  return each;
-}
+const kept = closedAfterEach();
 
 async function start(redis: Config, more: Config = {}) {
   const authorizationServer = kept(await startScriptedServer({ answer: () => tokenAnswer() }));

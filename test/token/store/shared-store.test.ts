@@ -46,6 +46,16 @@ function rig(change: (commands: StoreCommands) => StoreCommands = (commands) => 
   return { clock, redis, events, open, within, turn, connected: () => connected() };
 }
 
+/** Of which nothing can be read while it does not work. */
+function readableRig(reading: { works: boolean }) {
+  const fail = () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
+  return rig((commands) => ({
+    ...commands,
+    read: (name) => (reading.works ? commands.read(name) : fail()),
+    probe: (name) => (reading.works ? commands.probe(name) : fail()),
+  }));
+}
+
 const value = (found: StoredToken | Turn | 'nothing yet') => (typeof found === 'string' || isTurn(found) ? found : found.value);
 
 describe('a turn', () => {
@@ -161,13 +171,8 @@ describe('a store in trouble', () => {
   });
 
   test('C15 has a token taken out that was purged meanwhile, as soon as it is back', async () => {
-    let works = true;
-    const fail = () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
-    const { open, clock, turn, within } = rig((commands) => ({
-      ...commands,
-      read: (name) => (works ? commands.read(name) : fail()),
-      probe: (name) => (works ? commands.probe(name) : fail()),
-    }));
+    const reading = { works: true };
+    const { open, clock, turn, within } = readableRig(reading);
     const store = open();
     (await turn(store)).share(storedToken('token-1'), 60_000);
     expect(
@@ -178,9 +183,9 @@ describe('a store in trouble', () => {
         ),
       ),
     ).toBe('token-1');
-    works = false;
+    reading.works = false;
     await store.remove('identity');
-    works = true;
+    reading.works = true;
     await clock.advance(10_000);
     expect(
       await within(
@@ -194,20 +199,15 @@ describe('a store in trouble', () => {
     ['back', -3_600_000],
     ['on', 3_600_000],
   ])('C15 R10 has it taken out, and a later one left there, though the wall clock was set %s meanwhile', async (_way, ms) => {
-    let works = true;
-    const fail = () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
-    const { open, clock, turn, within } = rig((commands) => ({
-      ...commands,
-      read: (name) => (works ? commands.read(name) : fail()),
-      probe: (name) => (works ? commands.probe(name) : fail()),
-    }));
+    const reading = { works: true };
+    const { open, clock, turn, within } = readableRig(reading);
     const [store, other] = [open(), open()];
     const shared = (value: string) => ({ ...storedToken(value), requestedAt: clock.now() });
     for (const identity of ['purged', 'asked for again']) (await turn(store, identity)).share(shared('token-1'), 7_200_000);
     await clock.advance(1_000);
-    works = false;
+    reading.works = false;
     await Promise.all([store.remove('purged'), store.remove('asked for again')]);
-    works = true;
+    reading.works = true;
     clock.stepWall(ms);
     await clock.advance(100);
     const again = await within(
