@@ -10,10 +10,11 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import type { Address } from './config/schema/values.ts';
 import { BrokerError } from './errors.ts';
-import { createRecord, exchange, refuse } from './exchange.ts';
+import { createRecord } from './exchange.ts';
 import { bind } from './listener/bind.ts';
 import { HttpListener } from './listener/http-listener.ts';
 import { reportAccess, reportGrants, reportStore, reportTokens } from './reporting.ts';
+import { createService } from './service.ts';
 import { BrokerStages } from './stages.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
@@ -116,21 +117,23 @@ export class Broker {
 
   #createListener(name: string): HttpListener {
     const metrics = this.#metrics;
+    const config = this.#config.listeners[name] as Config['listeners'][string];
     const report = reportAccess(this.#log, metrics, this.#config.log.access, () => this.#clock.monotonic());
+    const service = createService(config, this.#stages);
     return new HttpListener({
       name,
-      config: this.#config.listeners[name] as Config['listeners'][string],
+      config,
       handle: (request, reply) => {
         const record = createRecord(request, this.#clock.monotonic());
         metrics.requests.inFlight += 1;
-        void exchange(request, reply, this.#stages, record).then(() => {
+        void service.handle(request, reply, record).then(() => {
           metrics.requests.inFlight -= 1;
           report(record);
         });
       },
       refuse: (error, request, reply) => {
         const record = createRecord({ ...request, listener: name }, this.#clock.monotonic());
-        refuse(request, reply, error, record);
+        service.refuse(request, reply, error, record);
         report(record);
       },
       readCertificate: readPeerCertificate,

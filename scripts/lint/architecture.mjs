@@ -22,6 +22,7 @@ const CONFIG = [
 const PARTS = {
   cli: { from: ['*'], because: '' },
   broker: composition(),
+  service: composition(),
   stages: composition(),
   'injected-token': composition(),
   'request-tokens': composition(),

@@ -33,6 +33,16 @@ describe('what callers speak', () => {
   });
 });
 
+describe('what a listener serves', () => {
+  test('is one of what there is', async () => {
+    const serving = (serve: string) => judged(({ listeners }) => Object.assign(listeners.local, { serve }));
+    expect(await serving('proxy')).toEqual(fine);
+    expect((await serving('files')).problems).toEqual([
+      expect.stringContaining('listeners.local.serve is not known to be served; use "proxy"'),
+    ]);
+  });
+});
+
 describe('the way out', () => {
   const route =
     (more: object) =>

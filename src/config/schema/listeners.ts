@@ -50,6 +50,10 @@ const limits = z.strictObject({
 
 export const listener = z.strictObject({
   address,
+  serve: z
+    .enum(['proxy'], { error: 'is not known to be served; use "proxy"' })
+    .default('proxy')
+    .describe('What callers find there. "proxy": the upstreams of the routes.'),
   authenticate: z
     .array(
       z.enum(['basic', 'mtls', 'basic-passthrough', 'anonymous'], {
