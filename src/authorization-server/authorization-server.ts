@@ -108,7 +108,8 @@ export class AuthorizationServer {
           register: (wanted) => register(wanted, { metadata, calls: this.#calls, now: this.#clock.now() }),
         });
       const aliases = { use_mtls_endpoint_aliases: proof.certificate !== undefined };
-      const client = new oauth.Configuration({ ...metadata }, clientId, aliases, prove);
+      const { issuer, token_endpoint, mtls_endpoint_aliases } = metadata;
+      const client = new oauth.Configuration({ issuer, token_endpoint, mtls_endpoint_aliases }, clientId, aliases, prove);
       // Whether http is acceptable was decided by the config's rules and by discovery.
       oauth.allowInsecureRequests(client);
       client[oauth.customFetch] = fetch;

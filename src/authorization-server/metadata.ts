@@ -17,7 +17,11 @@ export interface Metadata extends OtherEndpoints {
   readonly token_endpoint: string;
   /** For clients that prove themselves by a certificate (RFC 8705 §5). */
   readonly mtls_endpoint_aliases: OtherEndpoints & { readonly token_endpoint?: string };
+  /** As the document lists them, where it does: text of another party. */
+  readonly lists: { readonly [Name in (typeof LISTS)[number]]?: readonly string[] };
 }
+
+const LISTS = ['token_endpoint_auth_methods_supported', 'grant_types_supported', 'scopes_supported'] as const;
 
 /** After a failed re-read the old document serves on, and the next try comes after this long. */
 const RETRY_MS = 30_000;
@@ -99,7 +103,13 @@ export class MetadataDocument {
   #complete(document: oauth.ServerMetadata | Record<string, never>, issuer: string, token_endpoint: string): Metadata {
     const { mtls_endpoint_aliases: aliases = {} } = document;
     const token = aliases.token_endpoint === undefined ? {} : { token_endpoint: this.#checkEndpoint(aliases.token_endpoint) };
-    return { ...this.#others(document), issuer, token_endpoint, mtls_endpoint_aliases: { ...this.#others(aliases), ...token } };
+    return {
+      ...this.#others(document),
+      issuer,
+      token_endpoint,
+      mtls_endpoint_aliases: { ...this.#others(aliases), ...token },
+      lists: Object.fromEntries(LISTS.flatMap((name) => (isList(document[name]) ? [[name, document[name]]] : []))),
+    };
   }
 
   /** What the config names wins, over aliases too; one that a document names and that is not acceptable counts as missing. */
@@ -129,4 +139,8 @@ export class MetadataDocument {
     const { protocol, hostname } = new URL(endpoint);
     return protocol === 'https:' || (protocol === 'http:' && (isLoopbackHost(hostname) || this.#config.unsafeHttp === true));
   }
+}
+
+function isList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }

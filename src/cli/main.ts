@@ -7,6 +7,7 @@ import { checkCommand } from './check.ts';
 import { devCommand } from './dev.ts';
 import { explainCommand } from './explain.ts';
 import { hashPasswordCommand } from './hash-password.ts';
+import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
 import { schemaCommand } from './schema.ts';
 import { startCommand } from './start.ts';
@@ -27,7 +28,7 @@ const program = new Command('token-broker')
   .description('Authenticates legacy callers and puts OAuth access tokens on their outbound requests.')
   .version(packageJson.version)
   .showHelpAfterError('(token-broker --help shows what there is)');
-for (const create of [startCommand, devCommand, checkCommand, explainCommand, tokenCommand]) program.addCommand(create(io));
+for (const create of [initCommand, startCommand, devCommand, checkCommand, explainCommand, tokenCommand]) program.addCommand(create(io));
 for (const action of ['renew', 'purge'] as const) program.addCommand(tokenActionCommand(action, io));
 for (const create of [hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
 for (const command of [program, ...program.commands]) command.exitOverride();

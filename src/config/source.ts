@@ -25,14 +25,19 @@ export async function readSource(file: string): Promise<ConfigSource> {
   if (content.fault !== undefined) {
     throw new ConfigError([{ file, line: 1, column: 1, path: '', message: `${content.fault}; name the config with -c FILE` }]);
   }
-  const at = placesIn(file, content.text);
-  const syntax = parseSyntax(content.text);
+  return sourceFrom(file, content.text, content.fingerprint);
+}
+
+/** The same from text that is at hand. */
+export function sourceFrom(file: string, text: string, fingerprint: string): ConfigSource {
+  const at = placesIn(file, text);
+  const syntax = parseSyntax(text);
   if ('problems' in syntax) throw new ConfigError(syntax.problems.map(({ offset, message }) => at(offset, [], message)));
   const problems: ConfigProblem[] = [];
   const index: Index = new Map();
   const raw = plainValue(syntax.tree, [], { index, report: (offset, path, message) => problems.push(at(offset, path, message)) });
   const place = (finding: Finding) => at(offsetOf(index, finding), finding.path, finding.message);
-  return { file, fingerprint: content.fingerprint, raw, problems, place };
+  return { file, fingerprint, raw, problems, place };
 }
 
 /** Turns offsets into lines and columns, both from 1. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { hashPasswordCommand } from '../../src/cli/hash-password.ts';
 import { parsePasswordHash, verifyPassword } from '../../src/password-hash.ts';
 import { run } from './run.ts';
+import { Terminal } from './terminal.ts';
 
 async function isHashOf(printed: string, password: string): Promise<boolean> {
   const hash = parsePasswordHash(printed.replace(/\n$/, ''));
@@ -34,17 +35,6 @@ describe('token-broker hash-password', () => {
     expect((await run(['hash-password', '--help'])).stdout).toContain('Examples:\n  token-broker hash-password\n');
   });
 });
-
-/** A terminal as the command sees one: a stream that says so, and notes whether its echo is off. */
-class Terminal extends PassThrough {
-  readonly isTTY = true;
-  readonly modes: boolean[] = [];
-
-  setRawMode(raw: boolean): this {
-    this.modes.push(raw);
-    return this;
-  }
-}
 
 describe('token-broker hash-password on a terminal', () => {
   async function typed(...keys: string[]) {

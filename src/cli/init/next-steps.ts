@@ -1,0 +1,86 @@
+/** What to type after `init`: each line as it is typed. */
+
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseAddress } from '../../config/schema/values.ts';
+import type { Answers, QuestionName } from './questions.ts';
+import { reference } from './starter-config.ts';
+
+/** What stands at each of the places that the answers name. */
+const MATERIAL: Readonly<Partial<Record<QuestionName, string>>> = {
+  secretFrom: 'the client secret',
+  certificateFrom: 'the client certificate, PEM',
+  keyFrom: 'the private key of the client, PEM',
+  usernameFrom: 'the user name of the resource owner',
+  passwordFrom: 'the password of the resource owner',
+  tlsCertFrom: 'the certificate of the broker, PEM',
+  tlsKeyFrom: 'the private key of the broker, PEM',
+  tlsClientCaFrom: 'the CA of client certificates, PEM',
+  redisFrom: 'such as rediss://redis.example.com:6379',
+};
+
+export interface Situation {
+  /** Of the config that was written. */
+  readonly file: string;
+  readonly isDefaultFile: boolean;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Lines of shell. What is there already is not asked for again. */
+export function nextSteps(answers: Answers, situation: Situation): string[] {
+  const { file, isDefaultFile, env } = situation;
+  // As package.json has it: from a clone the command is one of npm's scripts.
+  const command = env['npm_lifecycle_event'] === 'token-broker' ? 'npm run --silent token-broker --' : 'token-broker';
+  const config = isDefaultFile ? '' : ` -c ${quoted(file)}`;
+  return [
+    ...Object.entries(MATERIAL).flatMap(([name, what]) => {
+      return provision(
+        answers[name as QuestionName],
+        situation,
+        (variable) => `export ${variable}='…'   # ${what}`,
+        (path) => `cat > ${path})   # paste ${what}, then Ctrl-D`,
+      );
+    }),
+    ...provision(
+      answers.storeKeyFrom,
+      situation,
+      (variable) => `export ${variable}="$(openssl rand -base64 32)"`,
+      (path) => `openssl rand -base64 32 > ${path})`,
+    ),
+    `${command} check${config}`,
+    `${command} dev${config}`,
+    curl(answers),
+  ];
+}
+
+function provision(
+  from: string,
+  { file, env }: Situation,
+  setVariable: (name: string) => string,
+  writeFile: (path: string) => string,
+): string[] {
+  if (from === '') return [];
+  const { fromEnv, fromFile = '' } = reference(from);
+  if (fromEnv !== undefined) return env[fromEnv] === undefined ? [setVariable(fromEnv)] : [];
+  const path = placeOf(fromFile, file);
+  if (existsSync(path)) return [];
+  return [`(umask 077 && mkdir -p ${quoted(dirname(path))} && ${writeFile(quoted(path))}`];
+}
+
+function placeOf(path: string, configFile: string): string {
+  return path.startsWith('/') ? path : join(dirname(configFile), path);
+}
+
+function curl({ listen, path, authenticate, caller, tlsCertFrom }: Answers): string {
+  const who =
+    { basic: ` --user ${quoted(caller)}`, mtls: ' --cert APP.crt --key APP.key --cacert CA-OF-THE-BROKER.crt' }[authenticate] ?? '';
+  const address = parseAddress(listen);
+  if (address?.kind === 'unix') return `curl${who} --unix-socket ${quoted(address.path)} ${quoted(`http://localhost${path}`)}`;
+  const place = listen.replace(/^(?:0\.0\.0\.0|\[::\]):/, 'localhost:');
+  return `curl${who} ${quoted(`${tlsCertFrom === '' ? 'http' : 'https'}://${place}${path}`)}`;
+}
+
+/** One word of a shell. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
