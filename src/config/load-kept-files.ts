@@ -6,18 +6,19 @@ import { KeptFile } from './kept-file.ts';
 import type { ConfigPath } from './path.ts';
 import { type Finding, problem } from './problem.ts';
 import { fingerprintOf, NO_FILE } from './read-file.ts';
+import type { ConfigSource } from './source.ts';
 
 /** Resolves them in place. @param readFiles what the config reads from elsewhere */
 export async function loadKeptFiles(
   config: object,
-  configFile: string,
+  source: Pick<ConfigSource, 'layers' | 'fileOf'>,
   readFiles: readonly { readonly file: string }[],
 ): Promise<Finding[]> {
-  const read = new Set(await Promise.all([configFile, ...readFiles.map(({ file }) => file)].map(placeOf)));
+  const read = new Set(await Promise.all([...source.layers, ...readFiles].map(({ file }) => file).map(placeOf)));
   const used = new Set<string>();
   const findings: Finding[] = [];
   for (const { file, path } of keptFilesIn(config, [])) {
-    file.resolveFrom(dirname(configFile));
+    file.resolveFrom(dirname(source.fileOf(path)));
     const missing = (await fingerprintOf(dirname(file.path))) === NO_FILE;
     if (missing) findings.push(problem(path, 'lies in a folder that does not exist; create it, or correct the path'));
     const place = await placeOf(file.path);

@@ -6,6 +6,7 @@ import { type ConfigPath, valueAt } from './path.ts';
 import { type Finding, problem, warning } from './problem.ts';
 import { NO_FILE, readTextFile } from './read-file.ts';
 import { Secret } from './secret.ts';
+import type { ConfigSource } from './source.ts';
 
 /** A secret that lives in a file. */
 export interface FileSecret {
@@ -28,14 +29,13 @@ interface Found {
 }
 
 interface Origin {
-  readonly configFile: string;
+  readonly source: Pick<ConfigSource, 'raw' | 'fileOf'>;
   readonly env: NodeJS.ProcessEnv;
-  readonly raw: unknown;
 }
 
 /** Fills the secrets in place. Those with a problem stay empty. */
 export async function loadSecrets(config: object, origin: Origin): Promise<LoadedSecrets> {
-  const found = secretsIn(config, []).map(({ secret, path }) => ({ secret, path: asWritten(path, origin.raw) }));
+  const found = secretsIn(config, []).map(({ secret, path }) => ({ secret, path: asWritten(path, origin.source.raw) }));
   const loaded = await Promise.all(found.map((entry) => loadSecret(entry, origin)));
   return {
     findings: [...loaded.flatMap(({ findings }) => findings), ...keyPairFindings(config, [])],
@@ -59,9 +59,9 @@ function asWritten(path: ConfigPath, raw: unknown): ConfigPath {
   return typeof path.at(-1) === 'number' && !Array.isArray(valueAt(raw, parent)) ? parent : path;
 }
 
-async function loadSecret({ secret, path }: Found, { configFile, env }: Origin): Promise<LoadedSecrets> {
+async function loadSecret({ secret, path }: Found, { source, env }: Origin): Promise<LoadedSecrets> {
   const { reference } = secret;
-  if ('fromFile' in reference) return loadFile(secret, path, resolve(dirname(configFile), reference.fromFile));
+  if ('fromFile' in reference) return loadFile(secret, path, resolve(dirname(source.fileOf([...path, 'fromFile'])), reference.fromFile));
   if ('fromEnv' in reference) return { findings: fill(secret, [...path, 'fromEnv'], env[reference.fromEnv]), files: [] };
   const fault = secret.kind.check?.(secret.reveal());
   if (fault !== undefined) return { findings: [problem(path, fault)], files: [] };

@@ -31,8 +31,8 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const { env = process.env, use = 'start' } = options;
   const source = await readSource(file);
   const { config, complete, names, findings } = parseConfig(source.raw);
-  const secrets = config && (await loadSecrets(config, { configFile: file, env, raw: source.raw }));
-  const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, file, secrets?.files ?? []);
+  const secrets = config && (await loadSecrets(config, { source, env }));
+  const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, source, secrets?.files ?? []);
   const all = [
     ...findings,
     ...(secrets?.findings ?? []),
@@ -42,8 +42,9 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
     ...environmentFindings(env),
   ];
   const placed = (severity: Finding['severity']) => all.filter((finding) => finding.severity === severity).map(source.place);
-  const problems = inOrder([...source.problems, ...placed('problem')]);
-  const warnings = inOrder(placed('warning'));
+  const files = source.layers.map((layer) => layer.file);
+  const problems = inOrder([...source.problems, ...placed('problem')], files);
+  const warnings = inOrder(placed('warning'), files);
   if (problems.length > 0 || config === undefined || secrets === undefined) throw new ConfigError(problems, warnings);
   return { config, file, warnings, watch: (watchOptions = {}) => watchConfig(source, secrets.files, watchOptions) };
 }

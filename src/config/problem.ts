@@ -50,8 +50,8 @@ export function formatProblem({ file, line, column, path, message }: ConfigProbl
   return `${file}:${line}:${column}: ${path === '' ? '' : `"${path}" `}${message}`;
 }
 
-/** In the order of the file, each once. */
-export function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+/** In the order of the files and within each, each once. */
+export function inOrder(problems: readonly ConfigProblem[], files: readonly string[]): ConfigProblem[] {
   const unique = new Map(problems.map((entry) => [formatProblem(entry), entry]));
-  return [...unique.values()].sort((a, b) => a.line - b.line || a.column - b.column);
+  return [...unique.values()].sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column);
 }

@@ -1,93 +1,87 @@
-/** A config file as a plain value, with the place of everything in it. */
+/** A config as one value: its file, merged over the files that it extends. */
 
-import type { Node } from 'jsonc-parser';
-import { type ConfigPath, formatPath } from './path.ts';
-import { ConfigError, type ConfigProblem, type Finding } from './problem.ts';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { type Layer, layerFrom } from './layer.ts';
+import { merged } from './merge.ts';
+import { type ConfigPath, childOf, isObject } from './path.ts';
+import { ConfigError, type ConfigProblem, type Finding, problem } from './problem.ts';
 import { readTextFile } from './read-file.ts';
-import { parseSyntax } from './syntax.ts';
 
-/** What was read from a config file. */
 export interface ConfigSource {
+  /** As it was named. */
   readonly file: string;
-  /** Changes when the file does. */
-  readonly fingerprint: string;
-  /** The parsed JSON; its objects have no key twice and none that means something to JavaScript. */
+  /** Every file of the chain: the config itself, the one that it extends, and so on. */
+  readonly layers: readonly Layer[];
   readonly raw: unknown;
   /** What was left out of `raw`, and why. */
   readonly problems: readonly ConfigProblem[];
-  /** Gives a finding its line and column. */
+  /** Gives a finding its file, line and column. */
   place(finding: Finding): ConfigProblem;
+  /** In which file a value stands: relative paths begin at its directory. */
+  fileOf(path: ConfigPath): string;
 }
 
-/** Reads and parses the file. Throws `ConfigError` when it cannot be read or is not JSON with comments. */
+/** Nobody keeps an overview of more. */
+const MOST_FILES = 8;
+
+/** Reads and parses the chain. Throws `ConfigError` when one of its files cannot be read or is not JSON with comments. */
 export async function readSource(file: string): Promise<ConfigSource> {
-  const content = await readTextFile(file);
-  if (content.fault !== undefined) {
-    throw new ConfigError([{ file, line: 1, column: 1, path: '', message: `${content.fault}; name the config with -c FILE` }]);
+  const layers = [
+    await readLayer(file, (fault) => ({ file, line: 1, column: 1, path: '', message: `${fault}; name the config with -c FILE` })),
+  ];
+  for (let named = basis(layers); named !== undefined; named = basis(layers)) {
+    const above = layers.at(-1) as Layer;
+    layers.push(await readLayer(named, (fault) => above.place(problem(['extends'], `names a file that ${fault}; ${RELATIVE}`))));
   }
-  return sourceFrom(file, content.text, content.fingerprint);
-}
-
-/** The same from text that is at hand. */
-export function sourceFrom(file: string, text: string, fingerprint: string): ConfigSource {
-  const at = placesIn(file, text);
-  const syntax = parseSyntax(text);
-  if ('problems' in syntax) throw new ConfigError(syntax.problems.map(({ offset, message }) => at(offset, [], message)));
-  const problems: ConfigProblem[] = [];
-  const index: Index = new Map();
-  const raw = plainValue(syntax.tree, [], { index, report: (offset, path, message) => problems.push(at(offset, path, message)) });
-  const place = (finding: Finding) => at(offsetOf(index, finding), finding.path, finding.message);
-  return { file, fingerprint, raw, problems, place };
-}
-
-/** Turns offsets into lines and columns, both from 1. */
-function placesIn(file: string, text: string) {
-  const lineStarts = [0, ...[...text.matchAll(/\r\n|\n|\r/g)].map((end) => end.index + end[0].length)];
-  return (offset: number, path: ConfigPath, message: string): ConfigProblem => {
-    let line = 1;
-    for (let above = lineStarts.length + 1; above - line > 1; ) {
-      const middle = (line + above) >> 1;
-      if ((lineStarts[middle - 1] as number) <= offset) line = middle;
-      else above = middle;
-    }
-    return { file, line, column: offset - (lineStarts[line - 1] as number) + 1, path: formatPath(path), message };
+  const layerOf = (path: ConfigPath) => layerWith(layers, path);
+  return {
+    file,
+    layers,
+    raw: layers.map(withoutOwnKeys).reduceRight((below, above) => merged(below, above)),
+    problems: layers.flatMap(({ problems }) => problems),
+    place: (finding) => layerOf(finding.path).place(finding),
+    fileOf: (path) => layerOf(path).file,
   };
 }
 
-/** Where everything begins, by its path: looked up once for each problem, of which a bad file has thousands. */
-type Index = Map<string, { readonly key: number; readonly value: number }>;
+const RELATIVE = 'relative paths begin at the directory of the file that names it';
 
-/** The offset of what a path names; of the nearest object around it where it names nothing. */
-function offsetOf(index: Index, { path, at }: Finding): number {
-  for (let length = path.length; length >= 0; length--) {
-    const found = index.get(JSON.stringify(path.slice(0, length)));
-    if (found !== undefined) return length === path.length ? found[at] : found.value;
+async function readLayer(file: string, unreadable: (fault: string) => ConfigProblem): Promise<Layer> {
+  const content = await readTextFile(file);
+  if (content.fault !== undefined) throw new ConfigError([unreadable(content.fault)]);
+  return layerFrom(file, content.text, content.fingerprint);
+}
+
+/** The file that the last layer extends. Throws `ConfigError` where it cannot be meant. */
+function basis(layers: readonly Layer[]): string | undefined {
+  const last = layers.at(-1) as Layer;
+  const refuse = (path: ConfigPath, message: string) => new ConfigError([last.place(problem(path, message))]);
+  if (layers.length > 1 && !isObject(last.raw)) throw refuse([], 'is no config: it must be an object');
+  const named = childOf(last.raw, 'extends');
+  if (named === undefined) return undefined;
+  if (typeof named !== 'string' || named === '') throw refuse(['extends'], 'is not the path of a file; give one as a string, or remove it');
+  const file = isAbsolute(named) ? named : join(dirname(last.file), named);
+  const files = layers.map((layer) => layer.file);
+  const circle = files.findIndex((earlier) => resolve(earlier) === resolve(file));
+  if (circle !== -1)
+    throw refuse(['extends'], `closes a circle: ${[...files.slice(circle), file].join(' -> ')}; remove it from one of them`);
+  if (files.length === MOST_FILES) throw refuse(['extends'], `makes a chain of more than ${MOST_FILES} files; put some of them together`);
+  return file;
+}
+
+/** What says something of its own file is not merged. */
+function withoutOwnKeys({ raw }: Layer, index: number): unknown {
+  if (!isObject(raw)) return raw;
+  const { extends: _, ...rest } = raw;
+  if (index > 0) delete rest['$schema'];
+  return rest;
+}
+
+/** Whose value counts; for what stands nowhere, that of the nearest object around it. */
+function layerWith(layers: readonly Layer[], path: ConfigPath): Layer {
+  for (let length = path.length; length > 0; length--) {
+    const found = layers.find((layer) => layer.has(path.slice(0, length)));
+    if (found !== undefined) return found;
   }
-  return 0;
-}
-
-interface Walk {
-  readonly index: Index;
-  readonly report: (offset: number, path: ConfigPath, message: string) => void;
-}
-
-/** The value of a node. Not `getNodeValue`: that lets `__proto__` set a prototype, and the last of two equal keys win in silence. */
-function plainValue(node: Node, path: ConfigPath, walk: Walk, key = node.offset): unknown {
-  walk.index.set(JSON.stringify(path), { key, value: node.offset });
-  if (node.type === 'array') return (node.children ?? []).map((item, index) => plainValue(item, [...path, index], walk));
-  return node.type === 'object' ? plainObject(node, path, walk) : node.value;
-}
-
-function plainObject(node: Node, path: ConfigPath, walk: Walk): Record<string, unknown> {
-  const object: Record<string, unknown> = {};
-  for (const { children = [] } of node.children ?? []) {
-    const [keyNode, valueNode] = children;
-    if (keyNode === undefined || valueNode === undefined) continue;
-    const key = keyNode.value as string;
-    const keyPath = [...path, key];
-    if (key in Object.prototype) walk.report(keyNode.offset, keyPath, 'is a key that JavaScript itself uses; choose another');
-    else if (Object.hasOwn(object, key)) walk.report(keyNode.offset, keyPath, 'is there twice; remove one of the two');
-    else object[key] = plainValue(valueNode, keyPath, walk, keyNode.offset);
-  }
-  return object;
+  return layers[0] as Layer;
 }

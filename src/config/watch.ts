@@ -25,7 +25,7 @@ export interface Watch {
 export function watchConfig(source: ConfigSource, files: readonly FileSecret[], options: WatchOptions): Watch {
   const { intervalMs = 2000, clock = systemClock, onProblem = () => undefined, onConfigChange = () => undefined } = options;
   const known = new Map(files.map((entry) => [entry, entry.fingerprint]));
-  let knownConfig = source.fingerprint;
+  const knownLayers = new Map(source.layers.map((layer) => [layer, layer.fingerprint]));
   let stopped = false;
   let cancel = clock.after(intervalMs, () => void look());
 
@@ -45,10 +45,11 @@ export function watchConfig(source: ConfigSource, files: readonly FileSecret[], 
   }
 
   async function lookAtConfig(): Promise<void> {
-    const found = await fingerprintOf(source.file);
-    if (stopped || found === knownConfig) return;
-    knownConfig = found;
-    if (found !== NO_FILE) onConfigChange();
+    const found = await Promise.all(source.layers.map(async (layer) => ({ layer, fingerprint: await fingerprintOf(layer.file) })));
+    const changed = found.filter(({ layer, fingerprint }) => fingerprint !== knownLayers.get(layer));
+    if (stopped || changed.length === 0) return;
+    for (const { layer, fingerprint } of changed) knownLayers.set(layer, fingerprint);
+    if (changed.some(({ fingerprint }) => fingerprint !== NO_FILE)) onConfigChange();
   }
 
   return {

@@ -1,9 +1,9 @@
 /** What is wrong with one answer, in the words of `check`: the config that it would make is judged as a whole. */
 
+import { layerFrom } from '../../config/layer.ts';
 import { parseConfig } from '../../config/parse.ts';
 import { formatPath } from '../../config/path.ts';
 import { ruleFindings } from '../../config/rules.ts';
-import { sourceFrom } from '../../config/source.ts';
 import { type Answers, completed, type OfferedMethods, QUESTIONS, type QuestionName } from './questions.ts';
 import { isReference, starterConfig } from './starter-config.ts';
 
@@ -21,7 +21,7 @@ export function answerProblem(name: QuestionName, answer: string, given: Partial
 }
 
 function configProblem(answers: Answers): string | undefined {
-  const { raw, problems } = sourceFrom('', starterConfig(answers, 'a hash'), '');
+  const { raw, problems } = layerFrom('', starterConfig(answers, 'a hash'), '');
   const { config, names, complete, findings } = parseConfig(raw);
   const ruled = config === undefined ? [] : ruleFindings({ config, names, complete });
   const found = [...findings, ...ruled].filter(({ severity }) => severity === 'problem');

@@ -43,6 +43,14 @@ const shutdown = z.strictObject({
 
 export const config = z.strictObject({
   $schema: z.string().optional().describe('For editors: the path of sidecar.schema.json.'),
+  extends: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ examples: ['./base.config.json'] })
+    .describe(
+      'Path of another config, relative to this file, that this one is merged over: objects merge, all else replaces, and so does a reference to a secret as a whole.',
+    ),
   listeners: z
     .record(name, listener)
     .refine((map) => Object.keys(map).length > 0, 'is empty; define at least one listener')
