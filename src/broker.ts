@@ -11,7 +11,7 @@ import type { Config } from './config/schema/root.ts';
 import type { Address } from './config/schema/values.ts';
 import { BrokerError } from './errors.ts';
 import { createRecord } from './exchange.ts';
-import { bind } from './listener/bind.ts';
+import { bind, type SocketAccess } from './listener/bind.ts';
 import { HttpListener } from './listener/http-listener.ts';
 import { reportAccess, reportGrants, reportStore, reportTokens } from './reporting.ts';
 import { createService } from './service.ts';
@@ -71,8 +71,8 @@ export class Broker {
   /** Binds everything, then asks for the eager tokens in the background. Rejects with a `BrokerError` when an address cannot be bound. */
   async start(): Promise<void> {
     const { admin, probes } = this.#config;
-    await this.#bindAdmin('admin', admin.address, tokenActions({ config: this.#config, tokens: this.#tokens, log: this.#log }));
-    if (probes.address !== undefined) await this.#bindAdmin('probes', probes.address);
+    await this.#bindAdmin('admin', admin, tokenActions({ config: this.#config, tokens: this.#tokens, log: this.#log }));
+    if (probes.address !== undefined) await this.#bindAdmin('probes', { ...probes, address: probes.address });
     for (const listener of this.#listeners) {
       const { address } = this.#config.listeners[listener.name] as Config['listeners'][string];
       this.#bound(listener.name, await orBindError(listener.name, address, listener.bind()));
@@ -144,7 +144,11 @@ export class Broker {
     });
   }
 
-  async #bindAdmin(name: 'admin' | 'probes', address: Address, actionable?: Actionable): Promise<void> {
+  async #bindAdmin(
+    name: 'admin' | 'probes',
+    section: SocketAccess & { readonly address: Address },
+    actionable?: Actionable,
+  ): Promise<void> {
     const face = {
       notReady: () => this.#notReady(),
       details: () => this.#details(),
@@ -152,7 +156,7 @@ export class Broker {
     };
     const server = createAdminServer(face, actionable);
     this.#adminServers.push(server);
-    this.#bound(name, await orBindError(name, address, bind(server, address)));
+    this.#bound(name, await orBindError(name, section.address, bind(server, section.address, section)));
   }
 
   #bound(name: string, address: string): void {
@@ -201,6 +205,7 @@ const BIND_PROBLEMS: Readonly<Record<string, string>> = {
   EACCES: 'may not be bound by this user; choose a port above 1023 or give the process the right to bind it',
   EADDRNOTAVAIL: 'is not an address of this machine; use one of its own, or 0.0.0.0',
   ENOTFOUND: 'names a host that cannot be resolved; use an IP address',
+  EPERM: 'may not be given to its "owner" by this user; only root gives to another user, and members to their group',
   ENOENT: 'lies in a folder that does not exist; create it first',
 };
 

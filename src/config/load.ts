@@ -1,6 +1,7 @@
 /** Config file → `Config` with its secrets filled, or every problem with it at once. */
 
 import { loadKeptFiles } from './load-kept-files.ts';
+import { loadOwners } from './load-owners.ts';
 import { loadSecrets } from './load-secrets.ts';
 import { parseConfig } from './parse.ts';
 import { ConfigError, type ConfigProblem, type Finding, inOrder, problem, warning } from './problem.ts';
@@ -33,10 +34,12 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const { config, complete, names, findings } = parseConfig(source.raw);
   const secrets = config && (await loadSecrets(config, { source, env }));
   const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, source, secrets?.files ?? []);
+  const ownerFindings = config === undefined ? [] : await loadOwners(config);
   const all = [
     ...findings,
     ...(secrets?.findings ?? []),
     ...keptFileFindings,
+    ...ownerFindings,
     ...(config === undefined ? [] : ruleFindings({ config, names, complete })),
     ...useFindings(source.raw, use),
     ...environmentFindings(env),

@@ -1,11 +1,19 @@
 /** Binding a server to an address, and saying where it ended up. */
 
-import { chmod, lstat, unlink } from 'node:fs/promises';
+import { chmod, lchown, lstat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import type { Address } from '../config/schema/values.ts';
+import type { SocketOwner } from '../config/socket-owner.ts';
 
-/** Resolves to the bound address as text: `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`. Rejects with Node's error. */
-export async function bind(server: Server, address: Address, mode?: string): Promise<string> {
+/** Who may connect to a Unix socket. */
+export interface SocketAccess {
+  /** In octal. */
+  readonly mode?: string | undefined;
+  readonly owner?: SocketOwner | undefined;
+}
+
+/** Bound addresses as text are `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`. Rejects with Node's error. */
+export async function bind(server: Server, address: Address, access: SocketAccess = {}): Promise<string> {
   if (address.kind === 'unix') await removeStaleSocket(address.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -13,11 +21,43 @@ export async function bind(server: Server, address: Address, mode?: string): Pro
       server.off('error', reject);
       resolve();
     };
-    if (address.kind === 'unix') server.listen({ path: address.path }, done);
+    if (address.kind === 'unix')
+      withUmask(modeOf(access) === undefined ? undefined : NOBODY_ELSE, () => server.listen({ path: address.path }, done));
     else server.listen({ host: address.host, port: address.port }, done);
   });
-  if (address.kind === 'unix' && mode !== undefined) await chmod(address.path, Number.parseInt(mode, 8));
+  try {
+    if (address.kind === 'unix') await setAccess(address.path, access);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
   return boundAddress(server);
+}
+
+/** The owner first: what a mode opens is then open to that owner's group, not to ours. */
+export async function setAccess(path: string, access: SocketAccess): Promise<void> {
+  const { owner } = access;
+  if (owner !== undefined) await lchown(path, owner.uid, owner.gid);
+  const mode = modeOf(access);
+  if (mode !== undefined) await chmod(path, Number.parseInt(mode, 8));
+}
+
+function modeOf({ mode, owner }: SocketAccess): string | undefined {
+  return mode ?? (owner && '0660');
+}
+
+/** Until a socket has the access that was asked for, nobody else may connect. */
+const NOBODY_ELSE = 0o177;
+
+/** The umask is that of the whole process: `action` binds before it returns. */
+function withUmask(umask: number | undefined, action: () => void): void {
+  if (umask === undefined) return action();
+  const before = process.umask(umask);
+  try {
+    action();
+  } finally {
+    process.umask(before);
+  }
 }
 
 function boundAddress(server: Server): string {

@@ -84,7 +84,7 @@ export class HttpListener implements ConnectionHost {
 
   /** Resolves to the bound address. Rejects with Node's error, whose `code` says what is wrong. */
   bind(): Promise<string> {
-    return bind(this.#server, this.#parts.config.address, this.#parts.config.mode);
+    return bind(this.#server, this.#parts.config.address, this.#parts.config);
   }
 
   /** From now on each answer closes its connection; new connections are still accepted. */

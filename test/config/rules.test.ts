@@ -272,7 +272,7 @@ describe('listeners', () => {
       problems: [],
       warnings: [
         'listeners.local.authenticate lets nobody in: no caller has any of these ways; define one under "callers"',
-        'listeners.local.mode has no effect; only a Unix socket has a file mode',
+        'listeners.local.mode has no effect; only a Unix socket has an owner and a mode',
       ],
     });
   });

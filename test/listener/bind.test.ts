@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { lstatSync, unlinkSync } from 'node:fs';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { SocketOwner } from '../../src/config/socket-owner.ts';
 import { bind } from '../../src/listener/bind.ts';
 
 let folder: string;
@@ -81,5 +83,47 @@ describe('a Unix socket', () => {
     await expect(bind(server(), { kind: 'unix', path })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     other.cont();
     expect(await whose(waiting)).toBe('theirs');
+  });
+
+  describe('with an access of its own', () => {
+    const me = `${process.getuid?.()}:${process.getgid?.()}`;
+    const ownerOf = (text: string) => {
+      const owner = new SocketOwner(text);
+      owner.resolve({ uid: Number(owner.user), gid: Number(owner.group) });
+      return owner;
+    };
+
+    /** Looks at the socket in the moment in which it comes into being. */
+    async function bound(access: { readonly mode?: string; readonly owner?: SocketOwner }, look: (path: string) => void) {
+      const path = join(folder, 'socket');
+      const ours = server();
+      const listen = ours.listen.bind(ours) as (...args: unknown[]) => Server;
+      ours.listen = (...args: unknown[]) => {
+        const listening = listen(...args);
+        look(path);
+        return listening;
+      };
+      await bind(ours, { kind: 'unix', path }, access).catch((error: unknown) => {
+        expect(ours.listening).toBe(false);
+        throw error;
+      });
+      return stat(path);
+    }
+
+    test.each([
+      ['a mode', { mode: '0666' }, 0o666],
+      ['an owner', { owner: ownerOf(me) }, 0o660],
+      ['both', { owner: ownerOf(me), mode: '0620' }, 0o620],
+    ])('is open to nobody else before it has %s, and other files are made as ever', async (_what, access, expected) => {
+      const before: number[] = [];
+      const { mode, uid, gid } = await bound(access, (path) => before.push(lstatSync(path).mode & 0o777));
+      expect([before, mode & 0o777, `${uid}:${gid}`]).toEqual([[0o600], expected, me]);
+      await writeFile(join(folder, 'file'), '');
+      expect((await stat(join(folder, 'file'))).mode & 0o777).toBe(0o666 & ~process.umask());
+    });
+
+    test('is closed again where it cannot have it', async () => {
+      await expect(bound({ mode: '0666' }, unlinkSync)).rejects.toMatchObject({ code: 'ENOENT' });
+    });
   });
 });

@@ -50,14 +50,21 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
   if (authenticate.includes('mtls') && tls?.clientCa === undefined) {
     findings.push(problem([...path, 'authenticate'], 'has "mtls" without certificates to trust; give "tls.clientCa"'));
   }
-  if (listener.mode !== undefined && address.kind === 'tcp') {
-    findings.push(warning([...path, 'mode'], 'has no effect; only a Unix socket has a file mode'));
-  }
+  findings.push(...accessFindings(listener, path));
   if (unsafeAnonymous)
     findings.push(warning([...path, 'unsafeAnonymous'], 'lets everyone who can reach the address in without proof of who they are'));
   if (unsafePlaintext)
     findings.push(warning([...path, 'unsafePlaintext'], 'lets passwords travel unencrypted, for all on the way to read'));
   return findings;
+}
+
+function accessFindings(
+  section: Pick<ListenerConfig, 'mode' | 'owner'> & { readonly address?: Address | undefined },
+  path: ConfigPath,
+): Finding[] {
+  if (section.address?.kind === 'unix') return [];
+  const given = (['mode', 'owner'] as const).filter((key) => section[key] !== undefined);
+  return given.map((key) => warning([...path, key], 'has no effect; only a Unix socket has an owner and a mode'));
 }
 
 function protocolFindings({ protocols, tls }: ListenerConfig, path: ConfigPath): Finding[] {
@@ -75,9 +82,11 @@ function emptyFindings({ authenticate }: ListenerConfig, path: ConfigPath, { cal
   return open ? [] : [warning([...path, 'authenticate'], 'lets nobody in: no caller has any of these ways; define one under "callers"')];
 }
 
-function adminFindings({ admin }: Config): Finding[] {
-  if (isLocal(admin.address)) return [];
+function adminFindings({ admin, probes }: Config): Finding[] {
+  const access = [...accessFindings(admin, ['admin']), ...accessFindings(probes, ['probes'])];
+  if (isLocal(admin.address)) return access;
   return [
+    ...access,
     problem(
       ['admin', 'address'],
       'is not loopback, yet can renew, purge and stop; use 127.0.0.1 or a Unix socket ("probes.address" may be open)',

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { certificatesProblem, privateKeyProblem, revocationListsProblem } from '../contents.ts';
 import { material, secret } from './references.ts';
+import { socketAccess } from './socket-access.ts';
 import { address, duration, hostName, size } from './values.ts';
 
 const tls = z
@@ -81,11 +82,7 @@ export const listener = z.strictObject({
       'Accepted Host names, on any port; another is 403. Default: any, but loopback names only where "anonymous" is accepted on TCP.',
     ),
   tls: tls.optional(),
-  mode: z
-    .string()
-    .regex(/^0?[0-7]{3}$/, 'is not a file mode; write it in octal, such as "0660"')
-    .optional()
-    .describe('File mode of a Unix socket, in octal. Default: what the umask leaves.'),
+  ...socketAccess,
   limits: limits.prefault({}).describe('What a connection or a request may cost before it is refused.'),
   unsafeAnonymous: z
     .literal(true)

@@ -6,6 +6,7 @@ import { caller } from './callers.ts';
 import { demo } from './demo.ts';
 import { listener } from './listeners.ts';
 import { route } from './routes.ts';
+import { socketAccess } from './socket-access.ts';
 import { store } from './store.ts';
 import { token } from './tokens.ts';
 import { address, duration, hostName, name } from './values.ts';
@@ -13,6 +14,7 @@ import { address, duration, hostName, name } from './values.ts';
 const admin = z
   .strictObject({
     address: address.prefault('127.0.0.1:9099'),
+    ...socketAccess,
     hosts: z
       .array(hostName)
       .default([])
@@ -21,7 +23,7 @@ const admin = z
   .describe('Probes, metrics and actions, for loopback or a Unix socket only.');
 
 const probes = z
-  .strictObject({ address: address.optional() })
+  .strictObject({ address: address.optional(), ...socketAccess })
   .describe('The same probes and metrics on an address that others may reach: kubelet, Prometheus. Default: none.');
 
 const log = z.strictObject({
