@@ -1,19 +1,17 @@
 /** The broker: a config brought to life, from binding its listeners to the last byte of the drain. */
 
-import type { Server } from 'node:http';
-import type { Actionable } from './admin/actions.ts';
+import type { Actionable, Control } from './admin/actions.ts';
 import { createAdminServer } from './admin/admin-server.ts';
+import { HandedServer } from './admin/handed-server.ts';
 import { createAuthenticator } from './caller/authenticate.ts';
 import { createPasswordCheck } from './caller/password-check.ts';
 import { readPeerCertificate } from './caller/peer-certificate.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
-import type { Address } from './config/schema/values.ts';
-import { BrokerError } from './errors.ts';
 import { createRecord } from './exchange.ts';
-import { bind, type SocketAccess } from './listener/bind.ts';
+import { Entrances, type Wanted } from './listener/entrances.ts';
 import { HttpListener } from './listener/http-listener.ts';
-import { reportAccess, reportGrants, reportStore, reportTokens } from './reporting.ts';
+import { observeState, reportAccess, reportGrants, reportStore, reportTokens } from './reporting.ts';
 import { createService } from './service.ts';
 import { BrokerStages } from './stages.ts';
 import type { Log } from './telemetry/log.ts';
@@ -25,33 +23,52 @@ export interface BrokerParts {
   readonly config: Config;
   readonly log: Log;
   readonly clock?: Clock;
+  /** What the brokers of one process share, when a changed config makes another of them. */
+  readonly shared?: SharedParts;
+}
+
+export interface SharedParts {
+  readonly entrances: Entrances;
+  readonly metrics: Metrics;
+  /** What the admin address can have done to the process. */
+  readonly control: Control;
 }
 
 /** Beyond the grace: short, since Kubernetes counts on. */
 const REVOCATION_MS = 3_000;
+
+/** What a broker needs of the one that it follows. */
+type Predecessor = Pick<Broker, 'tokens' | 'addresses' | 'warm'>;
+
+type AdminEntrance = Wanted & { readonly taker: HandedServer };
 
 type Phase = 'starting' | 'running' | 'draining' | 'stopped';
 
 export class Broker {
   readonly #config: Config;
   readonly #log: Log;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
+  readonly #entrances: Entrances;
+  readonly #shared: SharedParts | undefined;
   readonly #clock: Clock;
-  readonly #tokens: Tokens;
+  readonly tokens: Tokens;
   readonly #stages: BrokerStages;
   readonly #listeners: HttpListener[];
-  readonly #adminServers: Server[] = [];
+  readonly #adminServers: readonly AdminEntrance[];
   /** Bound addresses by listener name; `admin` and `probes` among them. */
-  readonly addresses = new Map<string, string>();
+  addresses: ReadonlyMap<string, string> = new Map();
   #phase: Phase = 'starting';
   #warm = false;
 
-  constructor({ config, log, clock = systemClock }: BrokerParts) {
+  constructor({ config, log, clock = systemClock, shared }: BrokerParts) {
     this.#config = config;
+    this.#shared = shared;
+    this.#metrics = shared?.metrics ?? new Metrics();
+    this.#entrances = shared?.entrances ?? new Entrances();
     this.#log = log;
     this.#clock = clock;
     const metrics = this.#metrics;
-    this.#tokens = new Tokens({
+    this.tokens = new Tokens({
       config,
       clock,
       observer: reportTokens(log, metrics),
@@ -63,25 +80,39 @@ export class Broker {
     const authenticators = new Map(
       Object.entries(config.listeners).map(([name, listener]) => [name, createAuthenticator({ listener, callers, clock, passwords })]),
     );
-    this.#stages = new BrokerStages({ config, tokens: this.#tokens, clock, authenticators });
+    this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
-    this.#observeTokens();
+    this.#adminServers = this.#createAdminServers();
   }
 
-  /** Binds everything, then asks for the eager tokens in the background. Rejects with a `BrokerError` when an address cannot be bound. */
-  async start(): Promise<void> {
-    const { admin, probes } = this.#config;
-    await this.#bindAdmin('admin', admin, tokenActions({ config: this.#config, tokens: this.#tokens, log: this.#log }));
-    if (probes.address !== undefined) await this.#bindAdmin('probes', { ...probes, address: probes.address });
-    for (const listener of this.#listeners) {
-      const { address } = this.#config.listeners[listener.name] as Config['listeners'][string];
-      this.#bound(listener.name, await orBindError(listener.name, address, listener.bind()));
+  /**
+   * Binds everything, then asks for the eager tokens in the background. Rejects with a `BrokerError` when an address cannot be bound; then nothing
+   * has become of it but this broker's end.
+   *
+   * @param before the broker that this one follows: its entrances lead here from now on, and what is the same token for both goes on here
+   */
+  async start(before?: Predecessor): Promise<void> {
+    const listeners = this.#listeners.map((listener) => {
+      const { address, mode, owner } = this.#config.listeners[listener.name] as Config['listeners'][string];
+      return { name: listener.name, address, mode, owner, taker: listener };
+    });
+    try {
+      await before?.tokens.flush();
+      this.addresses = await this.#entrances.open([...this.#adminServers, ...listeners]);
+    } catch (error) {
+      await this.close();
+      throw error;
     }
+    before?.tokens.handOver(this.tokens);
+    this.#warm = before?.warm ?? false;
+    observeState(this.#metrics, this.tokens, this.#listeners);
     this.#phase = 'running';
-    void this.#tokens.warmUp().then(() => {
+    for (const [listener, address] of this.addresses)
+      if (before?.addresses.get(listener) !== address) this.#log.info({ listener, address }, 'listening');
+    void this.tokens.warmUp().then(() => {
       this.#warm = true;
     });
-    this.#log.info('ready');
+    if (before === undefined) this.#log.info('ready');
   }
 
   /** Stops accepting, finishes what is in flight within the grace; resolves to the number of requests that were cut. */
@@ -91,23 +122,27 @@ export class Broker {
     this.#log.info({ delaySeconds: delay / 1000, graceSeconds: grace / 1000 }, 'draining');
     for (const listener of this.#listeners) listener.announceClose();
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    const cut = (await Promise.all(this.#listeners.map((listener) => listener.drain(grace)))).reduce((sum, count) => sum + count, 0);
-    await this.#tokens.revoke(REVOCATION_MS);
-    await this.close();
+    const cut = await this.#finish();
     this.#log.info({ cut }, 'stopped');
     return cut;
+  }
+
+  /** The same, at once and without a word, for a broker that another one has followed. */
+  async retire(): Promise<number> {
+    this.#phase = 'draining';
+    return this.#finish();
   }
 
   /** Ends at once. */
   async close(): Promise<void> {
     this.#phase = 'stopped';
-    await Promise.all(this.#listeners.map((listener) => listener.drain(0)));
-    for (const server of this.#adminServers) {
-      server.close();
-      server.closeAllConnections();
+    await this.#drainListeners(0);
+    for (const { taker } of this.#adminServers) {
+      this.#entrances.close(taker);
+      taker.close();
     }
-    await Promise.all([this.#tokens.close(), this.#stages.close()]);
-    this.#metrics.close();
+    await Promise.all([this.tokens.close(), this.#stages.close()]);
+    if (this.#shared === undefined) this.#metrics.close();
   }
 
   /** A changed file cannot be used and its old content stays: counted here, told by whoever watches the files. */
@@ -144,24 +179,40 @@ export class Broker {
     });
   }
 
-  async #bindAdmin(
-    name: 'admin' | 'probes',
-    section: SocketAccess & { readonly address: Address },
-    actionable?: Actionable,
-  ): Promise<void> {
+  async #finish(): Promise<number> {
+    const cut = await this.#drainListeners(this.#config.shutdown.grace);
+    await this.tokens.revoke(REVOCATION_MS);
+    await this.close();
+    return cut;
+  }
+
+  async #drainListeners(graceMs: number): Promise<number> {
+    for (const listener of this.#listeners) this.#entrances.close(listener);
+    const cut = await Promise.all(this.#listeners.map((listener) => listener.drain(graceMs)));
+    return cut.reduce((sum, count) => sum + count, 0);
+  }
+
+  #createAdminServers(): AdminEntrance[] {
+    const { admin, probes } = this.#config;
+    const actions = tokenActions({ config: this.#config, tokens: this.tokens, log: this.#log, control: this.#shared?.control });
+    const servers: AdminEntrance[] = [{ ...admin, name: 'admin', taker: this.#createAdminServer(actions) }];
+    const { address } = probes;
+    if (address !== undefined) servers.push({ ...probes, address, name: 'probes', taker: this.#createAdminServer() });
+    return servers;
+  }
+
+  #createAdminServer(actionable?: Actionable): HandedServer {
     const face = {
       notReady: () => this.#notReady(),
       details: () => this.#details(),
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.render() }),
     };
-    const server = createAdminServer(face, actionable);
-    this.#adminServers.push(server);
-    this.#bound(name, await orBindError(name, section.address, bind(server, section.address, section)));
+    return new HandedServer(createAdminServer(face, actionable));
   }
 
-  #bound(name: string, address: string): void {
-    this.addresses.set(name, address);
-    this.#log.info({ listener: name, address }, 'listening');
+  /** Every eager token has been tried. */
+  get warm(): boolean {
+    return this.#warm;
   }
 
   #notReady(): string | undefined {
@@ -170,52 +221,6 @@ export class Broker {
   }
 
   #details(): Record<string, string> {
-    return Object.fromEntries(this.#tokens.all().map((token) => [`token ${token.name}`, token.status().state]));
-  }
-
-  #observeTokens(): void {
-    const tokens = this.#tokens;
-    this.#metrics.observe('token_seconds_left', 'Seconds until the token ends; absent while there is none.', 'token', function* () {
-      for (const token of tokens.all()) {
-        const { secondsLeft } = token.status();
-        if (secondsLeft !== undefined) yield [token.name, secondsLeft] as const;
-      }
-    });
-    this.#metrics.observe('token_waiting', 'Requests waiting for the token.', 'token', function* () {
-      for (const token of tokens.all()) yield [token.name, token.status().waiting] as const;
-      for (const token of tokens.allOfCallers()) yield [token.name, token.waiting] as const;
-    });
-    this.#metrics.observe(
-      'token_callers',
-      'Callers whose own token is kept, where it is made from their credentials.',
-      'token',
-      function* () {
-        for (const token of tokens.allOfCallers()) yield [token.name, token.callers] as const;
-      },
-    );
-    const listeners = this.#listeners;
-    this.#metrics.observe('connections_open', 'Open connections from callers.', 'listener', function* () {
-      for (const listener of listeners) yield [listener.name, listener.openConnections] as const;
-    });
-  }
-}
-
-const BIND_PROBLEMS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is in use by another process; stop it or choose another address',
-  EACCES: 'may not be bound by this user; choose a port above 1023 or give the process the right to bind it',
-  EADDRNOTAVAIL: 'is not an address of this machine; use one of its own, or 0.0.0.0',
-  ENOTFOUND: 'names a host that cannot be resolved; use an IP address',
-  EPERM: 'may not be given to its "owner" by this user; only root gives to another user, and members to their group',
-  ENOENT: 'lies in a folder that does not exist; create it first',
-};
-
-async function orBindError(name: string, address: Address, bound: Promise<string>): Promise<string> {
-  try {
-    return await bound;
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? '';
-    const text = address.kind === 'unix' ? `unix:${address.path}` : `${address.host}:${address.port}`;
-    const problem = BIND_PROBLEMS[code] ?? `cannot be bound (${code})`;
-    throw new BrokerError('INTERNAL', `the address "${text}" of listener "${name}" ${problem}`, { stage: 'broker', cause });
+    return Object.fromEntries(this.tokens.all().map((token) => [`token ${token.name}`, token.status().state]));
   }
 }

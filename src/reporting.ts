@@ -1,11 +1,13 @@
 /** What happens in the broker, told to the log and the metrics. */
 
 import type { AccessRecord } from './exchange.ts';
+import type { HttpListener } from './listener/http-listener.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { GrantObserver, TokenObserver } from './token/observer.ts';
 import type { StoreObserver } from './token/store/shared-store.ts';
 import type { SnapshotObserver } from './token/store/snapshot.ts';
+import type { Tokens } from './token/tokens.ts';
 
 const QUESTION_MARK = 0x3f;
 const HASH = 0x23;
@@ -161,4 +163,24 @@ function endOfPath(target: string): number {
     if (code === QUESTION_MARK || code === HASH) return at;
   }
   return target.length;
+}
+
+/** What is read at each scrape; a broker that follows another takes its place. */
+export function observeState(metrics: Metrics, tokens: Tokens, listeners: readonly HttpListener[]): void {
+  metrics.observe('token_seconds_left', 'Seconds until the token ends; absent while there is none.', 'token', function* () {
+    for (const token of tokens.all()) {
+      const { secondsLeft } = token.status();
+      if (secondsLeft !== undefined) yield [token.name, secondsLeft] as const;
+    }
+  });
+  metrics.observe('token_waiting', 'Requests waiting for the token.', 'token', function* () {
+    for (const token of tokens.all()) yield [token.name, token.status().waiting] as const;
+    for (const token of tokens.allOfCallers()) yield [token.name, token.waiting] as const;
+  });
+  metrics.observe('token_callers', 'Callers whose own token is kept, where it is made from their credentials.', 'token', function* () {
+    for (const token of tokens.allOfCallers()) yield [token.name, token.callers] as const;
+  });
+  metrics.observe('connections_open', 'Open connections from callers.', 'listener', function* () {
+    for (const listener of listeners) yield [listener.name, listener.openConnections] as const;
+  });
 }

@@ -14,13 +14,18 @@ export class RequestTokens {
   readonly #tokens: Tokens;
   /** By token, where each caller has its own. */
   readonly #ownCredentials = new Map<string, ReadOwnCredentials>();
+  /** By token, where it is the same for all callers. */
+  readonly #supplies = new Map<string, TokenSupply>();
 
   constructor(tokens: Tokens, config: Config) {
     this.#tokens = tokens;
     const listeners = Object.entries(config.listeners);
     for (const [name, token] of Object.entries(config.tokens)) {
       const place = ownCredentialsPlace(token);
-      if (place === undefined) continue;
+      if (place === undefined) {
+        this.#supplies.set(name, supplyOf(tokens, name));
+        continue;
+      }
       const able = listeners.filter(([, listener]) => canBringCredentials(listener, place)).map(([listener]) => listener);
       this.#ownCredentials.set(name, readOwnCredentials({ place, isSaml: token.grant === 'saml2_bearer', listeners: new Set(able) }));
     }
@@ -34,8 +39,9 @@ export class RequestTokens {
 
   /** Where another one comes from when an upstream refuses the one that was sent. */
   supply(name: string, request: CallerRequest): TokenSupply {
-    const callerTokens = this.#tokens.ofCallers(name);
-    if (callerTokens === undefined) return this.#tokens.source(name);
+    const common = this.#supplies.get(name);
+    if (common !== undefined) return common;
+    const callerTokens = this.#tokens.ofCallers(name) as CallerTokens;
     return {
       mayBeSent: (token) => callerTokens.mayBeSent(token),
       replace: async (refused, again) => {
@@ -48,4 +54,12 @@ export class RequestTokens {
       },
     };
   }
+}
+
+/** Whatever source has it by then: a config may have followed while the request was on its way. */
+function supplyOf(tokens: Tokens, name: string): TokenSupply {
+  return {
+    mayBeSent: (token) => tokens.source(name).mayBeSent(token),
+    replace: (refused, again) => tokens.source(name).replace(refused, again),
+  };
 }

@@ -1,6 +1,6 @@
 /** What the admin address can have done to a token. */
 
-import type { Actionable } from './admin/actions.ts';
+import type { Actionable, Control } from './admin/actions.ts';
 import type { Config } from './config/schema/root.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Tokens } from './token/tokens.ts';
@@ -9,11 +9,13 @@ export interface TokenActionsParts {
   readonly config: Pick<Config, 'admin' | 'tokens'>;
   readonly tokens: Tokens;
   readonly log: Log;
+  readonly control: Control | undefined;
 }
 
-export function tokenActions({ config, tokens, log }: TokenActionsParts): Actionable {
+export function tokenActions({ config, tokens, log, control }: TokenActionsParts): Actionable {
   const { address, hosts } = config.admin;
   return {
+    control,
     hosts: address.kind === 'unix' ? 'any' : hosts,
     act: (action, name) => {
       if (!Object.hasOwn(config.tokens, name)) return undefined;

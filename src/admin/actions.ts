@@ -13,8 +13,17 @@ export interface TokenFacts {
   readonly secondsLeft: number | undefined;
 }
 
+/** What can be done to the whole process. */
+export interface Control {
+  /** Takes the changed config over; resolves to what is wrong with it, line by line, where it cannot be used. */
+  reload(): Promise<readonly string[]>;
+  /** Begins the drain. */
+  quit(): void;
+}
+
 /** What can be acted upon. */
 export interface Actionable {
+  readonly control: Control | undefined;
   /** Names accepted as `Host` besides those of loopback; `"any"` on a Unix socket, which no page can name. */
   readonly hosts: readonly string[] | 'any';
   /** Resolves once it is done; `undefined` where there is no such token. */
@@ -32,12 +41,33 @@ interface Asked {
 
 /** `undefined` for a path that is none of an action. */
 export async function answerAction(actionable: Actionable, { path, method, headers }: Asked): Promise<Page | undefined> {
-  const [, token, action] = /^\/tokens\/([^/]+)\/(renew|purge)$/.exec(path) ?? [];
-  if (token === undefined) return undefined;
+  const act = actionAt(actionable, path);
+  if (act === undefined) return undefined;
   if (method !== 'POST') return { ...textPage(405, 'only POST'), allow: 'POST' };
   const refusal = refusalOf(actionable, headers);
-  if (refusal !== undefined) return textPage(403, refusal);
-  const done = actionable.act(action as TokenAction, token);
+  return refusal === undefined ? act() : textPage(403, refusal);
+}
+
+function actionAt(actionable: Actionable, path: string): (() => Promise<Page>) | undefined {
+  const { control } = actionable;
+  if (path === '/reload' && control !== undefined) return () => reload(control);
+  if (path === '/quit' && control !== undefined) return () => quit(control);
+  const [, token, action] = /^\/tokens\/([^/]+)\/(renew|purge)$/.exec(path) ?? [];
+  return token === undefined ? undefined : () => actOnToken(actionable, action as TokenAction, token);
+}
+
+async function reload(control: Control): Promise<Page> {
+  const problems = await control.reload();
+  return problems.length === 0 ? jsonPage(200, { reloaded: true }) : jsonPage(422, { reloaded: false, problems });
+}
+
+async function quit(control: Control): Promise<Page> {
+  control.quit();
+  return jsonPage(202, { draining: true });
+}
+
+async function actOnToken(actionable: Actionable, action: TokenAction, token: string): Promise<Page> {
+  const done = actionable.act(action, token);
   if (done === undefined)
     return textPage(
       404,

@@ -5,23 +5,22 @@ import type { Log } from '../telemetry/log.ts';
 const EXIT_DRAINED = 0;
 const EXIT_CUT = 1;
 
+export interface Served {
+  /** Finishes what is in flight and resolves to the number of requests that were cut. */
+  drain(): Promise<number>;
+  reload(): Promise<unknown>;
+}
+
 /**
- * Waits for SIGTERM or SIGINT, then drains. Resolves to the exit code: 0 when everything in flight was finished, 1 when the grace ran out.
- * A second signal ends at once.
- *
- * @param drain finishes what is in flight and resolves to the number of requests that were cut
+ * Waits for SIGTERM, SIGINT or `quit`, then drains; SIGHUP reloads. Resolves to the exit code: 0 when everything in flight was finished, 1 when the
+ * grace ran out. A second signal ends at once.
  */
-export function untilStopped(drain: () => Promise<number>, log: Log): Promise<number> {
+export function untilStopped(served: Served, quit: Promise<void>, log: Log): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
-    const stop = (signal: NodeJS.Signals) => {
-      if (stopping) {
-        log.warn({ signal }, 'stopping at once');
-        return resolve(EXIT_CUT);
-      }
+    const stop = () => {
       stopping = true;
-      log.info({ signal }, 'signal received');
-      drain().then(
+      served.drain().then(
         (cut) => resolve(cut === 0 ? EXIT_DRAINED : EXIT_CUT),
         (err: unknown) => {
           log.error({ err }, 'stopping failed');
@@ -29,9 +28,18 @@ export function untilStopped(drain: () => Promise<number>, log: Log): Promise<nu
         },
       );
     };
-    process.on('SIGTERM', stop).on('SIGINT', stop);
-    process.on('SIGHUP', () => {
-      log.warn('cannot reload yet: restart to take a changed config');
+    const onSignal = (signal: NodeJS.Signals) => {
+      log[stopping ? 'warn' : 'info']({ signal }, stopping ? 'stopping at once' : 'signal received');
+      if (stopping) resolve(EXIT_CUT);
+      else stop();
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+    process.on('SIGHUP', (signal) => {
+      log.info({ signal }, 'signal received');
+      void served.reload();
+    });
+    void quit.then(() => {
+      if (!stopping) stop();
     });
   });
 }

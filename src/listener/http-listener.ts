@@ -1,7 +1,7 @@
-/** A listener: binds, accepts connections, hands each checked request on, drains. */
+/** A listener: takes connections, hands each checked request on, drains. */
 
 import type { X509Certificate } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { derive } from '../derive.ts';
@@ -12,9 +12,9 @@ import { BodyMemory } from '../wire/body-memory.ts';
 import { Deadlines } from '../wire/deadlines.ts';
 import { type InletMemory, READ_BYTES } from '../wire/inlet.ts';
 import { WriteMemory } from '../wire/write-memory.ts';
-import { bind } from './bind.ts';
 import type { RequestFacts } from './caller-request.ts';
 import type { Connection, ConnectionHost } from './connection-host.ts';
+import type { Taker } from './entrances.ts';
 import { FirstBytes } from './first-bytes.ts';
 import { createHeadCheck, type HeadCheck } from './head-check.ts';
 import { CallerConnection } from './http1/caller-connection.ts';
@@ -45,7 +45,7 @@ const IDLE_GRACE_MS = 300;
 
 const ONLY_HTTP2 = 'HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 
-export class HttpListener implements ConnectionHost {
+export class HttpListener implements ConnectionHost, Taker {
   readonly limits: ListenerConfig['limits'];
   readonly check: HeadCheck;
   readonly deadlines: Deadlines;
@@ -53,7 +53,8 @@ export class HttpListener implements ConnectionHost {
   readonly writeMemory = new WriteMemory();
   readonly #parts: HttpListenerParts;
   readonly #requestId = createRequestId();
-  readonly #server: Server;
+  /** Where there is TLS. */
+  readonly #handshakes: TlsServer | undefined;
   readonly #connections = new Set<Connection>();
   #draining = false;
   /** Who has finished the TLS handshake only now is too late. */
@@ -66,8 +67,7 @@ export class HttpListener implements ConnectionHost {
     this.deadlines = new Deadlines(Math.min(this.limits.headTimeout, this.limits.idleTimeout));
     this.readMemory = { shared: Buffer.allocUnsafeSlow(READ_BYTES), bodies: new BodyMemory(this.#connections) };
     this.check = createHeadCheck(parts.config);
-    this.#server = this.#createServer();
-    this.#server.maxConnections = this.limits.maxConnections;
+    this.#handshakes = this.#createHandshakes();
   }
 
   get name(): string {
@@ -82,21 +82,24 @@ export class HttpListener implements ConnectionHost {
     return this.#draining;
   }
 
-  /** Resolves to the bound address. Rejects with Node's error, whose `code` says what is wrong. */
-  bind(): Promise<string> {
-    return bind(this.#server, this.#parts.config.address, this.#parts.config);
+  get maxConnections(): number {
+    return this.limits.maxConnections;
   }
 
-  /** From now on each answer closes its connection; new connections are still accepted. */
+  accept(socket: Socket): void {
+    if (this.#handshakes === undefined) this.#take(socket);
+    else this.#handshakes.emit('connection', socket);
+  }
+
+  /** From now on each answer closes its connection; new connections are still taken. */
   announceClose(): void {
     this.#draining = true;
     for (const connection of this.#connections) connection.announceClose?.();
   }
 
-  /** Stops accepting, finishes what is in flight; resolves to the number of requests cut after `graceMs`. */
+  /** Finishes what is in flight, once nothing comes in any more; resolves to the number of requests cut after `graceMs`. */
   async drain(graceMs: number): Promise<number> {
     this.#draining = true;
-    this.#server.close();
     const idleGrace = setTimeout(
       () => {
         this.#deaf = true;
@@ -151,21 +154,19 @@ export class HttpListener implements ConnectionHost {
     this.#onRested();
   }
 
-  #createServer(): Server {
+  #createHandshakes(): TlsServer | undefined {
     const { tls } = this.#parts.config;
-    const net = { allowHalfOpen: true, noDelay: true };
-    // Nothing is read before the connection is ours: see `adopt`.
-    if (tls === undefined) return createServer({ ...net, pauseOnConnect: true }, (socket) => this.#accept(socket));
+    if (tls === undefined) return undefined;
     const listener = { ...this.#parts.config, tls };
-    const secure = { ...net, ...tlsOptions(listener), handshakeTimeout: this.limits.headTimeout };
-    const server: TlsServer = createTlsServer(secure, (socket) => this.#accept(socket));
+    const options = { ...tlsOptions(listener), allowHalfOpen: true, handshakeTimeout: this.limits.headTimeout };
+    const server = createTlsServer(options, (socket) => this.#take(socket));
     // A handshake that fails or takes too long ends nothing by itself.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
     followTlsFiles(server, listener, this.#parts.onTlsProblem);
     return server;
   }
 
-  #accept(socket: Socket): void {
+  #take(socket: Socket): void {
     if (this.#deaf || this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
     const { tls, protocols } = this.#parts.config;
     if (tls !== undefined) this.#serve(socket, (socket as TLSSocket).alpnProtocol === 'h2');

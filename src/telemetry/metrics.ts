@@ -48,8 +48,9 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
   }
 
-  /** A gauge whose values are read at each scrape. */
+  /** A gauge whose values are read at each scrape, from whoever has said last how. */
   observe(name: string, help: string, label: string, read: () => Iterable<readonly [label: string, value: number]>): void {
+    this.#registry.removeSingleMetric(PREFIX + name);
     const gauge: Gauge<string> = new Gauge({
       name: PREFIX + name,
       help,

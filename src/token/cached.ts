@@ -7,6 +7,7 @@ import { Refusals } from './refusals.ts';
 import { isSendable, type Lifetime, planLifetime } from './renewal.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { TokenSource, Waiter } from './source.ts';
+import { toStored } from './stored.ts';
 import type { Token } from './token.ts';
 
 interface Held extends Lifetime {
@@ -37,6 +38,8 @@ export class CachedToken implements TokenSource {
   #usedAt: number;
   #cancelTimer = () => {};
   #closed = false;
+  /** Resolves once what is on its way for the same token under the config before is here. */
+  #inherited: Promise<void> | undefined;
 
   constructor(parts: ObtainingParts) {
     this.#parts = parts;
@@ -57,6 +60,11 @@ export class CachedToken implements TokenSource {
 
   get name(): string {
     return this.#parts.name;
+  }
+
+  /** See `tokenIdentity`. */
+  get identity(): string {
+    return this.#parts.identity;
   }
 
   peek(): Token | undefined {
@@ -137,10 +145,23 @@ export class CachedToken implements TokenSource {
     };
   }
 
-  /** Stops renewing and trying again; what waits is answered still. */
-  close(): void {
+  /** The same token under the config before: what it holds, or is about to, is held and renewed here from now on. */
+  takeOver(before: CachedToken): void {
+    before.retire();
+    this.#usedAt = before.#usedAt;
+    this.#inherit(before);
+    if (before.#flight.running) this.#inherited = before.#flight.settled().then(() => this.#inherit(before));
+  }
+
+  /** Stops renewing; who needs it still has it obtained. */
+  retire(): void {
     this.#closed = true;
     this.#cancelTimer();
+  }
+
+  /** Stops renewing and trying again; what waits is answered still. */
+  close(): void {
+    this.retire();
     this.#obtaining.close();
   }
 
@@ -160,7 +181,25 @@ export class CachedToken implements TokenSource {
   }
 
   #obtain(serves?: Serves): Promise<Token> {
-    return this.#flight.start(() => this.#obtaining.obtain(serves));
+    return this.#flight.start(async () => (await this.#fromBefore(serves)) ?? this.#obtaining.obtain(serves));
+  }
+
+  /** One grant in flight for each token, also while the config changes. */
+  async #fromBefore(serves: Serves = () => true): Promise<Token | undefined> {
+    if (this.#inherited === undefined) return undefined;
+    await this.#inherited;
+    this.#inherited = undefined;
+    const held = this.#held;
+    const isFresh = held !== undefined && held.token.ageMs(this.#clock) < held.renewAtAge;
+    return isFresh && serves(toStored(held.token)) ? held.token : undefined;
+  }
+
+  #inherit(before: CachedToken): void {
+    const held = before.#held;
+    before.#held = undefined;
+    this.#parts.grant.keep?.(before.#parts.grant.kept?.());
+    // Its end is planned anew: how it is renewed may have changed.
+    if (held !== undefined && held.identity === this.#parts.identity) this.#hold(held.token, held.identity);
   }
 
   /** A refused client is not asked again before somebody needs the token; a server in trouble is, so that the token is there when it is back. */
@@ -169,7 +208,8 @@ export class CachedToken implements TokenSource {
   }
 
   #hold(token: Token, identity: string): Token {
-    const lifetime = planLifetime(token.lifetimeMs, this.#parts.renew, this.#clock.random());
+    const { renew } = this.#parts;
+    const lifetime = planLifetime(Math.min(token.lifetimeMs, renew.maxLifetime), renew, this.#clock.random());
     this.#held = { token, identity, ...lifetime };
     this.#schedule(lifetime.renewAtAge - token.ageMs(this.#clock));
     return token;

@@ -34,6 +34,8 @@ export interface TokensOptions {
 export class Tokens {
   readonly #servers = new Map<string, AuthorizationServer>();
   readonly #sources = new Map<string, CachedToken>();
+  /** Those of this config, by name: where one has gone on in the next config, `#sources` has its heir. */
+  readonly #own = new Map<string, CachedToken>();
   readonly #ofCallers = new Map<string, CallerTokens>();
   readonly #store: TokenStore | undefined;
   readonly #forget: (() => void)[] = [];
@@ -49,10 +51,10 @@ export class Tokens {
     const password = guardedPasswords(refusedAt);
     const createCallerTokens = callerTokensOf(refusedAt, options.observer, clock);
     for (const [name, token] of Object.entries(config.tokens)) {
-      if (ownCredentialsPlace(token) === undefined)
-        this.#sources.set(name, this.#createSource(name, token as GrantConfig, password, options));
+      if (ownCredentialsPlace(token) === undefined) this.#own.set(name, this.#createSource(name, token as GrantConfig, password, options));
       else this.#ofCallers.set(name, this.#createOfCallers(name, token, createCallerTokens, options));
     }
+    for (const [name, source] of this.#own) this.#sources.set(name, source);
   }
 
   /** The source of a token that the config defines, and that is the same for all callers. */
@@ -80,16 +82,38 @@ export class Tokens {
     await Promise.allSettled(eager.map((source) => source.get()));
   }
 
+  /** What the next process needs is on the disk. */
+  async flush(): Promise<void> {
+    await this.#store?.flush?.();
+  }
+
+  /**
+   * What is the same token in both goes on in `next`, whose config follows this one, without a grant: whoever asks here, too, is given that one. The
+   * others are renewed no more. Those of callers are made anew there.
+   */
+  handOver(next: Tokens): void {
+    for (const [name, source] of this.#own) {
+      const heir = next.#own.get(name);
+      if (heir?.identity !== source.identity) {
+        source.retire();
+        continue;
+      }
+      heir.takeOver(source);
+      this.#sources.set(name, heir);
+    }
+  }
+
   /** Gives back what asked for it, all at the same time, and waits `withinMs` at most: a server in trouble holds up no stop. */
   async revoke(withinMs: number): Promise<void> {
-    const asking = [...this.all(), ...this.allOfCallers()].filter((source) => this.#config.tokens[source.name]?.revokeOnShutdown);
+    const left = this.all().filter((source) => source === this.#own.get(source.name));
+    const asking = [...left, ...this.allOfCallers()].filter((source) => this.#config.tokens[source.name]?.revokeOnShutdown);
     for (const source of asking) source.close();
     await Promise.race([Promise.all(asking.map((source) => source.purge())), sleep(withinMs, undefined, { ref: false })]);
   }
 
   async close(): Promise<void> {
     for (const stop of this.#forget) stop();
-    for (const source of [...this.#sources.values(), ...this.#ofCallers.values()]) source.close();
+    for (const source of [...this.#own.values(), ...this.#ofCallers.values()]) source.close();
     await Promise.all([...[...this.#servers.values()].map((server) => server.close()), this.#store?.close()]);
   }
 

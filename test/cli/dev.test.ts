@@ -53,7 +53,7 @@ describe('token-broker dev', () => {
     await broker.replace('sidecar.config.json', config.replace('"routes"', '"rotues"'));
     await until(/"rotues" is not a known key; did you mean "routes"\?[\s\S]*the old one stays/);
     await broker.replace('sidecar.config.json', config.replace('"path": "/orders/42"', '"path": "/ledger/7"'));
-    await until(/config changed: starting anew[\s\S]*GET \/ledger\/7 HTTP\/1\.1[\s\S]*each event follows/);
+    await until(/config reloaded[\s\S]*GET \/ledger\/7 HTTP\/1\.1[\s\S]*each event follows/);
     broker.signal('SIGINT');
     expect((await broker.exited).code).toBe(0);
   });

@@ -3,6 +3,7 @@
 import { listener as listenerSchema } from '../../src/config/schema/listeners.ts';
 import { toBrokerError } from '../../src/errors.ts';
 import { createRecord, refuse } from '../../src/exchange.ts';
+import { Entrances } from '../../src/listener/entrances.ts';
 import { HttpListener, type HttpListenerParts } from '../../src/listener/http-listener.ts';
 import type { CallerRequest, Reply } from '../../src/message.ts';
 
@@ -20,9 +21,10 @@ export async function startListener(
 ): Promise<TestListener> {
   const answer: HttpListenerParts['refuse'] = (error, request, reply) =>
     refuse(request, reply, error, createRecord({ ...request, listener: 'test' }, 0));
+  const config = listenerSchema.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'], limits });
   const listener = new HttpListener({
     name: 'test',
-    config: listenerSchema.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'], limits }),
+    config,
     handle(request, reply) {
       try {
         handle(request, reply);
@@ -36,8 +38,16 @@ export async function startListener(
     },
     onTlsProblem: () => {},
   });
-  const address = await listener.bind();
-  return { listener, address, close: async () => void (await listener.drain(0)) };
+  const entrances = new Entrances();
+  const addresses = await entrances.open([{ name: 'test', address: config.address, taker: listener }]);
+  return {
+    listener,
+    address: addresses.get('test') as string,
+    async close() {
+      entrances.close(listener);
+      await listener.drain(0);
+    },
+  };
 }
 
 /** A whole answer in one go. */

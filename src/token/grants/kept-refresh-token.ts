@@ -5,6 +5,7 @@ import type { KeptFile } from '../../config/kept-file.ts';
 import type { Secret } from '../../config/secret.ts';
 import type { RefreshTokenObserver } from '../observer.ts';
 import { SealedFile } from '../sealed-file.ts';
+import type { KeptToken } from '../source.ts';
 
 export interface KeptRefreshTokenParts {
   readonly configured: Secret;
@@ -16,16 +17,10 @@ export interface KeptRefreshTokenParts {
   readonly observer: RefreshTokenObserver;
 }
 
-/** A refresh token, and the digest of the configured one that it goes back to: a changed one ends the row. */
-export interface Kept {
-  readonly token: string;
-  readonly of: string;
-}
-
 export class KeptRefreshToken {
   readonly #parts: KeptRefreshTokenParts;
   readonly #file: SealedFile | undefined;
-  #replacement: Kept | undefined;
+  #replacement: KeptToken | undefined;
   /** What stood in the file when it was last read or written: anything else was written by another broker, and is newer. */
   #seen: string | undefined;
 
@@ -35,7 +30,18 @@ export class KeptRefreshToken {
     this.#file = file && key && new SealedFile(file, key, `refresh-token:${owner}`);
   }
 
-  async current(): Promise<Kept> {
+  /** What has replaced the configured one. */
+  get replacement(): KeptToken | undefined {
+    return this.#replacement && { ...this.#replacement, seen: this.#seen };
+  }
+
+  /** From the config before, which may have had another configured one. */
+  takeOver({ token, of, seen }: KeptToken): void {
+    this.#replacement = { token, of };
+    this.#seen = seen;
+  }
+
+  async current(): Promise<KeptToken> {
     await this.#lookIntoFile();
     const token = this.#parts.configured.reveal();
     const of = digest(token);
@@ -47,7 +53,7 @@ export class KeptRefreshToken {
    *
    * @param used what was redeemed: the configured one may have changed on the way
    */
-  async replace({ of }: Kept, token: string): Promise<void> {
+  async replace({ of }: KeptToken, token: string): Promise<void> {
     const { observer } = this.#parts;
     this.#replacement = { token, of };
     if (this.#file === undefined) return;
@@ -67,7 +73,7 @@ export class KeptRefreshToken {
     if (found === this.#seen) return;
     this.#seen = found;
     // Whatever the key has sealed under this name, this class has written.
-    if ('text' in content) this.#replacement = JSON.parse(content.text) as Kept;
+    if ('text' in content) this.#replacement = JSON.parse(content.text) as KeptToken;
     else this.#parts.observer.unreadable(content.fault);
   }
 }

@@ -1,17 +1,16 @@
 /** The resource owner password credentials grant (RFC 6749 §4.3): a token for somebody's account. */
 
+import { createHash } from 'node:crypto';
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { TokenSource } from '../source.ts';
+import type { KeptToken, TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
 
-interface Kept {
-  readonly refreshToken: string;
-  readonly ofOwner: string;
+interface Kept extends KeptToken {
   /** The access token that it came with could not be used. */
   readonly doubtful: boolean;
 }
@@ -28,7 +27,10 @@ export function password(
   request = grantRequests(config, server, clock, observer),
 ): TokenSource {
   const { username, password } = config.resourceOwner;
-  const versionOfOwner = () => `${username.version} ${password.version}`;
+  const owner = () =>
+    createHash('sha256')
+      .update(JSON.stringify([username.reveal(), password.reveal()]))
+      .digest('hex');
   let kept: Kept | undefined;
   let acceptedOwner: string | undefined;
 
@@ -38,10 +40,10 @@ export function password(
     try {
       const token = await request({
         grantType: 'refresh_token',
-        own: () => ({ refresh_token: used.refreshToken }),
+        own: () => ({ refresh_token: used.token }),
         withoutScope: true,
         onRefreshToken: (refreshToken) => {
-          next = { ...used, refreshToken };
+          next = { ...used, token: refreshToken };
         },
       });
       if (next !== undefined || kept === used) kept = { ...(next ?? used), doubtful: false };
@@ -58,27 +60,35 @@ export function password(
   }
 
   const get = async () => {
-    const ofOwner = versionOfOwner();
-    if (kept?.ofOwner !== ofOwner) kept = undefined;
+    const of = owner();
+    if (kept?.of !== of) kept = undefined;
     const renewed = kept && (await renew(kept));
     if (renewed !== undefined) return renewed;
     let given: Kept | undefined;
     const token = await request({
       grantType: 'password',
       own: () => ({ username: username.reveal(), password: password.reveal() }),
-      ownerAccepted: acceptedOwner === ofOwner,
+      ownerAccepted: acceptedOwner === of,
       onRefreshToken: (refreshToken) => {
-        given = { refreshToken, ofOwner, doubtful: false };
+        given = { token: refreshToken, of, doubtful: false };
       },
     });
     kept = given;
-    acceptedOwner = ofOwner;
+    acceptedOwner = of;
     return token;
   };
 
-  return grantSource(get, () => {
-    const forgotten = kept?.refreshToken;
+  const forget = () => {
+    const forgotten = kept?.token;
     kept = undefined;
     return forgotten;
-  });
+  };
+
+  return {
+    ...grantSource(get, forget),
+    kept: () => kept,
+    keep(before) {
+      kept ??= before && { ...before, doubtful: false };
+    },
+  };
 }

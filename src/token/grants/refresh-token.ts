@@ -5,10 +5,10 @@ import { toAuthorizationServerError } from '../../authorization-server/failure.t
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { TokenSource } from '../source.ts';
+import type { KeptToken, TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
-import { type Kept, KeptRefreshToken } from './kept-refresh-token.ts';
+import { KeptRefreshToken } from './kept-refresh-token.ts';
 
 /** A new refresh token in an answer is kept before the access token beside it is judged: the one before may be good no more. */
 export function refreshToken(
@@ -26,7 +26,7 @@ export function refreshToken(
     observer,
   });
 
-  const redeem = (used: Kept): Promise<Token> =>
+  const redeem = (used: KeptToken): Promise<Token> =>
     request({
       grantType: 'refresh_token',
       own: () => ({ refresh_token: used.token }),
@@ -35,7 +35,7 @@ export function refreshToken(
       },
     });
 
-  return grantSource(async () => {
+  const get = async () => {
     const used = await kept.current();
     try {
       return await redeem(used);
@@ -46,5 +46,7 @@ export function refreshToken(
       if (newer.token === used.token) throw error;
       return redeem(newer);
     }
-  });
+  };
+
+  return { ...grantSource(get), kept: () => kept.replacement, keep: (before) => before && kept.takeOver(before) };
 }

@@ -72,9 +72,13 @@ export class Snapshot implements TokenStore {
     await Promise.all([this.#writing, this.#parts.behind.remove(identity)]);
   }
 
-  async close(): Promise<void> {
+  async flush(): Promise<void> {
     if (this.#cancelWrite !== undefined) this.#write();
-    await Promise.all([this.#writing, this.#parts.behind.close()]);
+    await this.#writing;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.flush(), this.#parts.behind.close()]);
   }
 
   #ready(): Promise<void> {

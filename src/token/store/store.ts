@@ -21,6 +21,8 @@ export interface TokenStore {
   obtain(identity: string, wanted: (token: StoredToken) => boolean): Promise<StoredToken | Turn>;
   /** Takes out what stands there, whoever shared it, and nothing newer. */
   remove(identity: string): Promise<void>;
+  /** Whoever opens the same store next finds everything. */
+  flush?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,140 @@
+/** A broker whose config may change while it serves: the next one is built whole, takes over in one step, and the one before is drained. */
+
+import { Broker } from './broker.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { LoadedConfig } from './config/load.ts';
+import { ConfigError, type ConfigProblem, formatProblem } from './config/problem.ts';
+import type { Watch } from './config/watch.ts';
+import { BrokerError } from './errors.ts';
+import { Entrances } from './listener/entrances.ts';
+import type { Log } from './telemetry/log.ts';
+import { Metrics } from './telemetry/metrics.ts';
+
+export interface ReloadableParts {
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Reads the config as it is now. Rejects with a `ConfigError`. */
+  readonly load: () => Promise<LoadedConfig>;
+  /** Before a broker is started: what else its config asks for. Rejects where that cannot be had. */
+  readonly prepare?: (loaded: LoadedConfig) => Promise<void>;
+  /** A broker has taken over. */
+  readonly onStarted?: (loaded: LoadedConfig, broker: Broker) => Promise<void>;
+  /** The admin address was told to end the process. */
+  readonly quit: () => void;
+}
+
+interface Running {
+  readonly broker: Broker;
+  readonly watch: Watch;
+}
+
+export class ReloadableBroker {
+  readonly #parts: ReloadableParts;
+  readonly #metrics = new Metrics();
+  readonly #entrances = new Entrances();
+  readonly #retiring = new Set<Promise<number>>();
+  #running: Running | undefined;
+  /** One at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Not begun yet, so that it takes what has changed until then. */
+  #waiting: Promise<readonly string[]> | undefined;
+  #stopping = false;
+
+  constructor(parts: ReloadableParts) {
+    this.#parts = parts;
+  }
+
+  /** Rejects when something cannot be started. */
+  async start(loaded: LoadedConfig): Promise<void> {
+    await this.#follow(loaded);
+  }
+
+  /**
+   * Takes the changed config over, or leaves everything as it is; resolves to what is wrong with it. What is asked for while another one waits is one
+   * with it. Never rejects.
+   */
+  reload(): Promise<readonly string[]> {
+    if (this.#stopping) return Promise.resolve(['the broker is stopping']);
+    this.#waiting ??= this.#inTurn(() => {
+      this.#waiting = undefined;
+      return this.#reload();
+    });
+    return this.#waiting;
+  }
+
+  /** Stops accepting, finishes what is in flight within the grace; resolves to the number of requests that were cut. */
+  async drain(): Promise<number> {
+    this.#stopping = true;
+    await this.#turn;
+    this.#running?.watch.stop();
+    const cuts = await Promise.all([this.#running?.broker.drain() ?? 0, ...this.#retiring]);
+    this.#metrics.close();
+    return cuts.reduce((sum, cut) => sum + cut, 0);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #reload(): Promise<readonly string[]> {
+    const { load, log } = this.#parts;
+    try {
+      if (!this.#stopping) await this.#follow(await load());
+      return [];
+    } catch (error) {
+      this.#metrics.reloadFailures.inc();
+      const problems = problemsOf(error);
+      for (const at of problems) log.error({ at }, 'config problem');
+      log.error({ err: error }, 'the changed config cannot be used: the old one stays');
+      return problems;
+    }
+  }
+
+  async #follow(loaded: LoadedConfig): Promise<void> {
+    const { log, clock = systemClock, prepare, onStarted, quit } = this.#parts;
+    const before = this.#running;
+    for (const warning of loaded.warnings) log.warn({ at: formatProblem(warning) }, 'config warning');
+    await prepare?.(loaded);
+    const control = { reload: () => this.reload(), quit };
+    const broker = new Broker({
+      config: loaded.config,
+      log,
+      clock,
+      shared: { entrances: this.#entrances, metrics: this.#metrics, control },
+    });
+    await broker.start(before?.broker);
+    log.level = loaded.config.log.level;
+    this.#running = { broker, watch: this.#watch(loaded) };
+    if (before !== undefined) this.#retire(before);
+    await onStarted?.(loaded, broker);
+  }
+
+  #watch(loaded: LoadedConfig): Watch {
+    return loaded.watch({
+      onProblem: (problem: ConfigProblem) => {
+        this.#metrics.reloadFailures.inc();
+        this.#parts.log.error({ at: formatProblem(problem) }, 'a changed file cannot be used: the old content stays');
+      },
+      onConfigChange: () => void this.reload(),
+    });
+  }
+
+  #retire({ broker, watch }: Running): void {
+    watch.stop();
+    const { log } = this.#parts;
+    log.info('config reloaded');
+    const retiring = broker.retire().then((cut) => {
+      this.#retiring.delete(retiring);
+      log.info({ cut }, 'drained what the old config served');
+      return cut;
+    });
+    this.#retiring.add(retiring);
+  }
+}
+
+function problemsOf(error: unknown): string[] {
+  if (error instanceof ConfigError) return error.problems.map(formatProblem);
+  return [error instanceof BrokerError ? error.message : 'something failed on the way; the log says where'];
+}
