@@ -130,24 +130,19 @@ export class Broker {
   /** The same, at once and without a word, for a broker that another one has followed. */
   async retire(): Promise<number> {
     this.#phase = 'draining';
-    return this.#finish();
+    return this.#finish((server) => server.retire());
   }
 
   /** Ends at once. */
-  async close(): Promise<void> {
+  async close(closeAdmin = (server: HandedServer) => server.close()): Promise<void> {
     this.#phase = 'stopped';
     await this.#drainListeners(0);
     for (const { taker } of this.#adminServers) {
       this.#entrances.close(taker);
-      taker.close();
+      closeAdmin(taker);
     }
     await Promise.all([this.tokens.close(), this.#stages.close()]);
     if (this.#shared === undefined) this.#metrics.close();
-  }
-
-  /** A changed file cannot be used and its old content stays: counted here, told by whoever watches the files. */
-  countUnusableFile(): void {
-    this.#metrics.reloadFailures.inc();
   }
 
   #createListener(name: string): HttpListener {
@@ -179,10 +174,10 @@ export class Broker {
     });
   }
 
-  async #finish(): Promise<number> {
+  async #finish(closeAdmin?: (server: HandedServer) => void): Promise<number> {
     const cut = await this.#drainListeners(this.#config.shutdown.grace);
     await this.tokens.revoke(REVOCATION_MS);
-    await this.close();
+    await this.close(closeAdmin);
     return cut;
   }
 

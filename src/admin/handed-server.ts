@@ -8,26 +8,38 @@ const LAST_ANSWERS_MS = 35_000;
 
 export class HandedServer {
   readonly #server: Server;
+  readonly #connections = new Set<Socket>();
   #closing = false;
+  #cut: NodeJS.Timeout | undefined;
 
   constructor(server: Server) {
     this.#server = server;
     server.prependListener('request', (_request, response) => {
       if (this.#closing) response.shouldKeepAlive = false;
     });
-    // Node keeps count of connections, and of how long their requests take, from this event on.
+    // Node watches how long requests take from this event on.
     server.emit('listening');
   }
 
   accept(socket: Socket): void {
+    this.#connections.add(socket);
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) clearTimeout(this.#cut);
+    });
     this.#server.emit('connection', socket);
     socket.resume();
   }
 
-  /** What is asked already is answered still, a renewal or the very request that led here. */
-  close(): void {
+  /** What was asked already is answered still: a renewal, or the very request that led here. */
+  retire(): void {
     this.#closing = true;
     this.#server.close();
-    setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS).unref();
+    if (this.#connections.size > 0) this.#cut = setTimeout(() => this.close(), LAST_ANSWERS_MS).unref();
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
   }
 }

@@ -29,9 +29,12 @@ export function untilStopped(served: Served, quit: Promise<void>, log: Log): Pro
       );
     };
     const onSignal = (signal: NodeJS.Signals) => {
-      log[stopping ? 'warn' : 'info']({ signal }, stopping ? 'stopping at once' : 'signal received');
-      if (stopping) resolve(EXIT_CUT);
-      else stop();
+      if (stopping) {
+        log.warn({ signal }, 'stopping at once');
+        return resolve(EXIT_CUT);
+      }
+      log.info({ signal }, 'signal received');
+      stop();
     };
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
     process.on('SIGHUP', (signal) => {

@@ -104,7 +104,7 @@ export const route = z.strictObject({
     })
     .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'needs "cert" and "key" together')
     .prefault({})
-    .describe('How the upstream is recognized, and what we show it. Read at start: changed files need a restart.'),
+    .describe('How the upstream is recognized, and what we show it. Files are watched: new connections use changed ones.'),
   hostHeader: z
     .string()
     .regex(/^[A-Za-z0-9.[\]:_-]+$/, 'is not a host')

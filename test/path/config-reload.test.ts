@@ -1,0 +1,293 @@
+/** A config that changes while the broker serves: by `POST /reload`, SIGHUP or the file itself. */
+
+import { createServer } from 'node:net';
+import { describe, expect, test } from '@jest/globals';
+import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
+import { createAuthority } from '../helpers/certificates.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
+import { keepAlive, request } from '../helpers/http-client.ts';
+import { openRaw } from '../helpers/raw-client.ts';
+import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
+import { type Script, type ScriptedConnection, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
+
+const closed = closedAfterEach();
+
+const ok: Script = () => answerWith(200, [], 'ok');
+const server = async (answer: Script): Promise<ScriptedServer> => closed(await startScriptedServer({ answer }));
+
+type Config = Record<string, unknown>;
+
+/** Files are looked at every two seconds; what is asked for on the admin address happens at once. */
+class Reloaded {
+  readonly broker: BrokerProcess;
+  config: Config;
+
+  constructor(broker: BrokerProcess, config: Config) {
+    this.broker = broker;
+    this.config = config;
+  }
+
+  /** With other sections; 200 where it was taken over. */
+  async reload(sections: Config): Promise<{ status: number; json: Config }> {
+    this.config = { admin: { address: '127.0.0.1:0' }, ...this.config, ...sections };
+    await this.broker.replace('sidecar.config.json', JSON.stringify(this.config));
+    const answer = await this.post('/reload');
+    return { status: answer.status, json: answer.json() as Config };
+  }
+
+  post(path: string) {
+    return request(`${this.broker.url('admin')}${path}`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+  }
+
+  async get(path: string): Promise<number> {
+    return (await request(`${this.broker.url()}${path}`)).status;
+  }
+}
+
+const LISTENERS = { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } };
+
+async function start(config: Config, files: Record<string, string> = {}): Promise<Reloaded> {
+  const whole = { listeners: LISTENERS, ...config };
+  return new Reloaded(closed(await startBrokerProcess({ config: whole, files })), whole);
+}
+
+const route = (path: string, upstream: string, token: string | null = null): Config => ({
+  path,
+  callers: ['anonymous'],
+  token,
+  upstream,
+});
+
+function orders(authorizationServer: ScriptedServer, more: Config = {}): Config {
+  return {
+    authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
+    tokens: {
+      orders: {
+        authorizationServer: 'as',
+        grant: 'client_credentials',
+        clientId: 'orders-sidecar',
+        clientAuthentication: { secret: { unsafeInline: 'orders-secret' } },
+        ...more,
+      },
+    },
+  };
+}
+
+describe('a changed config', () => {
+  test('L08 under load: a route comes, a route goes, a bad one changes nothing, and not one request fails', async () => {
+    const authorizationServer = await server(() => tokenAnswer());
+    const origin = await server(ok);
+    const stays = route('/stays', origin.url, 'orders');
+    const running = await start({ ...orders(authorizationServer), routes: { stays } });
+    const agent = keepAlive(8);
+    closed({ close: () => agent.destroy() });
+    let over = false;
+    const counts = new Map<string, number>();
+    const load = Array.from({ length: 8 }, async () => {
+      while (!over) {
+        const found = await request(`${running.broker.url()}/stays/x`, { agent }).then(
+          ({ status, complete }) => `${status} ${complete}`,
+          (error: NodeJS.ErrnoException) => String(error.code),
+        );
+        counts.set(found, (counts.get(found) ?? 0) + 1);
+      }
+    });
+    for (let i = 0; i < 5; i += 1) {
+      expect(await running.reload({ routes: { stays, comes: route('/comes', origin.url) } })).toEqual({
+        status: 200,
+        json: { reloaded: true },
+      });
+      expect(await running.get('/comes')).toBe(200);
+      expect((await running.reload({ routes: { stays } })).status).toBe(200);
+      expect(await running.get('/comes')).toBe(404);
+      const bad = await running.reload({ routes: { stays: { ...stays, upstreem: '' }, comes: route('/comes', origin.url) } });
+      expect(bad.status).toBe(422);
+      expect(bad.json).toEqual({
+        reloaded: false,
+        problems: [expect.stringMatching(/^sidecar\.config\.json:1:\d+: "routes\.stays\.upstreem" /)],
+      });
+      expect(await running.get('/comes')).toBe(404);
+    }
+    over = true;
+    await Promise.all(load);
+    expect([...counts.keys()]).toEqual(['200 true']);
+    expect(authorizationServer.requests).toHaveLength(1);
+    const metrics = (await request(`${running.broker.url('admin')}/metrics`)).text();
+    expect(metrics).toContain('token_broker_file_reload_failures_total 5');
+    const counted = /^token_broker_requests_total\{listener="local",route="stays",status="200",code=""\} (\d+)$/m.exec(metrics)?.[1];
+    expect(Number(counted)).toBe(counts.get('200 true'));
+  });
+
+  test('L08 an answer that is on its way under the old config comes whole, also where its route and its listener are gone', async () => {
+    const half: ScriptedConnection[] = [];
+    const origin = await server((_request, connection) => {
+      connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+      half.push(connection);
+      return undefined;
+    });
+    const listeners = { ...LISTENERS, other: LISTENERS.local };
+    const running = await start({ listeners, routes: { old: route('/old', origin.url) } });
+    const client = await openRaw(running.broker.address('other'));
+    client.write('GET /old HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await client.waitFor('half');
+    const { port } = new URL(running.broker.url('other'));
+    expect((await running.reload({ listeners: LISTENERS, routes: {} })).status).toBe(200);
+    await expect(openRaw({ port: Number(port) })).rejects.toThrow('ECONNREFUSED');
+    expect(await running.get('/old')).toBe(404);
+    half[0]?.write('done');
+    expect(await client.waitFor('halfdone')).toContain('HTTP/1.1 200 OK');
+    await running.broker.logged('drained what the old config served', ({ cut }) => cut === 0);
+  });
+
+  test('L08 a changed client secret serves the next grant; a token for another scope is another one', async () => {
+    let grants = 0;
+    const authorizationServer = await server(({ field }) => {
+      grants += 1;
+      const [, secret] = Buffer.from(String(field('authorization')[0]).slice(6), 'base64')
+        .toString()
+        .split(':');
+      return tokenAnswer({ access_token: `token-${grants}-by-${secret}` });
+    });
+    const origin = await server(ok);
+    const running = await start({ ...orders(authorizationServer), routes: { api: route('/', origin.url, 'orders') } });
+    const sent = async () => {
+      expect(await running.get('/x')).toBe(200);
+      return origin.requests.at(-1)?.field('authorization')[0];
+    };
+    expect(await sent()).toBe('Bearer token-1-by-orders-secret');
+    const secret = { clientAuthentication: { secret: { unsafeInline: 'other' } } };
+    expect((await running.reload(orders(authorizationServer, secret))).status).toBe(200);
+    expect(await sent()).toBe('Bearer token-1-by-orders-secret');
+    await running.post('/tokens/orders/renew');
+    expect(await sent()).toBe('Bearer token-2-by-other');
+    expect((await running.reload(orders(authorizationServer, { ...secret, scope: 'more' }))).status).toBe(200);
+    expect(await sent()).toBe('Bearer token-3-by-other');
+  });
+
+  test('a grant that is on its way when the config changes is the only one', async () => {
+    const asked = Promise.withResolvers<ScriptedConnection>();
+    const authorizationServer = await server((_request, connection) => {
+      asked.resolve(connection);
+      return undefined;
+    });
+    const origin = await server(ok);
+    const running = await start({ ...orders(authorizationServer), routes: { api: route('/', origin.url, 'orders') } });
+    const before = request(`${running.broker.url()}/before`);
+    const connection = await asked.promise;
+    expect((await running.reload({})).status).toBe(200);
+    const after = request(`${running.broker.url()}/after`);
+    connection.write(tokenAnswer());
+    expect([(await before).status, (await after).status]).toEqual([200, 200]);
+    expect(authorizationServer.requests).toHaveLength(1);
+  });
+
+  test('a refresh token that has replaced the configured one goes on under the next config', async () => {
+    let good = 'first';
+    const authorizationServer = await server(({ body }) => {
+      const given = new URLSearchParams(body.toString()).get('refresh_token');
+      if (given !== good) return oauthError('invalid_grant');
+      good = `${good}+`;
+      return tokenAnswer({ access_token: `by-${given}`, refresh_token: good });
+    });
+    const origin = await server(ok);
+    const tokens = {
+      orders: {
+        authorizationServer: 'as',
+        grant: 'refresh_token',
+        clientId: 'orders-sidecar',
+        clientAuthentication: { method: 'none' },
+        refreshToken: { unsafeInline: 'first' },
+      },
+    };
+    const running = await start({ ...orders(authorizationServer), tokens, routes: { api: route('/', origin.url, 'orders') } });
+    expect(await running.get('/x')).toBe(200);
+    expect((await running.reload({ log: { level: 'debug' } })).status).toBe(200);
+    expect((await running.post('/tokens/orders/renew')).status).toBe(200);
+    expect(await running.get('/x')).toBe(200);
+    expect(origin.requests.map(({ field }) => field('authorization')[0])).toEqual(['Bearer by-first', 'Bearer by-first+']);
+  });
+
+  test('an address that cannot be bound leaves everything as it is', async () => {
+    const origin = await server(ok);
+    const taken = createServer();
+    closed(taken);
+    await new Promise<void>((resolve) => void taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    const running = await start({ routes: { api: route('/', origin.url) } });
+    const answer = await running.reload({
+      listeners: { ...LISTENERS, other: { ...LISTENERS.local, address: `127.0.0.1:${port}` } },
+      routes: {},
+    });
+    expect(answer).toEqual({
+      status: 422,
+      json: { reloaded: false, problems: [expect.stringMatching(`the address "127.0.0.1:${port}" of listener "other" is in use`)] },
+    });
+    expect(await running.get('/x')).toBe(200);
+  });
+
+  test('a listener begins to speak TLS on the address that it has', async () => {
+    const origin = await server(ok);
+    const authority = await createAuthority();
+    const { cert, key } = await authority.issueServer({ commonName: 'server' });
+    const running = await start({ routes: { api: route('/', origin.url) } }, { cert, key });
+    expect(await running.get('/x')).toBe(200);
+    const tls = { cert: { fromFile: 'cert' }, key: { fromFile: 'key' } };
+    expect((await running.reload({ listeners: { local: { ...LISTENERS.local, tls } } })).status).toBe(200);
+    const url = running.broker.url('local', 'https');
+    expect((await request(`${url}/x`, { tls: { ca: authority.certificate } })).status).toBe(200);
+    const plain = await openRaw(running.broker.address());
+    plain.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    expect(await plain.closed).not.toContain('200');
+  });
+
+  test('SIGHUP and a change of the file itself do the same as POST /reload', async () => {
+    const origin = await server(ok);
+    const running = await start({ routes: {} });
+    const config = (path: string) =>
+      JSON.stringify({ ...running.config, admin: { address: '127.0.0.1:0' }, routes: { api: route(path, origin.url) } });
+    const reloads = () => running.broker.log().filter(({ msg }) => msg === 'config reloaded').length;
+    await running.broker.replace('sidecar.config.json', config('/one'));
+    running.broker.signal('SIGHUP');
+    await running.broker.logged('config reloaded');
+    expect(await running.get('/one')).toBe(200);
+    const soFar = reloads();
+    await running.broker.replace('sidecar.config.json', config('/two'));
+    await running.broker.logged('config reloaded', () => reloads() > soFar);
+    expect([await running.get('/one'), await running.get('/two')]).toEqual([404, 200]);
+    await running.broker.replace('sidecar.config.json', '{');
+    expect(await running.broker.logged('config problem')).toMatchObject({ at: expect.stringContaining('sidecar.config.json:1:2:') });
+    await running.broker.logged('the changed config cannot be used: the old one stays');
+    expect(await running.get('/two')).toBe(200);
+  });
+
+  test('a kept connection to the admin address does not stay with the old config', async () => {
+    const origin = await server(ok);
+    const running = await start({ ...orders(await server(() => tokenAnswer())), routes: { api: route('/', origin.url) } });
+    const kept = await openRaw(running.broker.address('admin'));
+    kept.write('GET /readyz?verbose HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await kept.waitFor('token orders');
+    expect((await running.reload({ tokens: {}, authorizationServers: {} })).status).toBe(200);
+    await kept.closed;
+    expect((await request(`${running.broker.url('admin')}/readyz?verbose`)).text()).toBe('ok\n');
+  });
+});
+
+describe('POST /quit', () => {
+  test('answers, finishes what is in flight and ends the process with 0', async () => {
+    const half = Promise.withResolvers<ScriptedConnection>();
+    const origin = await server((_request, connection) => {
+      connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+      half.resolve(connection);
+      return undefined;
+    });
+    const running = await start({ routes: { api: route('/', origin.url) } });
+    const inFlight = request(`${running.broker.url()}/x`);
+    const connection = await half.promise;
+    expect((await request(`${running.broker.url('admin')}/quit`, { method: 'POST' })).status).toBe(403);
+    const answer = await running.post('/quit');
+    expect([answer.status, answer.json()]).toEqual([202, { draining: true }]);
+    connection.write('done');
+    expect((await inFlight).text()).toBe('halfdone');
+    expect(await running.broker.exited).toEqual({ code: 0, signal: null });
+  });
+});
