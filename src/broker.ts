@@ -130,6 +130,7 @@ export class Broker {
   /** The same, at once and without a word, for a broker that another one has followed. */
   async retire(): Promise<number> {
     this.#phase = 'draining';
+    for (const listener of this.#listeners) listener.announceClose();
     return this.#finish((server) => server.retire());
   }
 

@@ -1,11 +1,13 @@
 /** A config that changes while the broker serves: by `POST /reload`, SIGHUP or the file itself. */
 
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { closedAfterEach } from '../helpers/closing.ts';
 import { keepAlive, request } from '../helpers/http-client.ts';
+import { Http2Caller } from '../helpers/http2-client.ts';
 import { openRaw } from '../helpers/raw-client.ts';
 import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedConnection, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -137,6 +139,27 @@ describe('a changed config', () => {
     half[0]?.write('done');
     expect(await client.waitFor('halfdone')).toContain('HTTP/1.1 200 OK');
     await running.broker.logged('drained what the old config served', ({ cut }) => cut === 0);
+  });
+
+  test('L08 a caller of HTTP/2 is told to connect anew, and its stream ends under the old config', async () => {
+    const half: ScriptedConnection[] = [];
+    const origin = await server((_request, connection) => {
+      connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+      half.push(connection);
+      return undefined;
+    });
+    const listeners = { local: { ...LISTENERS.local, protocols: ['http/1.1', 'h2c'] } };
+    const running = await start({ listeners, routes: { old: route('/old', origin.url) } });
+    const caller = new Http2Caller(running.broker.url());
+    closed({ close: () => caller.session.destroy() });
+    const asked = caller.ask({ path: '/old' });
+    while (half.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    const goaway = once(caller.session, 'goaway');
+    expect((await running.reload({ routes: {} })).status).toBe(200);
+    expect(await goaway).toContain(0);
+    half[0]?.write('done');
+    expect(String((await asked).body)).toBe('halfdone');
+    await caller.closed;
   });
 
   test('L08 a changed client secret serves the next grant; a token for another scope is another one', async () => {
