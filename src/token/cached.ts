@@ -38,8 +38,8 @@ export class CachedToken implements TokenSource {
   #usedAt: number;
   #cancelTimer = () => {};
   #closed = false;
-  /** Resolves once what is on its way for the same token under the config before is here. */
-  #inherited: Promise<void> | undefined;
+  /** While a grant is on its way for the same token under the config before. */
+  #before: { readonly source: CachedToken; readonly arrived: Promise<void> } | undefined;
 
   constructor(parts: ObtainingParts) {
     this.#parts = parts;
@@ -119,6 +119,7 @@ export class CachedToken implements TokenSource {
     const held = this.#held;
     this.#held = undefined;
     this.#obtaining.purged();
+    if (this.#before !== undefined) this.#before.source.#obtaining.purged();
     this.#cancelTimer();
     await this.#parts.discard(held?.token, held?.identity ?? this.#parts.identity);
   }
@@ -149,8 +150,15 @@ export class CachedToken implements TokenSource {
   takeOver(before: CachedToken): void {
     before.retire();
     this.#usedAt = before.#usedAt;
+    const keepRefreshToken = () => this.#parts.grant.keep?.(before.#parts.grant.kept?.());
     this.#inherit(before);
-    if (before.#flight.running) this.#inherited = before.#flight.settled().then(() => this.#inherit(before));
+    const arrived = before.#arriving()?.then(() => {
+      this.#before = undefined;
+      this.#inherit(before);
+      keepRefreshToken();
+    });
+    if (arrived === undefined) keepRefreshToken();
+    else this.#before = { source: before, arrived };
   }
 
   /** Stops renewing; who needs it still has it obtained. */
@@ -186,18 +194,21 @@ export class CachedToken implements TokenSource {
 
   /** One grant in flight for each token, also while the config changes. */
   async #fromBefore(serves: Serves = () => true): Promise<Token | undefined> {
-    if (this.#inherited === undefined) return undefined;
-    await this.#inherited;
-    this.#inherited = undefined;
+    if (this.#before === undefined) return undefined;
+    await this.#before.arrived;
     const held = this.#held;
     const isFresh = held !== undefined && held.token.ageMs(this.#clock) < held.renewAtAge;
     return isFresh && serves(toStored(held.token)) ? held.token : undefined;
   }
 
+  /** Resolves when nothing is on its way any more. */
+  #arriving(): Promise<void> | undefined {
+    return this.#flight.running ? this.#flight.settled() : this.#before?.arrived;
+  }
+
   #inherit(before: CachedToken): void {
     const held = before.#held;
     before.#held = undefined;
-    this.#parts.grant.keep?.(before.#parts.grant.kept?.());
     // Its end is planned anew: how it is renewed may have changed.
     if (held !== undefined && held.identity === this.#parts.identity) this.#hold(held.token, held.identity);
   }

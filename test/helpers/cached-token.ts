@@ -3,6 +3,7 @@
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { CachedToken } from '../../src/token/cached.ts';
 import type { TokenObserver } from '../../src/token/observer.ts';
+import type { KeptToken } from '../../src/token/source.ts';
 import type { TokenStore } from '../../src/token/store/store.ts';
 import { Token } from '../../src/token/token.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -17,9 +18,16 @@ function renewConfig(overrides: Record<string, unknown> = {}) {
   return tokenSchema.parse({ ...base, renew: overrides }).renew;
 }
 
+interface RigOptions {
+  readonly renew?: Record<string, unknown>;
+  readonly lifetimeMs?: number;
+  readonly store?: TokenStore;
+  readonly clock?: FakeClock;
+}
+
 /** The grant answers with the next of `answers`, or waits to be told. */
-export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifetimeMs?: number; store?: TokenStore } = {}) {
-  const clock = new FakeClock();
+export function cachedTokenRig(options: RigOptions = {}) {
+  const { clock = new FakeClock() } = options;
   const events: string[] = [];
   let grants = 0;
   let identity = 'alice';
@@ -34,13 +42,19 @@ export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifet
     revoked: () => events.push('revoked'),
     notRevoked: () => events.push('not revoked'),
   };
+  let kept: KeptToken | undefined;
   const grant = {
     peek: () => undefined,
+    kept: () => kept,
+    keep: (before: KeptToken | undefined) => {
+      kept ??= before;
+    },
     async get() {
       grants += 1;
       const number = grants;
       const requestedAt = clock.now();
       await next();
+      kept = { token: `refresh-${number}`, of: identity };
       return new Token({ value: `token-${number}`, requestedAt, lifetimeMs: options.lifetimeMs ?? 100_000, scope: 'a b' }, clock);
     },
   };
@@ -61,6 +75,7 @@ export function cachedTokenRig(options: { renew?: Record<string, unknown>; lifet
     cached,
     events,
     grants: () => grants,
+    kept: () => kept?.token,
     become: (name: string) => {
       identity = name;
       cached.secretChanged();
