@@ -10,9 +10,10 @@ import { describeWorkedCall, makeWorkedCall } from '../demo/worked-call.ts';
 import { ReloadableBroker } from '../reloadable-broker.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { configOption, loadOrExit } from './config-option.ts';
+import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
 import { readableLog } from './readable-log.ts';
-import { reportCrashes, untilStopped } from './serve.ts';
+import { untilStopped } from './serve.ts';
 
 export function devCommand(io: Io): Command {
   return new Command('dev')
@@ -30,7 +31,7 @@ export function devCommand(io: Io): Command {
 async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
   const coloured = (io.stdout as NodeJS.WriteStream).isTTY && io.env['NO_COLOR'] === undefined;
   const log = createLog(loaded.config.log.level, readableLog(io.stdout, coloured));
-  reportCrashes(log, io.exit);
+  reportCrashes(log, io);
   const quit = Promise.withResolvers<void>();
   const surroundings = new Surroundings(log, io);
   const broker = new ReloadableBroker({

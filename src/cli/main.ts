@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { checkCommand } from './check.ts';
+import { printCrashes } from './crash.ts';
 import { devCommand } from './dev.ts';
 import { explainCommand } from './explain.ts';
 import { hashPasswordCommand } from './hash-password.ts';
@@ -24,6 +25,8 @@ const io: Io = {
   exit: (code) => process.exit(code),
 };
 
+const crash = printCrashes(io);
+
 const program = new Command('token-broker')
   .description('Authenticates legacy callers and puts OAuth access tokens on their outbound requests.')
   .version(packageJson.version)
@@ -36,6 +39,6 @@ for (const command of [program, ...program.commands]) command.exitOverride();
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  io.exit(error.exitCode === 0 ? 0 : EXIT_USAGE);
+  if (error instanceof CommanderError) io.exit(error.exitCode === 0 ? 0 : EXIT_USAGE);
+  else crash(error);
 }

@@ -46,12 +46,3 @@ export function untilStopped(served: Served, quit: Promise<void>, log: Log): Pro
     });
   });
 }
-
-/** The last words of a crash say what and where, but quote nothing: Node's own would print messages that may hold secrets. */
-export function reportCrashes(log: Log, exit: (code: number) => void): void {
-  const crash = (err: unknown) => {
-    log.fatal({ err }, 'crashed');
-    exit(1);
-  };
-  process.on('uncaughtException', crash).on('unhandledRejection', crash);
-}

@@ -5,8 +5,9 @@ import { loadConfig } from '../config/load.ts';
 import { ReloadableBroker } from '../reloadable-broker.ts';
 import { createLog } from '../telemetry/log.ts';
 import { configOption, loadOrExit } from './config-option.ts';
+import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
-import { reportCrashes, untilStopped } from './serve.ts';
+import { untilStopped } from './serve.ts';
 
 export function startCommand(io: Io): Command {
   return new Command('start')
@@ -17,7 +18,7 @@ export function startCommand(io: Io): Command {
       const loaded = await loadOrExit(file, 'start', io);
       if (loaded === undefined) return;
       const log = createLog(loaded.config.log.level);
-      reportCrashes(log, io.exit);
+      reportCrashes(log, io);
       const quit = Promise.withResolvers<void>();
       const load = () => loadConfig(file, { env: io.env, use: 'start' });
       const broker = new ReloadableBroker({ log, load, quit: quit.resolve });

@@ -1,7 +1,7 @@
 /** The real command in a process of its own, for what only a process shows: signals, exit codes, stdout, several replicas. */
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,9 @@ export interface ProcessOptions {
   readonly config: Readonly<Record<string, unknown>> | string;
   /** Written beside the config, by name. */
   readonly files?: Readonly<Record<string, string>>;
-  readonly command?: 'start' | 'dev';
+  /** Made beside the config. */
+  readonly folders?: readonly string[];
+  readonly command?: 'start' | 'dev' | 'check';
   readonly args?: readonly string[];
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -78,6 +80,7 @@ export async function spawnBroker(options: ProcessOptions): Promise<BrokerProces
   confide('of a file of the config', options.files);
   const text = typeof config === 'string' ? config : JSON.stringify({ admin: { address: '127.0.0.1:0' }, ...config });
   const files = { ...options.files, 'sidecar.config.json': text };
+  for (const name of options.folders ?? []) await mkdir(join(directory, name));
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content, { mode: 0o600 });
   const command = [options.built ? BUNDLE : SOURCE, options.command ?? 'start', ...(options.args ?? [])];
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), ...(options.program === undefined ? command : [options.program])], {
