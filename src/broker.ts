@@ -150,7 +150,7 @@ export class Broker {
     const metrics = this.#metrics;
     const config = this.#config.listeners[name] as Config['listeners'][string];
     const report = reportAccess(this.#log, metrics, this.#config.log.access, () => this.#clock.monotonic());
-    const service = createService(config, this.#stages);
+    const service = createService(config, { config: this.#config, stages: this.#stages, tokens: this.tokens, clock: this.#clock });
     return new HttpListener({
       name,
       config,

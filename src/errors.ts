@@ -40,6 +40,8 @@ export interface BrokerErrorOptions {
   readonly status?: number;
   /** Replaces the RFC 9209 type of the code's row where the failure is known more precisely. */
   readonly proxyError?: string;
+  /** What a token endpoint calls it (RFC 6749 §5.2), where that is known more precisely than by the code. */
+  readonly oauthError?: string;
   /** Seconds; becomes `Retry-After`. */
   readonly retryAfterSeconds?: number;
   /** More fields for the answer: `WWW-Authenticate`, `Allow`. Name, value, name, value. */
@@ -58,6 +60,7 @@ export class BrokerError extends Error {
   readonly stage: Stage;
   readonly status: number;
   readonly proxyError: string;
+  readonly oauthError: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly fields: readonly string[];
   readonly close: boolean;
@@ -69,6 +72,7 @@ export class BrokerError extends Error {
     this.stage = options.stage;
     this.status = options.status ?? kind.status;
     this.proxyError = options.proxyError ?? kind.proxyError;
+    this.oauthError = options.oauthError;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.fields = options.fields ?? [];
     this.close = options.close ?? false;

@@ -3,14 +3,17 @@
 import type { Caller } from './caller/caller.ts';
 import { type BrokerError, toBrokerError } from './errors.ts';
 import { type CallerRequest, fieldValue, type Reply } from './message.ts';
-import { toProblem } from './problem.ts';
+import { type ToProblem, toProblem } from './problem.ts';
 import type { RouteMatch } from './route/router.ts';
 import type { Token } from './token/token.ts';
 import type { Forwarded } from './upstream/forward.ts';
 
+/** What tells who is calling. */
+export type AskingRequest = Pick<CallerRequest, 'listener' | 'authority' | 'fields' | 'peer'>;
+
 /** The four stages, as the broker composes them. `authenticate` and `token` answer without a promise when they can. */
 export interface Stages {
-  authenticate(request: CallerRequest): Caller | Promise<Caller>;
+  authenticate(request: AskingRequest): Caller | Promise<Caller>;
   route(request: CallerRequest, caller: Caller): RouteMatch;
   token(match: RouteMatch, request: CallerRequest): Token | undefined | Promise<Token>;
   forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded>;
@@ -68,11 +71,12 @@ export function refuse(
   reply: Reply,
   error: BrokerError,
   record: AccessRecord,
+  answer: ToProblem = toProblem,
 ): void {
   record.error = error;
   if (request.abandoned === true) record.cut = 'caller';
   if (reply.started || request.abandoned === true) return;
-  const problem = toProblem(error, record.requestId);
+  const problem = answer(error, record.requestId);
   record.status = problem.status;
   request.body?.discard();
   const fields = awaitsContinue(request) && !error.close ? [...problem.fields, 'connection', 'close'] : problem.fields;

@@ -1,4 +1,4 @@
-/** A failure as the caller sees it: problem+json (RFC 9457) with a `Proxy-Status` field (RFC 9209). */
+/** A failure as the caller sees it: problem+json (RFC 9457), or another body, with a `Proxy-Status` field (RFC 9209). */
 
 import { type BrokerError, ERROR_KINDS } from './errors.ts';
 
@@ -10,20 +10,24 @@ export interface Problem {
 }
 
 /** @param requestId also in the log line, so that the two can be brought together */
-export function toProblem(error: BrokerError, requestId: string): Problem {
-  const body = Buffer.from(
-    `${JSON.stringify({
-      type: `urn:token-broker:error:${error.code}`,
-      title: ERROR_KINDS[error.code].title,
-      status: error.status,
-      detail: error.message,
-      code: error.code,
-      requestId,
-    })}\n`,
-  );
+export type ToProblem = (error: BrokerError, requestId: string) => Problem;
+
+export const toProblem: ToProblem = (error, requestId) =>
+  problemOf(error, requestId, 'application/problem+json', {
+    type: `urn:token-broker:error:${error.code}`,
+    title: ERROR_KINDS[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    requestId,
+  });
+
+/** @param content what the body says, as JSON */
+export function problemOf(error: BrokerError, requestId: string, contentType: string, content: object): Problem {
+  const body = Buffer.from(`${JSON.stringify(content)}\n`);
   const fields = [
     'content-type',
-    'application/problem+json',
+    contentType,
     'content-length',
     String(body.length),
     'cache-control',

@@ -1,12 +1,13 @@
 /** The four stages, put together from a config. */
 
+import type { Authenticator } from './caller/authenticate.ts';
 import { isBasic } from './caller/basic.ts';
 import type { Caller } from './caller/caller.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import type { Secret } from './config/secret.ts';
 import { derive, deriveFields } from './derive.ts';
-import type { Stages } from './exchange.ts';
+import type { AskingRequest, Stages } from './exchange.ts';
 import { type Destination, Exit } from './exit.ts';
 import { InjectedToken } from './injected-token.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
@@ -20,14 +21,12 @@ import { type Forwarded, forward } from './upstream/forward.ts';
 import { limitBody } from './upstream/limited-body.ts';
 import { answerAsLast, countedDown, forwardsLeft } from './upstream/max-forwards.ts';
 
-type Authenticate = (request: CallerRequest) => Caller | Promise<Caller>;
-
 export interface StagesParts {
   readonly config: Config;
   readonly tokens: Tokens;
   readonly clock: Clock;
   /** One for each listener, by its name. */
-  readonly authenticators: ReadonlyMap<string, Authenticate>;
+  readonly authenticators: ReadonlyMap<string, Authenticator>;
 }
 
 export class BrokerStages implements Stages {
@@ -44,8 +43,8 @@ export class BrokerStages implements Stages {
     for (const name of Object.keys(parts.config.routes)) this.#exits.set(name, new Exit(name, parts.config, parts.clock));
   }
 
-  authenticate(request: CallerRequest): Caller | Promise<Caller> {
-    return (this.#parts.authenticators.get(request.listener) as Authenticate)(request);
+  authenticate(request: AskingRequest): Caller | Promise<Caller> {
+    return (this.#parts.authenticators.get(request.listener) as Authenticator)(request);
   }
 
   route(request: CallerRequest, caller: Caller): RouteMatch {

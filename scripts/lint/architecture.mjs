@@ -23,6 +23,7 @@ const PARTS = {
   cli: { from: ['*'], because: '' },
   broker: composition(),
   service: composition(),
+  'token-endpoint': composition(),
   stages: composition(),
   'injected-token': composition(),
   'request-tokens': composition(),

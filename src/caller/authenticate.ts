@@ -15,7 +15,10 @@ import { createPasswordCheck, type PasswordCheck } from './password-check.ts';
  * Says who sent the request: at once for a caller that is remembered, later where a password must be hashed first. Throws
  * or rejects with CALLER_UNAUTHENTICATED, or BROKER_OVERLOADED where too many passwords wait.
  */
-export type Authenticator = (request: CallerRequest) => Caller | Promise<Caller>;
+export type Authenticator = (request: Asking) => Caller | Promise<Caller>;
+
+/** What of a request tells who sent it. */
+type Asking = Pick<CallerRequest, 'authority' | 'fields' | 'peer'>;
 
 export interface AuthenticatorOptions {
   readonly listener: ListenerConfig;
@@ -26,7 +29,7 @@ export interface AuthenticatorOptions {
 }
 
 /** One way to authenticate: `none` when the request carries no credentials of this kind. */
-type Way = (request: CallerRequest) => Verdict | 'none' | Promise<Verdict>;
+type Way = (request: Asking) => Verdict | 'none' | Promise<Verdict>;
 
 const ANONYMOUS: Caller = { name: 'anonymous', method: 'anonymous' };
 
@@ -38,7 +41,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const acceptsAnonymous = options.listener.authenticate.includes('anonymous');
   const takesBasic = options.listener.authenticate.some((way) => way === 'basic' || way === 'basic-passthrough');
 
-  const callerOf = (verdict: Verdict, request: CallerRequest): Caller => {
+  const callerOf = (verdict: Verdict, request: Asking): Caller => {
     if (verdict === 'refused') throw unauthenticated(takesBasic, request);
     return verdict;
   };
@@ -79,7 +82,7 @@ function basicWay(check: PasswordCheck): Way {
 }
 
 /** Whoever it says it is: the authorization server judges, when the token is made from these credentials. */
-function passthroughWay(request: CallerRequest): Verdict | 'none' {
+function passthroughWay(request: Asking): Verdict | 'none' {
   const authorization = credentialsOf(request);
   if (authorization === undefined || !isBasic(authorization)) return 'none';
   return parseBasic(authorization) === undefined ? 'refused' : PASSED_THROUGH;
@@ -95,7 +98,7 @@ function mtlsWay(callers: AuthenticatorOptions['callers'], clock: Clock): Way {
 }
 
 /** One text for every reason: which part was wrong is nobody's business but the log's. */
-function unauthenticated(takesBasic: boolean, request: CallerRequest): BrokerError {
+function unauthenticated(takesBasic: boolean, request: Asking): BrokerError {
   return takesBasic
     ? challengeFor(request, 'the credentials are missing or wrong: send those of a configured caller', BASIC_CHALLENGE)
     : new BrokerError('CALLER_UNAUTHENTICATED', 'the client certificate is missing or not accepted: present that of a configured caller', {

@@ -4,11 +4,12 @@ import { Command } from 'commander';
 import type { Config } from '../config/schema/root.ts';
 import { BrokerError } from '../errors.ts';
 import { createHeadCheck } from '../listener/head-check.ts';
-import { createRouter, type RouteMatch } from '../route/router.ts';
+import { createRouter } from '../route/router.ts';
+import { askedToken, createOffer } from '../token-endpoint/offer.ts';
 import { placeOf } from '../wire/place.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import type { Io } from './io.ts';
-import { type AskingCaller, describeMatch } from './match-description.ts';
+import { type AskingCaller, describeHandedOut, describeMatch } from './match-description.ts';
 
 const EXIT_NO_MATCH = 1;
 
@@ -52,9 +53,9 @@ function explain(config: Config, method: string, url: string, caller: string | u
     const callers = callersAt(config, listener, caller);
     if (callers.length === 0) why.push(`listener ${listener}: ${whyNobody(config, listener, caller)}`);
     for (const each of callers) {
-      const match = tryAt(config, asked, listener, each);
-      if (!(match instanceof BrokerError)) return { found: describeMatch(config, { ...match, listener, caller: each, method }), why };
-      why.push(`listener ${listener}, caller ${each.name}: ${match.code}: ${match.message}`);
+      const found = tryAt(config, asked, listener, each);
+      if (!(found instanceof BrokerError)) return { found, why };
+      why.push(`listener ${listener}, caller ${each.name}: ${found.code}: ${found.message}`);
     }
   }
   return { why };
@@ -96,13 +97,25 @@ function whyNobody(config: Config, listener: string, given: string | undefined):
   return `caller "${given}" cannot be known by what it accepts (${ways})`;
 }
 
-function tryAt(config: Config, { method, target, host }: Asked, listener: string, caller: AskingCaller): RouteMatch | BrokerError {
-  const settings = config.listeners[listener] as Config['listeners'][string];
+function tryAt(config: Config, asked: Asked, listener: string, caller: AskingCaller): string[] | BrokerError {
   try {
-    const checked = createHeadCheck(settings)({ method, target, version: '1.1', fields: ['Host', host] });
-    return createRouter(config.routes).match({ ...checked, listener, method }, caller);
+    return describe(config, asked, listener, caller);
   } catch (error) {
     if (error instanceof BrokerError) return error;
     throw error;
+  }
+}
+
+function describe(config: Config, { method, target, host }: Asked, listener: string, caller: AskingCaller): string[] {
+  const settings = config.listeners[listener] as Config['listeners'][string];
+  const checked = createHeadCheck(settings)({ method, target, version: '1.1', fields: ['Host', host] });
+  const found = { listener, caller, method };
+  switch (settings.serve) {
+    case 'proxy':
+      return describeMatch(config, found, createRouter(config.routes).match({ ...checked, listener, method }, caller));
+    case 'token-endpoint': {
+      const name = askedToken({ ...checked, method });
+      return describeHandedOut(config, found, name, createOffer(config.tokens)(name, caller));
+    }
   }
 }

@@ -1,7 +1,8 @@
-/** In words: where a request goes, with what, and why. */
+/** In words: where a request goes, with what, and why; or which token it is answered with. */
 
 import type { Config } from '../config/schema/root.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
+import type { TokenConfig } from '../config/schema/tokens.ts';
 import type { Address } from '../config/schema/values.ts';
 import type { RouteMatch } from '../route/router.ts';
 import { authorityOf } from '../wire/place.ts';
@@ -12,15 +13,14 @@ export interface AskingCaller {
   readonly method: string;
 }
 
-export interface Found extends RouteMatch {
+interface Found {
   readonly listener: string;
   readonly caller: AskingCaller;
   readonly method: string;
 }
 
 /** One line for each stage. No secret stands in any. */
-export function describeMatch(config: Config, { listener, caller, route, target, method }: Found): string[] {
-  const settings = config.listeners[listener] as Config['listeners'][string];
+export function describeMatch(config: Config, found: Found, { route, target }: RouteMatch): string[] {
   const { config: rule, name } = route;
   const conditions = [
     `path "${rule.path}"`,
@@ -30,12 +30,28 @@ export function describeMatch(config: Config, { listener, caller, route, target,
     `callers ${rule.callers.join(', ')}`,
   ].filter((each) => each !== undefined);
   return [
-    `listener  ${listener} (${addressText(settings.address)}, accepts ${settings.authenticate.join(', ')})`,
-    `caller    ${caller.name}${caller.name === caller.method ? '' : `, by ${caller.method}`}`,
+    ...describeCaller(config, found),
     `route     ${name}: the longest path that fits and is open to the caller (${conditions.join('; ')})`,
-    `token     ${tokenText(config, rule)}`,
-    `upstream  ${method} ${new URL(rule.upstream).origin}${target}${upstreamNote(config, rule)}`,
+    `token     ${tokenText(config, rule.token)}`,
+    `upstream  ${found.method} ${new URL(rule.upstream).origin}${target}${upstreamNote(config, rule)}`,
     `fields    ${fieldTexts(config, rule).join(', ')}; the caller's own pass, but for those of one connection and its credentials`,
+  ];
+}
+
+/** The same for who is handed the token itself. */
+export function describeHandedOut(config: Config, found: Found, name: string, { callers, scope }: TokenConfig): string[] {
+  return [
+    ...describeCaller(config, found),
+    `token     ${tokenText(config, name)} (callers ${callers.join(', ')})`,
+    `answer    the token itself; what is asked for as "scope" must be within ${scope === undefined ? 'what the server grants' : `"${scope}"`}`,
+  ];
+}
+
+function describeCaller({ listeners }: Config, { listener, caller }: Found): string[] {
+  const { address, authenticate } = listeners[listener] as Config['listeners'][string];
+  return [
+    `listener  ${listener} (${addressText(address)}, accepts ${authenticate.join(', ')})`,
+    `caller    ${caller.name}${caller.name === caller.method ? '' : `, by ${caller.method}`}`,
   ];
 }
 
@@ -43,7 +59,7 @@ function addressText(address: Address): string {
   return address.kind === 'unix' ? `unix:${address.path}` : authorityOf(address);
 }
 
-function tokenText({ tokens }: Config, { token: name }: RouteConfig): string {
+function tokenText({ tokens }: Config, name: string | null): string {
   const token = name === null ? undefined : tokens[name];
   return token === undefined ? 'none' : `${name}: ${token.grant} at authorization server "${token.authorizationServer}"`;
 }

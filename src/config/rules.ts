@@ -10,6 +10,7 @@ import { refreshTokenRules } from './rules/refresh-tokens.ts';
 import { routeRules } from './rules/routes.ts';
 import type { Rule, RuleContext } from './rules/rule.ts';
 import { storeRules } from './rules/store.ts';
+import { tokenEndpointRules } from './rules/token-endpoint.ts';
 import { tokenRules } from './rules/tokens.ts';
 
 const RULES: readonly Rule[] = [
@@ -20,6 +21,7 @@ const RULES: readonly Rule[] = [
   refreshTokenRules,
   routeRules,
   ownCredentialsRules,
+  tokenEndpointRules,
   storeRules,
   demoRules,
 ];

@@ -43,7 +43,7 @@ export function createRouter(routes: Readonly<Record<string, RouteConfig>>): Rou
       const candidates = candidatesFor(request.target);
       for (const candidate of candidates) {
         const rest = restFor(candidate, request);
-        if (rest !== undefined && isOpenTo(candidate, caller) && allowsMethod(candidate, request.method)) {
+        if (rest !== undefined && isOpenTo(candidate.callers, caller) && allowsMethod(candidate, request.method)) {
           return { route: candidate.route, target: targetOf(candidate.route, rest) };
         }
       }
@@ -96,10 +96,11 @@ function restFor({ route, host, listeners }: Candidate, request: RoutedRequest):
   return restWithin(route.prefix, request.target);
 }
 
-/** Whom nobody has authenticated: `"*"` does not mean them, they must be listed by name. */
+/** Whom nobody has authenticated. */
 const UNKNOWN = new Set(['anonymous', 'basic-passthrough']);
 
-function isOpenTo({ callers }: Candidate, { name, method }: RoutedCaller): boolean {
+/** Whether a list of callers names this one: `"*"` does not mean those whom nobody has authenticated. */
+export function isOpenTo(callers: ReadonlySet<string>, { name, method }: RoutedCaller): boolean {
   return callers.has(name) || (callers.has('*') && !UNKNOWN.has(method));
 }
 
@@ -118,7 +119,7 @@ function whyNot(candidates: readonly Candidate[], request: RoutedRequest, caller
       stage: 'route',
     });
   }
-  const open = fitting.filter((candidate) => isOpenTo(candidate, caller));
+  const open = fitting.filter((candidate) => isOpenTo(candidate.callers, caller));
   if (open.length === 0) {
     return new BrokerError('CALLER_FORBIDDEN', `caller "${caller.name}" is not listed in "callers" of a route that fits: add it there`, {
       stage: 'route',

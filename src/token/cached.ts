@@ -4,7 +4,7 @@ import type { AuthorizationServerError } from '../authorization-server/failure.t
 import type { Clock } from '../clock.ts';
 import { Obtaining, type ObtainingParts, type Serves } from './obtaining.ts';
 import { Refusals } from './refusals.ts';
-import { isSendable, type Lifetime, planLifetime } from './renewal.ts';
+import { type Lifetime, planLifetime, sendableMs } from './renewal.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { TokenSource, Waiter } from './source.ts';
 import { toStored } from './stored.ts';
@@ -67,18 +67,20 @@ export class CachedToken implements TokenSource {
     return this.#parts.identity;
   }
 
-  peek(): Token | undefined {
+  /** @param forMs for how long it must be good still */
+  peek(forMs = 0): Token | undefined {
     const held = this.#held;
     if (held === undefined) return undefined;
     const ageMs = held.token.ageMs(this.#clock);
-    if (ageMs >= held.unusableAtAge) return undefined;
+    if (ageMs >= held.unusableAtAge - forMs) return undefined;
     this.#usedAt = this.#clock.monotonic();
     if (ageMs >= held.renewAtAge) this.#renewAhead();
     return held.token;
   }
 
-  async get(waiter?: Waiter): Promise<Token> {
-    const usable = this.peek();
+  /** @param forMs for how long the one at hand must be good still; a new one may be shorter */
+  async get(waiter?: Waiter, forMs = 0): Promise<Token> {
+    const usable = this.peek(forMs);
     if (usable !== undefined) return usable;
     this.#usedAt = this.#clock.monotonic();
     const { failures } = this.#obtaining;
@@ -88,7 +90,12 @@ export class CachedToken implements TokenSource {
 
   /** Whether this token, given out a while ago, is still outside its hard margin. */
   mayBeSent(token: Token): boolean {
-    return isSendable(token, this.#parts.renew, this.#clock);
+    return this.sendableMs(token) > 0;
+  }
+
+  /** For how long it is. */
+  sendableMs(token: Token): number {
+    return sendableMs(token, this.#parts.renew, this.#clock);
   }
 
   /**

@@ -9,7 +9,7 @@ import type { BrokerError } from '../errors.ts';
 import type { Discard } from './discard.ts';
 import { FailureMemory, getWithRetry } from './failure.ts';
 import type { TokenObserver } from './observer.ts';
-import { isSendable, planLifetime } from './renewal.ts';
+import { isSendable, sendableMs } from './renewal.ts';
 import type { TokenSource } from './source.ts';
 import { isTurn, noStore, type StoredToken, type TokenStore, type Turn } from './store/store.ts';
 import { fromStored, isAskedForAfter, isWorthTaking, mayGoTo, toStored } from './stored.ts';
@@ -161,7 +161,6 @@ export class Obtaining {
   }
 
   #share(token: Token, turn: Turn): void {
-    const { unusableAtAge } = planLifetime(token.lifetimeMs, this.#parts.renew, 0);
-    turn.share(toStored(token), Math.floor(unusableAtAge - token.ageMs(this.#clock)));
+    turn.share(toStored(token), Math.floor(sendableMs(token, this.#parts.renew, this.#clock)));
   }
 }

@@ -30,9 +30,13 @@ export function planLifetime(lifetimeMs: number, renew: RenewConfig, random: num
   return { renewAtAge: Math.min(renewAtAge, unusableAtAge), unusableAtAge };
 }
 
-/** Whether a token is still outside its hard margin. */
+/** How long a token is still outside its hard margin: milliseconds, none where it is within. */
+export function sendableMs(token: Token, renew: RenewConfig, clock: Clock): number {
+  return planLifetime(token.lifetimeMs, renew, 0).unusableAtAge - token.ageMs(clock);
+}
+
 export function isSendable(token: Token, renew: RenewConfig, clock: Clock): boolean {
-  return token.ageMs(clock) < planLifetime(token.lifetimeMs, renew, 0).unusableAtAge;
+  return sendableMs(token, renew, clock) > 0;
 }
 
 /** The lifetime to believe: what the answer says or the default, at most `maxLifetime`. Milliseconds. */

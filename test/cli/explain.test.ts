@@ -101,6 +101,31 @@ describe('token-broker explain', () => {
     expect(stdout).not.toContain('canary');
   });
 
+  test('says which token is handed out, and to whom', async () => {
+    const [asked, file] = ['http://localhost:8082/tokens/orders', join(folder, 'endpoint.config.json')];
+    const config = await configOf({
+      listeners: { tokens: { address: '127.0.0.1:8082', serve: 'token-endpoint', authenticate: ['basic'] } },
+      tokens: { orders: { ...ORDERS_TOKEN, scope: 'orders.read', callers: ['audit'] } },
+      routes: {},
+    });
+    await writeFile(file, JSON.stringify(config));
+    const { code, stdout } = await run(['explain', 'POST', asked, '-c', file]);
+    expect([code, stdout.split('\n')]).toEqual([
+      0,
+      [
+        'listener  tokens (127.0.0.1:8082, accepts basic)',
+        'caller    audit, by basic',
+        'token     orders: client_credentials at authorization server "as" (callers audit)',
+        'answer    the token itself; what is asked for as "scope" must be within "orders.read"',
+        '',
+      ],
+    ]);
+    const why = async (...args: string[]) => (await run(['explain', ...args, '-c', file])).stderr;
+    expect(await why('POST', asked, '--caller', 'billing')).toMatch(/^listener tokens, caller billing: CALLER_FORBIDDEN: /);
+    expect(await why('PUT', asked)).toMatch(/^listener tokens, caller billing: ROUTE_METHOD_NOT_ALLOWED: /);
+    expect(await why('GET', '/orders/1')).toMatch(/^listener tokens, caller billing: ROUTE_NOT_FOUND: /);
+  });
+
   test.each([
     ['a path of no route', ['GET', 'http://localhost:8080/none'], 'listener local, caller billing: ROUTE_NOT_FOUND: '],
     ['a caller that may not', ['GET', '/orders/1', '--caller', 'audit'], 'listener local, caller audit: CALLER_FORBIDDEN: '],

@@ -15,6 +15,20 @@ describe('cached token', () => {
     expect(grants()).toBe(1);
   });
 
+  test('one that is good for too short is as good as none for who needs it longer, and served to the others', async () => {
+    const { cached, clock, grants } = rig({ renew: { eager: false, before: '0s', hardMargin: '10s' } });
+    const first = await cached.get();
+    await clock.advance(89_000);
+    expect(cached.sendableMs(first)).toBe(1_000);
+    expect([cached.peek(999), cached.peek(1_000)]).toEqual([first, undefined]);
+    expect(await cached.get(undefined, 999)).toBe(first);
+    expect((await cached.get(undefined, 1_000)).reveal()).toBe('token-2');
+    expect(grants()).toBe(2);
+    expect([cached.mayBeSent(first), cached.sendableMs(first)]).toEqual([true, 1_000]);
+    await clock.advance(1_000);
+    expect([cached.mayBeSent(first), cached.sendableMs(first)]).toEqual([false, 0]);
+  });
+
   test('R01 refuses the thousand and first, who would wait behind a server in trouble', async () => {
     const { cached, answerWith } = rig();
     answerWith(() => new Promise(() => {}));

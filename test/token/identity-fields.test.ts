@@ -80,6 +80,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   'upstreamFrom.field': counts('other'),
   'upstreamFrom.allow': counts(['https://other.example']),
   revokeOnShutdown: ignored(true),
+  callers: ignored(['other']),
   'renew.before': ignored('31s'),
   'renew.hardMargin': ignored('3s'),
   'renew.minInterval': ignored('2s'),

@@ -33,8 +33,8 @@ function sameIdentity(
   });
 }
 
-function unused({ callers, routes }: Config): Finding[] {
-  const used = new Set(Object.values(routes).flatMap((route) => route.callers));
+function unused({ callers, routes, tokens }: Config): Finding[] {
+  const used = new Set([...Object.values(routes), ...Object.values(tokens)].flatMap((open) => open.callers));
   if (used.has('*')) return [];
   return Object.keys(callers)
     .filter((name) => !used.has(name))

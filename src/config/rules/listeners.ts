@@ -20,7 +20,7 @@ export const listenerRules: Rule = ({ config, complete }) => [
 ];
 
 function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding[] {
-  const { address, authenticate, tls, unsafeAnonymous, unsafePlaintext } = listener;
+  const { address, serve, authenticate, tls, unsafeAnonymous, unsafePlaintext } = listener;
   const findings: Finding[] = [];
   if (authenticate.includes('anonymous') && !isLocal(address) && !unsafeAnonymous) {
     findings.push(
@@ -31,11 +31,12 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
     );
   }
   const takesPasswords = authenticate.includes('basic') || authenticate.includes('basic-passthrough');
-  if (takesPasswords && tls === undefined && !isLocal(address) && !unsafePlaintext) {
+  const exposed = serve === 'token-endpoint' ? 'hands out tokens' : takesPasswords ? 'takes passwords' : undefined;
+  if (exposed !== undefined && tls === undefined && !isLocal(address) && !unsafePlaintext) {
     findings.push(
       problem(
         [...path, 'address'],
-        'takes passwords without TLS on an address that is not loopback; give "tls", listen on 127.0.0.1, or say "unsafePlaintext": true',
+        `${exposed} without TLS on an address that is not loopback; give "tls", listen on 127.0.0.1, or say "unsafePlaintext": true`,
       ),
     );
   }
@@ -54,7 +55,12 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
   if (unsafeAnonymous)
     findings.push(warning([...path, 'unsafeAnonymous'], 'lets everyone who can reach the address in without proof of who they are'));
   if (unsafePlaintext)
-    findings.push(warning([...path, 'unsafePlaintext'], 'lets passwords travel unencrypted, for all on the way to read'));
+    findings.push(
+      warning(
+        [...path, 'unsafePlaintext'],
+        `lets ${serve === 'token-endpoint' ? 'passwords and tokens' : 'passwords'} travel unencrypted, for all on the way to read`,
+      ),
+    );
   return findings;
 }
 

@@ -2,11 +2,11 @@
 
 import { canBringCredentials, ownCredentialsPlace } from '../own-credentials.ts';
 import { type Finding, problem } from '../problem.ts';
-import type { ListenerConfig } from '../schema/listeners.ts';
 import type { Config } from '../schema/root.ts';
 import type { RouteConfig } from '../schema/routes.ts';
 import type { TokenConfig } from '../schema/tokens.ts';
 import type { Rule } from './rule.ts';
+import { listenersOfRoutes } from './token-endpoint.ts';
 
 export const ownCredentialsRules: Rule = ({ config, complete }) => [
   ...Object.entries(config.tokens).flatMap(([name, token]) => tokenFindings(name, token)),
@@ -46,8 +46,8 @@ function routeFindings(name: string, route: RouteConfig, config: Config, complet
       ),
     );
   }
-  const listeners = (route.listeners ?? Object.keys(config.listeners)).flatMap((listener) => config.listeners[listener] ?? []);
-  if (complete && place !== undefined && !listeners.some((listener: ListenerConfig) => canBringCredentials(listener, place))) {
+  const listeners = listenersOfRoutes(config).filter(([listener]) => route.listeners?.includes(listener) ?? true);
+  if (complete && place !== undefined && !listeners.some(([, listener]) => canBringCredentials(listener, place))) {
     findings.push(problem(['routes', name, 'token'], `is made from what callers bring, and ${WHY_NONE[place.in]}`));
   }
   return findings;

@@ -26,7 +26,9 @@ export const tokenRules: Rule = (context) => {
       ...renewFindings(token.renew, [...path, 'renew']),
       ...signedSubjectFindings(token, path),
       ...sameFieldFindings(Object.keys(token.headers ?? {}), [...path, 'headers']),
-      ...(context.complete && !used.has(name) ? [warning(path, 'is used by no route; name it in one, or remove it', 'key')] : []),
+      ...(context.complete && !used.has(name) && token.callers.length === 0
+        ? [warning(path, 'is used by no route; name it in one, or remove it', 'key')]
+        : []),
     ];
   });
 };

@@ -52,9 +52,11 @@ const limits = z.strictObject({
 export const listener = z.strictObject({
   address,
   serve: z
-    .enum(['proxy'], { error: 'is not known to be served; use "proxy"' })
+    .enum(['proxy', 'token-endpoint'], { error: 'is not known to be served; use "proxy" or "token-endpoint"' })
     .default('proxy')
-    .describe('What callers find there. "proxy": the upstreams of the routes.'),
+    .describe(
+      'What callers find there. "proxy": the upstreams of the routes. "token-endpoint": the tokens themselves, at /tokens/NAME, for who is listed in "callers" of the token.',
+    ),
   authenticate: z
     .array(
       z.enum(['basic', 'mtls', 'basic-passthrough', 'anonymous'], {
@@ -91,7 +93,9 @@ export const listener = z.strictObject({
   unsafePlaintext: z
     .literal(true)
     .optional()
-    .describe('Allows Basic without TLS on an address that is not loopback: passwords travel in the clear.'),
+    .describe(
+      'Allows Basic, or a token endpoint, without TLS on an address that is not loopback: passwords and tokens travel in the clear.',
+    ),
 });
 
 export type ListenerConfig = z.output<typeof listener>;

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { certificatesProblem, fieldValueProblem, privateKeyProblem } from '../contents.ts';
 import { proxy } from './proxy.ts';
 import { material, secret } from './references.ts';
-import { duration, fieldName, hostName, httpUrl, isSocketPath, name, size } from './values.ts';
+import { callerNames, duration, fieldName, hostName, httpUrl, isSocketPath, name, size } from './values.ts';
 
 const methodName = z.string().regex(/^[A-Z][A-Z-]{0,30}$/, 'is not a method; write it in capitals, such as "GET"');
 
@@ -45,12 +45,9 @@ export const route = z.strictObject({
     .min(1, 'is an empty list; remove it for every listener')
     .optional()
     .describe('Only requests that came in at these listeners.'),
-  callers: z
-    .array(z.union([name, z.literal('*')]))
-    .default([])
-    .describe(
-      'Who may use it; "*" is every authenticated caller, "anonymous" and "basic-passthrough" must be listed by name. Nothing listed: nobody.',
-    ),
+  callers: callerNames.describe(
+    'Who may use it; "*" is every authenticated caller, "anonymous" and "basic-passthrough" must be listed by name. Nothing listed: nobody.',
+  ),
   token: z
     .union([name, z.null()])
     .describe('The token to send, or null for none: then the Authorization of the application passes, unless it was meant for the broker.'),

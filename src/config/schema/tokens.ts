@@ -7,7 +7,7 @@ import { jwtBearerKeys, passwordKeys, refreshTokenKeys, saml2BearerKeys, tokenEx
 import { material } from './references.ts';
 import { registration } from './registration.ts';
 import { renew } from './renew.ts';
-import { fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
+import { callerNames, fieldName, httpUrl, name, oneOrMore, size } from './values.ts';
 
 /** Form fields of the protocol itself: they have keys of their own, or are not ours to send. */
 const PROTOCOL_PARAMETERS = new Set([
@@ -142,6 +142,9 @@ const shared = {
     .describe(
       'Given back to the authorization server (RFC 7009) when the broker stops or the token is purged, with a refresh token that came with it. Not with a shared store, where others use it still.',
     ),
+  callers: callerNames.describe(
+    'Who is handed this token at a listener that serves "token-endpoint"; "*" is every authenticated caller, "anonymous" must be listed by name. Nothing listed: nobody.',
+  ),
   renew: renew.prefault({}).describe('When a new one is obtained. The rule with its numbers is in docs/tokens.md.'),
 };
 

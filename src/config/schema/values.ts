@@ -94,6 +94,9 @@ export const name = z
   )
   .meta({ examples: ['orders'] });
 
+/** Whom something is open to; nobody where it is left out. */
+export const callerNames = z.array(z.union([name, z.literal('*')])).default([]);
+
 /** One or several of something; the parsed value is a list. */
 export function oneOrMore<Item extends z.ZodType>(item: Item) {
   return z

@@ -1,0 +1,97 @@
+/** A token endpoint for our callers: `/tokens/NAME` hands out a token of the config as an authorization server would (RFC 6749 §4.4). */
+
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema/root.ts';
+import { BrokerError, toBrokerError } from '../errors.ts';
+import { type AccessRecord, refuse, type Stages } from '../exchange.ts';
+import type { CallerRequest, Reply } from '../message.ts';
+import type { Service } from '../service.ts';
+import type { Token } from '../token/token.ts';
+import type { Tokens } from '../token/tokens.ts';
+import { answerToken, toOAuthError } from './answers.ts';
+import { askingCaller } from './client-credentials.ts';
+import { type Form, invalid, readForm } from './form.ts';
+import { askedToken, createOffer, type Offer } from './offer.ts';
+
+export interface TokenEndpointParts {
+  readonly config: Pick<Config, 'tokens'>;
+  readonly tokens: Pick<Tokens, 'source'>;
+  readonly authenticate: Stages['authenticate'];
+  /** For the form of a request to be there. */
+  readonly formTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** `expires_in` is a whole number, and a token that is at its end already is of no use to whoever has to send it first. */
+const LEAST_MS = 1_000;
+
+const NO_FORM: Form = new Map();
+
+export class TokenEndpoint implements Service {
+  readonly #parts: TokenEndpointParts;
+  readonly #offer: Offer;
+
+  constructor(parts: TokenEndpointParts) {
+    this.#parts = parts;
+    this.#offer = createOffer(parts.config.tokens);
+  }
+
+  async handle(request: CallerRequest, reply: Reply, record: AccessRecord): Promise<void> {
+    try {
+      await this.#handOut(request, reply, record);
+    } catch (cause) {
+      refuse(request, reply, toBrokerError(cause), record, toOAuthError);
+    }
+  }
+
+  refuse: Service['refuse'] = (request, reply, error, record) => refuse(request, reply, error, record, toOAuthError);
+
+  async #handOut(request: CallerRequest, reply: Reply, record: AccessRecord): Promise<void> {
+    const { tokens, authenticate } = this.#parts;
+    const name = askedToken(request);
+    const form = await this.#formOf(request);
+    const caller = await askingCaller(request, form, authenticate);
+    record.caller = caller.name;
+
+    if (request.method === 'POST') checkGrantType(form);
+    this.#offer(name, caller);
+
+    const source = tokens.source(name);
+    const token = source.peek(LEAST_MS) ?? (await source.get(request, LEAST_MS));
+    record.token = token;
+    checkScope(form.get('scope'), token);
+
+    if (request.abandoned) {
+      record.cut = 'caller';
+      return;
+    }
+    record.status = answerToken(request, reply, token, wholeSeconds(source.sendableMs(token)));
+  }
+
+  async #formOf(request: CallerRequest): Promise<Form> {
+    const { formTimeoutMs, clock } = this.#parts;
+    if (request.method === 'POST') return readForm(request, formTimeoutMs, clock);
+    if (request.body !== undefined) throw invalid('the request has a body: send parameters by POST');
+    return NO_FORM;
+  }
+}
+
+function checkGrantType(form: Form): void {
+  const grantType = form.get('grant_type');
+  if (grantType === undefined) throw invalid('the form has no "grant_type": send "client_credentials"');
+  if (grantType !== 'client_credentials')
+    throw invalid('the "grant_type" is not one that is answered here: send "client_credentials"', 'unsupported_grant_type');
+}
+
+/** What the token is good for is for the config to say: asking for less does not make it less (RFC 6749 §3.3). */
+function checkScope(asked: string | undefined, { scope = '' }: Token): void {
+  const granted = new Set(scope.split(' '));
+  if (asked?.split(' ').every((each) => granted.has(each)) === false)
+    throw invalid('the "scope" holds more than the token has: ask for less, or leave it out', 'invalid_scope');
+}
+
+function wholeSeconds(ms: number): number {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds > 0) return seconds;
+  throw new BrokerError('TOKEN_UNAVAILABLE', 'the token ends within a second: try again', { stage: 'token', retryAfterSeconds: 1 });
+}
