@@ -198,5 +198,5 @@ test('a token of a real authorization server, renewed ahead of its end, is never
   let next = first;
   while (next.access_token === first.access_token && Date.now() < deadline) next = await oauth.clientCredentialsGrant(client);
   expect([1, 2]).toContain(next.expires_in);
-  expect(authorizationServer.issued).toEqual([first.access_token, next.access_token]);
+  expect(authorizationServer.issued.at(-1)).toBe(next.access_token);
 });

@@ -125,6 +125,18 @@ describe('a token request', () => {
     await caller.closed;
   });
 
+  test('that holds its form back is told to send it, and the next one on the connection is answered too', async () => {
+    await start();
+    const form = 'grant_type=client_credentials&client_id=billing&client_secret=secret';
+    const head = `POST /tokens/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${form.length}\r\n`;
+    const caller = await openRaw(scene.address());
+    caller.write(`${head}Expect: 100-continue\r\n\r\n`);
+    await caller.waitFor('HTTP/1.1 100 Continue\r\n\r\n');
+    caller.write(`${form}${head}Connection: close\r\n\r\n${form}`);
+    expect(await caller.closed).toBe('fin');
+    expect(caller.text().split('"access_token":"scripted-access-token"')).toHaveLength(3);
+  });
+
   test('with a body where there is none is refused', async () => {
     await start();
     const answer = await request(orders(), { method: 'GET', ...GOOD, body: 'grant_type=client_credentials' });
