@@ -34,25 +34,25 @@ export function invalid(message: string, oauthError?: string): BrokerError {
 
 function readBody({ body }: CallerRequest, withinMs: number, clock: Clock): Promise<Buffer> {
   if (body === undefined) return Promise.resolve(Buffer.alloc(0));
+  if ((body.length ?? 0) > MAX_BYTES) throw tooLarge();
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const tooLarge = () => reject(cutOff('REQUEST_TOO_LARGE', 'the body is too large for a token request: send less than 16 KiB'));
-  if ((body.length ?? 0) > MAX_BYTES) {
-    tooLarge();
-    return promise;
-  }
   const chunks: Buffer[] = [];
   let left = MAX_BYTES;
   const cancel = clock.after(withinMs, () => reject(cutOff('REQUEST_TIMEOUT', 'the request body took too long to arrive')));
   body.pipe({
     chunk(bytes) {
       left -= bytes.length;
-      if (left < 0) tooLarge();
+      if (left < 0) reject(tooLarge());
       else chunks.push(Buffer.from(bytes));
     },
     end: () => resolve(Buffer.concat(chunks)),
     fail: reject,
   });
   return promise.finally(cancel);
+}
+
+function tooLarge(): BrokerError {
+  return cutOff('REQUEST_TOO_LARGE', 'the body is too large for a token request: send 16 KiB at most');
 }
 
 /** The rest is read past, but not waited for. */

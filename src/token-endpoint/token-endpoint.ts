@@ -58,14 +58,15 @@ export class TokenEndpoint implements Service {
 
     const source = tokens.source(name);
     const token = source.peek(LEAST_MS) ?? (await source.get(request, LEAST_MS));
-    record.token = token;
     checkScope(form.get('scope'), token);
+    const expiresIn = wholeSeconds(source.sendableMs(token));
 
     if (request.abandoned) {
       record.cut = 'caller';
       return;
     }
-    record.status = answerToken(request, reply, token, wholeSeconds(source.sendableMs(token)));
+    record.token = token;
+    record.status = answerToken(request, reply, token, expiresIn);
   }
 
   async #formOf(request: CallerRequest): Promise<Form> {
