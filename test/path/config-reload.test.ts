@@ -120,6 +120,20 @@ describe('a changed config', () => {
     expect(Number(counted)).toBe(counts.get('200 true'));
   });
 
+  test('L08 what a listener serves is another thing, and who may have a token another caller, from the next request on; the token is the same', async () => {
+    const authorizationServer = await server(() => tokenAnswer());
+    const origin = await server(ok);
+    const routes = { api: route('/api', origin.url, 'orders') };
+    const running = await start({ ...orders(authorizationServer), routes });
+    expect([await running.get('/api'), await running.get('/tokens/orders')]).toEqual([200, 404]);
+    const listeners = { local: { ...LISTENERS.local, serve: 'token-endpoint' } };
+    expect((await running.reload({ ...orders(authorizationServer, { callers: ['anonymous'] }), listeners, routes: {} })).status).toBe(200);
+    expect([await running.get('/api'), await running.get('/tokens/orders')]).toEqual([404, 200]);
+    expect((await running.reload(orders(authorizationServer, { callers: ['*'] }))).status).toBe(200);
+    expect(await running.get('/tokens/orders')).toBe(400);
+    expect(authorizationServer.requests).toHaveLength(1);
+  });
+
   test('L08 an answer that is on its way under the old config comes whole, also where its route and its listener are gone', async () => {
     const half: ScriptedConnection[] = [];
     const origin = await server((_request, connection) => {

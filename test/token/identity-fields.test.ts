@@ -135,6 +135,7 @@ const SHARED = {
   maxSize: '8KiB',
   upstreamFrom: { field: 'instance_url', allow: ['https://a.example'] },
   revokeOnShutdown: false,
+  callers: ['app'],
   renew: { before: '30s', hardMargin: '2s', minInterval: '1s', eager: true, idleAfter: '10m', defaultLifetime: '5m', maxLifetime: '24h' },
 };
 
