@@ -6,7 +6,7 @@ import { HandedServer } from './admin/handed-server.ts';
 import { createAuthenticator } from './caller/authenticate.ts';
 import { createPasswordCheck } from './caller/password-check.ts';
 import { readPeerCertificate } from './caller/peer-certificate.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, guarded, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import { createRecord } from './exchange.ts';
 import { Entrances, type Wanted } from './listener/entrances.ts';
@@ -60,7 +60,8 @@ export class Broker {
   #phase: Phase = 'starting';
   #warm = false;
 
-  constructor({ config, log, clock = systemClock, shared }: BrokerParts) {
+  constructor({ config, log, clock: given = systemClock, shared }: BrokerParts) {
+    const clock = guarded(given, (cause) => this.#fault(cause));
     this.#config = config;
     this.#shared = shared;
     this.#metrics = shared?.metrics ?? new Metrics();
@@ -157,22 +158,32 @@ export class Broker {
       handle: (request, reply) => {
         const record = createRecord(request, this.#clock.monotonic());
         metrics.requests.inFlight += 1;
-        void service.handle(request, reply, record).then(() => {
-          metrics.requests.inFlight -= 1;
-          report(record);
-        });
+        void service
+          .handle(request, reply, record)
+          .then(() => {
+            metrics.requests.inFlight -= 1;
+            report(record);
+          })
+          .catch((cause: unknown) => this.#fault(cause));
       },
       refuse: (error, request, reply) => {
         const record = createRecord({ ...request, listener: name }, this.#clock.monotonic());
         service.refuse(request, reply, error, record);
         report(record);
       },
+      onFault: (err) => this.#fault(err),
       readCertificate: readPeerCertificate,
       onTlsProblem: (err) => {
         this.#metrics.reloadFailures.inc();
         this.#log.error({ listener: name, err }, 'changed TLS files cannot be used: the old ones stay');
       },
     });
+  }
+
+  /** What nobody foresaw, where no request can be answered for it. */
+  #fault(err: unknown): void {
+    this.#metrics.faults.inc();
+    this.#log.error({ err }, 'the broker failed');
   }
 
   async #finish(closeAdmin?: (server: HandedServer) => void): Promise<number> {

@@ -11,6 +11,23 @@ export interface Clock {
   random(): number;
 }
 
+/** The same clock, on which no timer can bring the process down. */
+export function guarded(clock: Clock, onFault: (cause: unknown) => void): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    random: () => clock.random(),
+    after: (delayMs, action) =>
+      clock.after(delayMs, () => {
+        try {
+          action();
+        } catch (cause) {
+          onFault(cause);
+        }
+      }),
+  };
+}
+
 /** `setTimeout` overflows at 2^31 ms (24.8 days) and would then fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

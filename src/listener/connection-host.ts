@@ -32,6 +32,8 @@ export interface ConnectionHost {
   identify(head: RequestHead): Pick<RequestFacts, 'id' | 'listener'>;
   handle(request: CallerRequest, reply: Reply): void;
   refuse(error: BrokerError, request: Pick<RequestFacts, 'id' | 'version' | 'method' | 'target'>, reply: Reply): void;
+  /** What nobody foresaw has ended a connection, or a stream of one. */
+  fault(cause: unknown): void;
   /** The last answer on a connection is out. */
   rested(): void;
   closed(connection: Connection): void;

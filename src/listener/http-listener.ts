@@ -33,6 +33,8 @@ export interface HttpListenerParts {
   /** Answers for a request that was refused before it could be handled. */
   readonly refuse: (error: BrokerError, request: RefusedRequest, reply: Reply) => void;
   readonly readCertificate: (certificate: X509Certificate) => PeerCertificate;
+  /** What nobody foresaw has ended a connection, and no other. */
+  readonly onFault: (cause: unknown) => void;
   /** A changed certificate or key could not be used; the old one stays. */
   readonly onTlsProblem: (cause: unknown) => void;
 }
@@ -87,7 +89,7 @@ export class HttpListener implements ConnectionHost, Taker {
   }
 
   accept(socket: Socket): void {
-    if (this.#handshakes === undefined) this.#take(socket);
+    if (this.#handshakes === undefined) this.#guardedTake(socket);
     else this.#handshakes.emit('connection', socket);
   }
 
@@ -144,6 +146,10 @@ export class HttpListener implements ConnectionHost, Taker {
     this.#parts.refuse(error, request, reply);
   }
 
+  fault(cause: unknown): void {
+    this.#parts.onFault(cause);
+  }
+
   rested(): void {
     this.#onRested();
   }
@@ -159,11 +165,20 @@ export class HttpListener implements ConnectionHost, Taker {
     if (tls === undefined) return undefined;
     const listener = { ...this.#parts.config, tls };
     const options = { ...tlsOptions(listener), allowHalfOpen: true, handshakeTimeout: this.limits.headTimeout };
-    const server = createTlsServer(options, (socket) => this.#take(socket));
+    const server = createTlsServer(options, (socket) => this.#guardedTake(socket));
     // A handshake that fails or takes too long ends nothing by itself.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
     followTlsFiles(server, listener, this.#parts.onTlsProblem);
     return server;
+  }
+
+  #guardedTake(socket: Socket): void {
+    try {
+      this.#take(socket);
+    } catch (cause) {
+      this.fault(cause);
+      socket.destroy();
+    }
   }
 
   #take(socket: Socket): void {

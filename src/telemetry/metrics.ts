@@ -44,6 +44,12 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly faults = new Counter({
+    name: `${PREFIX}faults_total`,
+    help: 'What nobody foresaw, where no request could be answered for it: its connection was closed, or a timer went without effect.',
+    registers: [this.#registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
   }

@@ -1,7 +1,7 @@
 /** One upstream answer on its way to the caller, with backpressure; a 401 may be held back while something is done about it. */
 
 import { type Derivation, deriveFields } from '../derive.ts';
-import type { BrokerError } from '../errors.ts';
+import { type BrokerError, toBrokerError } from '../errors.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply, type ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { trailerFields } from './fields.ts';
@@ -63,15 +63,23 @@ export class AnswerRelay implements UpstreamAnswer {
 
   interim(status: number, fields: Fields): void {
     const { request, reply, passing } = this.#parts;
-    if (!request.abandoned) reply.interim(status, deriveFields(fields, passing));
+    try {
+      if (!request.abandoned) reply.interim(status, deriveFields(fields, passing));
+    } catch (cause) {
+      this.#fault(cause);
+    }
   }
 
   head(status: number, reason: string, fields: Fields): void {
     if (this.#parts.request.abandoned) return;
     this.#status = status;
-    const remedy = this.#owner.answered(status, fields);
-    if (remedy === undefined) this.#start(reason, fields);
-    else this.#holdBack(() => this.#start(reason, fields), remedy);
+    try {
+      const remedy = this.#owner.answered(status, fields);
+      if (remedy === undefined) this.#start(reason, fields);
+      else this.#holdBack(() => this.#start(reason, fields), remedy);
+    } catch (cause) {
+      this.#fault(cause);
+    }
   }
 
   chunk(bytes: Uint8Array): void {
@@ -80,14 +88,22 @@ export class AnswerRelay implements UpstreamAnswer {
       return void this.#held.push(() => this.chunk(kept));
     }
     if (this.#sink === undefined) return;
-    this.#sink.chunk(bytes);
-    if (this.#sink.full) this.#flow?.pause();
+    try {
+      this.#sink.chunk(bytes);
+      if (this.#sink.full) this.#flow?.pause();
+    } catch (cause) {
+      this.#fault(cause);
+    }
   }
 
   end(trailers: Fields): void {
     if (this.#held !== undefined) return void this.#held.push(() => this.end(trailers));
-    this.#sink?.end(trailerFields(trailers));
-    this.#end({ status: this.#status, cut: undefined });
+    try {
+      this.#sink?.end(trailerFields(trailers));
+      this.#end({ status: this.#status, cut: undefined });
+    } catch (cause) {
+      this.#fault(cause);
+    }
   }
 
   fail(error: BrokerError, nothingSent: boolean): void {
@@ -117,7 +133,18 @@ export class AnswerRelay implements UpstreamAnswer {
   #holdBack(start: () => void, remedy: Promise<boolean>): void {
     this.#held = [start];
     this.#flow?.pause();
-    void remedy.then((found) => (found ? this.#drop() : this.#release()));
+    remedy.then((found) => (found ? this.#drop() : this.#release())).catch((cause: unknown) => this.#fault(cause));
+  }
+
+  /** Nobody foresaw it: this request ends here, and no other. */
+  #fault(cause: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#held = undefined;
+    this.#flow?.abort();
+    const error = toBrokerError(cause, 'upstream');
+    this.#owner.failed(error, false);
+    this.#sink?.fail(error);
   }
 
   /** Nothing helps: the 401 is the answer. */

@@ -1,6 +1,6 @@
 /** Turns what the platform and the HTTP client report into the codes a caller is shown: by code, never by class. */
 
-import { BrokerError } from '../errors.ts';
+import { BrokerError, toBrokerError } from '../errors.ts';
 
 interface Verdict {
   readonly code: 'UPSTREAM_UNREACHABLE' | 'UPSTREAM_RESET' | 'UPSTREAM_INVALID_RESPONSE' | 'UPSTREAM_TIMEOUT';
@@ -91,11 +91,18 @@ export function answerTimeout(): BrokerError {
 /** Reads the most telling code in the chain of causes. */
 export function toUpstreamError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
+  if (isFault(error)) return toBrokerError(error, 'upstream');
   const verdict =
     codesOf(error)
       .map(verdictOf)
       .find((found) => found !== undefined) ?? RESET;
   return ofVerdict(verdict, error);
+}
+
+/** What only a mistake of ours throws: the platform gives its own errors of these kinds a code. */
+function isFault(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  return code === undefined && (name === 'TypeError' || name === 'RangeError' || name === 'ReferenceError');
 }
 
 function ofVerdict({ code, message, proxyError }: Verdict, cause?: unknown): BrokerError {

@@ -109,6 +109,9 @@ function hostOf(handle: (request: CallerRequest, reply: Reply) => void): Connect
     identify: () => ({ id: 'fuzz', listener: 'fuzz' }),
     handle,
     refuse: answerFailure,
+    fault(cause) {
+      throw cause;
+    },
     rested() {},
     closed() {},
   };

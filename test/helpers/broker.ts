@@ -79,6 +79,8 @@ export async function startBroker(
       watch.stop();
       await broker.close();
       await rm(folder, { recursive: true });
+      const fault = log.find((line) => line['msg'] === 'the broker failed' && !('requestId' in line));
+      if (fault !== undefined) throw new Error(`a mistake of ours was caught: ${JSON.stringify(fault['err'])}`);
     },
   };
 }

@@ -36,6 +36,9 @@ export async function startListener(
     readCertificate: () => {
       throw new Error('this listener has no TLS');
     },
+    onFault(cause) {
+      throw cause;
+    },
     onTlsProblem: () => {},
   });
   const entrances = new Entrances();

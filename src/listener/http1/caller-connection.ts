@@ -38,16 +38,17 @@ export class CallerConnection implements Connection, TurnCarrier {
   #lingerBytes = LINGER_BYTES;
 
   constructor(accepted: Socket, host: ConnectionHost) {
-    this.inlet = new Inlet(accepted, (bytes, at) => this.#take(bytes, at), host.readMemory);
     this.#host = host;
-    this.peer = host.peerOf(this.inlet.socket);
+    // Where this fails, whoever accepted the connection still has it to close.
+    this.peer = host.peerOf(accepted);
+    this.inlet = new Inlet(accepted, (bytes, at) => this.#hear(bytes, at), host.readMemory);
     this.#heads = new HeadReader(host.limits);
-    this.outlet = new Outlet(this.inlet.socket, () => this.#onRoom(), host.writeMemory);
+    this.outlet = new Outlet(this.inlet.socket, () => this.#guarded(() => this.#onRoom()), host.writeMemory);
     this.deadlineAt = performance.now() + host.limits.headTimeout;
     this.inlet.socket
-      .on('end', () => this.#onEnd())
+      .on('end', () => this.#guarded(() => this.#onEnd()))
       .on('error', () => undefined)
-      .on('close', () => this.#leave());
+      .on('close', () => this.#guarded(() => this.#leave()));
   }
 
   /** An answer is owed, or on its way. */
@@ -74,6 +75,10 @@ export class CallerConnection implements Connection, TurnCarrier {
   }
 
   onDeadline(): void {
+    this.#guarded(() => this.#onLate());
+  }
+
+  #onLate(): void {
     if (this.#state === 'idle' && this.#heads.begun) this.#refuse(headTooSlow(), NO_HEAD);
     else if (this.#state === 'busy' && this.#turn?.awaitsBody === true && !this.outlet.full) this.failBody(bodyStopped());
     else this.breakOff(this.#state === 'tunnel');
@@ -123,6 +128,29 @@ export class CallerConnection implements Connection, TurnCarrier {
   breakOff(reset: boolean): void {
     if (reset) tear(this.inlet.socket);
     this.#leave();
+  }
+
+  #hear(bytes: Buffer, at: number): number {
+    try {
+      return this.#take(bytes, at);
+    } catch (cause) {
+      this.#fault(cause);
+      return bytes.length;
+    }
+  }
+
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (cause) {
+      this.#fault(cause);
+    }
+  }
+
+  /** Nobody foresaw it: this connection ends, and no other. */
+  #fault(cause: unknown): void {
+    this.#host.fault(cause);
+    this.breakOff(true);
   }
 
   #take(bytes: Buffer, at: number): number {
@@ -241,7 +269,10 @@ export class CallerConnection implements Connection, TurnCarrier {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.inlet.socket.destroy();
-    this.#turn?.abandon();
-    this.#host.closed(this);
+    try {
+      this.#turn?.abandon();
+    } finally {
+      this.#host.closed(this);
+    }
   }
 }

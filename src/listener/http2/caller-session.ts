@@ -91,7 +91,17 @@ export class CallerSession implements Connection {
     else this.#dismiss(constants.NGHTTP2_SETTINGS_TIMEOUT);
   }
 
+  /** What nobody foresaw costs this stream, and no other. */
   #onStream(stream: ServerHttp2Stream, flags: number, raw: Fields): void {
+    try {
+      this.#serve(stream, flags, raw);
+    } catch (cause) {
+      this.#host.fault(cause);
+      stream.destroy();
+    }
+  }
+
+  #serve(stream: ServerHttp2Stream, flags: number, raw: Fields): void {
     const request = new CallerStream(stream, this.#host, this.#resets, (each, givenUp) => this.#onStreamClosed(each, givenUp));
     // Its caller may have given it up before anybody has looked at it.
     if (stream.destroyed || stream.closed) return this.#onGivenUp();

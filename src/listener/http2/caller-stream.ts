@@ -35,12 +35,12 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
     stream
       .on('error', () => undefined)
       .on('aborted', () => {
-        this.#leave();
+        this.#guarded(() => this.#leave());
         this.#readPast();
       })
       .on('close', () => {
         const givenUp = this.#reply?.over !== true;
-        this.#leave();
+        this.#guarded(() => this.#leave());
         onClosed(this, givenUp);
       });
   }
@@ -94,8 +94,24 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
   }
 
   onDeadline(): void {
-    if (this.#body?.awaited === true && this.#reply?.full !== true) this.#body.fail(bodyStopped());
-    else this.cut();
+    this.#guarded(() => {
+      if (this.#body?.awaited === true && this.#reply?.full !== true) this.#body.fail(bodyStopped());
+      else this.cut();
+    });
+  }
+
+  /** Nobody foresaw it: this stream ends, and no other. */
+  fault(cause: unknown): void {
+    this.#host.fault(cause);
+    this.cut();
+  }
+
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (cause) {
+      this.fault(cause);
+    }
   }
 
   /** Ends it, whatever of the answer has gone out. */

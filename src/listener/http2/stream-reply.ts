@@ -13,6 +13,8 @@ export interface ReplyOwner {
   replied(): void;
   /** The stream cannot end well. */
   reset(code: number): void;
+  /** Nobody foresaw it: the stream ends. */
+  fault(cause: unknown): void;
   /** All of it is with the caller, as far as its windows let it. */
   sent(): void;
 }
@@ -71,7 +73,7 @@ export class StreamReply implements Reply, ReplySink {
     const shown = status === 204 || status === 205 ? withoutLength(fields) : fields;
     this.#left = lengthOf(shown);
     this.#held = { head: headOf(status, shown), first: undefined };
-    process.nextTick(() => this.#flush());
+    process.nextTick(() => this.#guarded(() => this.#flush()));
     return this;
   }
 
@@ -132,8 +134,8 @@ export class StreamReply implements Reply, ReplySink {
   #respond(head: string[], { endStream, wait }: { endStream: boolean; wait: boolean }): void {
     const stream = this.#stream;
     this.#waits = wait;
-    if (wait) stream.once('wantTrailers', () => this.#sendTrailers());
-    if (!endStream) stream.on('drain', () => this.#onRoom());
+    if (wait) stream.once('wantTrailers', () => this.#guarded(() => this.#sendTrailers()));
+    if (!endStream) stream.on('drain', () => this.#guarded(() => this.#onRoom()));
     // Whether there is a Date is the upstream's affair; Node's types do not know the option.
     const options = { endStream, waitForTrailers: wait, sendDate: false };
     stream.respond(head, options);
@@ -151,6 +153,14 @@ export class StreamReply implements Reply, ReplySink {
     if (this.#gone || this.#stream.writableEnded) return;
     if (!this.#stream.write(bytes)) this.#full = true;
     this.#owner.moved();
+  }
+
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (cause) {
+      this.#owner.fault(cause);
+    }
   }
 
   #onRoom(): void {

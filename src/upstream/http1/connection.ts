@@ -61,13 +61,13 @@ export class Http1Connection implements Carrier, Timed {
     this.deadlineAt = performance.now() + owner.timeouts.connect;
     const { socket, ready } = dialer.dial({ buffer: () => this.#buffer.current, callback: this.#onRead });
     this.#socket = socket;
-    this.#outlet = new Outlet(socket, () => this.#sender?.onRoom(), owner.writeMemory);
+    this.#outlet = new Outlet(socket, () => this.#guarded(() => this.#sender?.onRoom()), owner.writeMemory);
     this.#flow = flow;
     flow.carrier = this;
     socket
-      .once(ready, () => this.#open())
+      .once(ready, () => this.#guarded(() => this.#open()))
       .on('error', (error) => this.#fail(error))
-      .on('end', () => this.#onEnd())
+      .on('end', () => this.#guarded(() => this.#onEnd()))
       .on('close', () => this.#fail(new Error('closed')));
   }
 
@@ -110,6 +110,15 @@ export class Http1Connection implements Carrier, Timed {
   onDeadline(): void {
     if (this.#flow === undefined) this.close();
     else this.#fail(this.#state === 'connecting' ? connectTimeout() : answerTimeout());
+  }
+
+  /** What nobody foresaw costs the request that is on its way here, and no other. */
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #open(): void {
