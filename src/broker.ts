@@ -18,6 +18,7 @@ import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { Tokens } from './token/tokens.ts';
 import { tokenActions } from './token-actions.ts';
+import { Tracing } from './tracing.ts';
 
 export interface BrokerParts {
   readonly config: Config;
@@ -51,6 +52,7 @@ export class Broker {
   readonly #entrances: Entrances;
   readonly #shared: SharedParts | undefined;
   readonly #clock: Clock;
+  readonly #tracing: Tracing | undefined;
   readonly tokens: Tokens;
   readonly #stages: BrokerStages;
   readonly #listeners: HttpListener[];
@@ -69,10 +71,13 @@ export class Broker {
     this.#log = log;
     this.#clock = clock;
     const metrics = this.#metrics;
+    const { telemetry } = config;
+    this.#tracing = telemetry && new Tracing({ config: telemetry, clock, log, metrics });
+    const observer = reportTokens(log, metrics);
     this.tokens = new Tokens({
       config,
       clock,
-      observer: reportTokens(log, metrics),
+      observer: this.#tracing?.observing(observer) ?? observer,
       storeObserver: reportStore(log, metrics),
       grantObserver: reportGrants(log),
     });
@@ -81,7 +86,7 @@ export class Broker {
     const authenticators = new Map(
       Object.entries(config.listeners).map(([name, listener]) => [name, createAuthenticator({ listener, callers, clock, passwords })]),
     );
-    this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators });
+    this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
     this.#adminServers = this.#createAdminServers();
   }
@@ -143,7 +148,7 @@ export class Broker {
       this.#entrances.close(taker);
       closeAdmin(taker);
     }
-    await Promise.all([this.tokens.close(), this.#stages.close()]);
+    await Promise.all([this.tokens.close(), this.#stages.close(), this.#tracing?.close()]);
     if (this.#shared === undefined) this.#metrics.close();
   }
 
@@ -158,11 +163,13 @@ export class Broker {
       handle: (request, reply) => {
         const record = createRecord(request, this.#clock.monotonic());
         metrics.requests.inFlight += 1;
+        this.#tracing?.begin(request);
         void service
           .handle(request, reply, record)
           .then(() => {
             metrics.requests.inFlight -= 1;
             report(record);
+            this.#tracing?.end(request, record);
           })
           .catch((cause: unknown) => this.#fault(cause));
       },

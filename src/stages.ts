@@ -16,6 +16,7 @@ import { createRouter, type RouteMatch, type Router } from './route/router.ts';
 import { createTraceparent } from './telemetry/trace-context.ts';
 import type { Token } from './token/token.ts';
 import type { Tokens } from './token/tokens.ts';
+import type { Tracing } from './tracing.ts';
 import { ownFields } from './upstream/fields.ts';
 import { type Forwarded, forward } from './upstream/forward.ts';
 import { limitBody } from './upstream/limited-body.ts';
@@ -27,6 +28,7 @@ export interface StagesParts {
   readonly clock: Clock;
   /** One for each listener, by its name. */
   readonly authenticators: ReadonlyMap<string, Authenticator>;
+  readonly tracing?: Pick<Tracing, 'traceparent'> | undefined;
 }
 
 export class BrokerStages implements Stages {
@@ -77,7 +79,7 @@ export class BrokerStages implements Stages {
     const hasProof = token?.dpopKey !== undefined;
     const own = ownFields({
       requestId: request.id,
-      traceparent: this.#traceparent(derive(fields, traceparentOf)),
+      traceparent: this.#parts.tracing?.traceparent(request) ?? this.#traceparent(derive(fields, traceparentOf)),
       via: config.via ? request.version : undefined,
       upgrade: upgrade?.protocols,
     });

@@ -28,6 +28,7 @@ const PARTS = {
   'injected-token': composition(),
   'request-tokens': composition(),
   'token-actions': composition(),
+  tracing: composition(),
   'reloadable-broker': composition(),
   exit: composition(),
   reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },

@@ -3,6 +3,7 @@
 import { loadKeptFiles } from './load-kept-files.ts';
 import { loadOwners } from './load-owners.ts';
 import { loadSecrets } from './load-secrets.ts';
+import { withOtelEnvironment } from './otel-environment.ts';
 import { parseConfig } from './parse.ts';
 import { ConfigError, type ConfigProblem, type Finding, inOrder, problem, warning } from './problem.ts';
 import { ruleFindings } from './rules.ts';
@@ -31,7 +32,8 @@ export interface LoadedConfig {
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   const { env = process.env, use = 'start' } = options;
   const source = await readSource(file);
-  const { config, complete, names, findings } = parseConfig(source.raw);
+  const raw = withOtelEnvironment(source.raw, env);
+  const { config, complete, names, findings } = parseConfig(raw);
   const secrets = config && (await loadSecrets(config, { source, env }));
   const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, source, secrets?.files ?? []);
   const ownerFindings = config === undefined ? [] : await loadOwners(config);

@@ -10,6 +10,7 @@ import { refreshTokenRules } from './rules/refresh-tokens.ts';
 import { routeRules } from './rules/routes.ts';
 import type { Rule, RuleContext } from './rules/rule.ts';
 import { storeRules } from './rules/store.ts';
+import { telemetryRules } from './rules/telemetry.ts';
 import { tokenEndpointRules } from './rules/token-endpoint.ts';
 import { tokenRules } from './rules/tokens.ts';
 
@@ -23,6 +24,7 @@ const RULES: readonly Rule[] = [
   ownCredentialsRules,
   tokenEndpointRules,
   storeRules,
+  telemetryRules,
   demoRules,
 ];
 

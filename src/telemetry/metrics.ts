@@ -50,6 +50,12 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly droppedSpans = new Counter({
+    name: `${PREFIX}spans_dropped_total`,
+    help: 'Spans of traces that were not exported.',
+    registers: [this.#registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
   }

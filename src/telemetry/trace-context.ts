@@ -2,7 +2,7 @@
 
 import { createRandomIds } from './random-ids.ts';
 
-const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+export const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /** Gives the caller's value when it is valid, else a new one that is not sampled: nobody here records it. */
 export type Traceparent = (received: string | undefined) => string;

@@ -74,6 +74,7 @@ describe('K05 every key that lowers protection', () => {
       'listeners.*.unsafePlaintext',
       'routes.*.unsafeHttp',
       'store.unsafePlaintext',
+      'telemetry.unsafeHttp',
     ]);
   });
 
@@ -81,6 +82,7 @@ describe('K05 every key that lowers protection', () => {
     const names: Loose = { listeners: 'local', authorizationServers: 'acme', routes: 'orders' };
     const steps = key.replace('*', names[key.split('.')[0] as string]).split('.');
     const config = bent((draft) => {
+      draft['telemetry'] = { tracesEndpoint: 'https://collector.example/v1/traces' };
       draft['store'] = { redis: { url: 'rediss://r.example' } };
       if (!key.startsWith('store')) delete draft['store'];
       steps.slice(0, -1).reduce((object, step) => object[step], draft)[steps.at(-1) as string] = true;

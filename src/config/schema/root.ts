@@ -8,6 +8,7 @@ import { listener } from './listeners.ts';
 import { route } from './routes.ts';
 import { socketAccess } from './socket-access.ts';
 import { store } from './store.ts';
+import { telemetry } from './telemetry.ts';
 import { token } from './tokens.ts';
 import { address, duration, hostName, name } from './values.ts';
 
@@ -77,6 +78,7 @@ export const config = z.strictObject({
     ),
   log: log.prefault({}).describe('JSON lines on standard output.'),
   shutdown: shutdown.prefault({}).describe('What happens between SIGTERM and the end.'),
+  telemetry: telemetry.optional().describe('Traces, by OTLP/HTTP. Absent, and without the variables of OpenTelemetry: none.'),
   demo: demo.optional().describe('What "token-broker dev" runs beside the broker; "start" refuses it.'),
 });
 
