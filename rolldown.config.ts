@@ -18,7 +18,7 @@ export default defineConfig({
     // Its main file is UMD and finds none of its own parts once bundled.
     alias: { 'jsonc-parser': fileURLToPath(new URL('node_modules/jsonc-parser/lib/esm/main.js', import.meta.url)) },
   },
-  plugins: [standsAlone(), plainAscii(), executable(), thirdPartyLicenses('THIRD-PARTY-LICENSES.txt')],
+  plugins: [pageInside(), standsAlone(), plainAscii(), executable(), thirdPartyLicenses('THIRD-PARTY-LICENSES.txt')],
   output: {
     file: OUTPUT,
     format: 'esm',
@@ -27,6 +27,19 @@ export default defineConfig({
     minify: false,
   },
 });
+
+/** The files of the status page become texts of the bundle. */
+function pageInside(): Plugin {
+  const sources = fileURLToPath(new URL('src/admin/status-page/sources.ts', import.meta.url));
+  return {
+    name: 'page-inside',
+    async load(id) {
+      if (id !== sources) return null;
+      const texts = Object.entries((await import(sources)) as Record<string, string>);
+      return { code: texts.map(([name, text]) => `export const ${name} = ${JSON.stringify(text)};\n`).join(''), moduleType: 'js' };
+    },
+  };
+}
 
 /** Fails the build when the bundle would not start without node_modules. */
 function standsAlone(): Plugin {

@@ -3,6 +3,7 @@
 import type { Actionable, Control } from './admin/actions.ts';
 import { createAdminServer } from './admin/admin-server.ts';
 import { HandedServer } from './admin/handed-server.ts';
+import type { BrokerStatus } from './admin/status.ts';
 import { createAuthenticator } from './caller/authenticate.ts';
 import { createPasswordCheck } from './caller/password-check.ts';
 import { readPeerCertificate } from './caller/peer-certificate.ts';
@@ -14,6 +15,9 @@ import { HttpListener } from './listener/http-listener.ts';
 import { observeState, reportAccess, reportGrants, reportStore, reportTokens } from './reporting.ts';
 import { createService } from './service.ts';
 import { BrokerStages } from './stages.ts';
+import { type Beginning, beginning, createStatus } from './status/broker-status.ts';
+import { StoreHealth } from './status/store-health.ts';
+import { UnusableFiles } from './status/unusable-files.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { Tokens } from './token/tokens.ts';
@@ -31,6 +35,7 @@ export interface BrokerParts {
 export interface SharedParts {
   readonly entrances: Entrances;
   readonly metrics: Metrics;
+  readonly began: Beginning;
   /** What the admin address can have done to the process. */
   readonly control: Control;
 }
@@ -42,8 +47,6 @@ const REVOCATION_MS = 3_000;
 type Predecessor = Pick<Broker, 'tokens' | 'addresses' | 'warm'>;
 
 type AdminEntrance = Wanted & { readonly taker: HandedServer };
-
-type Phase = 'starting' | 'running' | 'draining' | 'stopped';
 
 export class Broker {
   readonly #config: Config;
@@ -59,7 +62,10 @@ export class Broker {
   readonly #adminServers: readonly AdminEntrance[];
   /** Bound addresses by listener name; `admin` and `probes` among them. */
   addresses: ReadonlyMap<string, string> = new Map();
-  #phase: Phase = 'starting';
+  /** Counted here, told to the log by whoever watches the files. */
+  readonly unusableFiles: UnusableFiles;
+  readonly #status: ReturnType<typeof createStatus>;
+  #phase: BrokerStatus['phase'] = 'starting';
   #warm = false;
 
   constructor({ config, log, clock: given = systemClock, shared }: BrokerParts) {
@@ -74,11 +80,13 @@ export class Broker {
     const { telemetry } = config;
     this.#tracing = telemetry && new Tracing({ config: telemetry, clock, log, metrics });
     const observer = reportTokens(log, metrics);
+    const store = new StoreHealth(config.store, clock);
+    this.unusableFiles = new UnusableFiles(clock, () => metrics.reloadFailures.inc());
     this.tokens = new Tokens({
       config,
       clock,
       observer: this.#tracing?.observing(observer) ?? observer,
-      storeObserver: reportStore(log, metrics),
+      storeObserver: store.observe(reportStore(log, metrics)),
       grantObserver: reportGrants(log),
     });
     const { callers } = config;
@@ -89,6 +97,18 @@ export class Broker {
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
     this.#adminServers = this.#createAdminServers();
+    this.#status = createStatus({
+      config,
+      clock,
+      began: shared?.began ?? beginning(clock),
+      tokens: this.tokens,
+      listeners: this.#listeners,
+      addresses: () => this.addresses,
+      exits: this.#stages.exits(),
+      store,
+      unusableFiles: this.unusableFiles,
+      requestsInFlight: () => metrics.requests.inFlight,
+    });
   }
 
   /**
@@ -168,6 +188,7 @@ export class Broker {
           .handle(request, reply, record)
           .then(() => {
             metrics.requests.inFlight -= 1;
+            this.#stages.ended(record);
             report(record);
             this.#tracing?.end(request, record);
           })
@@ -180,8 +201,9 @@ export class Broker {
       },
       onFault: (err) => this.#fault(err),
       readCertificate: readPeerCertificate,
+      onTlsChange: () => this.unusableFiles.remove(`listeners.${name}.tls`),
       onTlsProblem: (err) => {
-        this.#metrics.reloadFailures.inc();
+        this.unusableFiles.add(`listeners.${name}.tls`);
         this.#log.error({ listener: name, err }, 'changed TLS files cannot be used: the old ones stay');
       },
     });
@@ -218,7 +240,7 @@ export class Broker {
   #createAdminServer(actionable?: Actionable): HandedServer {
     const face = {
       notReady: () => this.#notReady(),
-      details: () => this.#details(),
+      status: () => this.#status(this.#phase, this.#notReady()),
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.render() }),
     };
     return new HandedServer(createAdminServer(face, actionable));
@@ -232,9 +254,5 @@ export class Broker {
   #notReady(): string | undefined {
     if (this.#phase !== 'running') return this.#phase;
     return this.#config.readiness === 'tokens' && !this.#warm ? 'waiting for the eager tokens' : undefined;
-  }
-
-  #details(): Record<string, string> {
-    return Object.fromEntries(this.tokens.all().map((token) => [`token ${token.name}`, token.status().state]));
   }
 }

@@ -12,11 +12,12 @@ import { mapLocation } from './route/location.ts';
 import { createRoute, type Route } from './route/route.ts';
 import { withBoundCertificate } from './token/bound-certificate.ts';
 import type { Token } from './token/token.ts';
-import type { UpstreamConnections } from './upstream/connections.ts';
+import type { ConnectionCounts, UpstreamConnections } from './upstream/connections.ts';
 import { createAnswerPassing, createPassing } from './upstream/fields.ts';
 import { Http1Pool } from './upstream/http1/pool.ts';
 import { Http2Pool } from './upstream/http2/pool.ts';
-import { MOST_ORIGINS, OriginConnections } from './upstream/origin-connections.ts';
+import { MOST_ORIGINS, OriginConnections, sumOf } from './upstream/origin-connections.ts';
+import { RecentFailures } from './upstream/recent-failures.ts';
 import { ThroughProxy } from './upstream/through-proxy.ts';
 
 /** The route's own upstream, or the origin that a token names. */
@@ -77,6 +78,7 @@ export class Destination implements TokenRoute {
 }
 
 export class Exit {
+  readonly failures: RecentFailures;
   readonly #route: Route;
   readonly #credentialsField: string | undefined;
   readonly #own: Destination;
@@ -91,6 +93,7 @@ export class Exit {
     const config = withBoundCertificate(configured, tokens);
     const { origin } = new URL(config.upstream);
     const place = ownCredentialsPlaceOf(configured, tokens);
+    this.failures = new RecentFailures(clock);
     this.#route = createRoute(name, config);
     this.#credentialsField = place?.in === 'field' ? place.field : undefined;
     this.#own = new Destination(this.#route, config.upstream, this.#credentialsField);
@@ -110,6 +113,15 @@ export class Exit {
 
   connectionsTo(named: string | undefined): UpstreamConnections {
     return named === undefined ? this.#connections : this.#origins.to(named);
+  }
+
+  /** Of the configured upstream, without path and query, which may hold anything. */
+  get origin(): string {
+    return new URL(this.#own.upstream).origin;
+  }
+
+  counts(): ConnectionCounts {
+    return sumOf([this.#connections.counts(), this.#origins.counts()]);
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ import { ConfigError, type ConfigProblem, formatProblem } from './config/problem
 import type { Watch } from './config/watch.ts';
 import { BrokerError } from './errors.ts';
 import { Entrances } from './listener/entrances.ts';
+import { type Beginning, beginning } from './status/broker-status.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 
@@ -32,6 +33,7 @@ export class ReloadableBroker {
   readonly #parts: ReloadableParts;
   readonly #metrics = new Metrics();
   readonly #entrances = new Entrances();
+  readonly #began: Beginning;
   readonly #retiring = new Set<Promise<number>>();
   #running: Running | undefined;
   /** One at a time. */
@@ -42,6 +44,7 @@ export class ReloadableBroker {
 
   constructor(parts: ReloadableParts) {
     this.#parts = parts;
+    this.#began = beginning(parts.clock ?? systemClock);
   }
 
   /** Rejects when something cannot be started. */
@@ -84,7 +87,7 @@ export class ReloadableBroker {
       if (!this.#stopping) await this.#follow(await load());
       return [];
     } catch (error) {
-      this.#metrics.reloadFailures.inc();
+      this.#running?.broker.unusableFiles.add('config');
       const problems = problemsOf(error);
       for (const at of problems) log.error({ at }, 'config problem');
       log.error({ err: error }, 'the changed config cannot be used: the old one stays');
@@ -102,19 +105,20 @@ export class ReloadableBroker {
       config: loaded.config,
       log,
       clock,
-      shared: { entrances: this.#entrances, metrics: this.#metrics, control },
+      shared: { entrances: this.#entrances, metrics: this.#metrics, began: this.#began, control },
     });
     await broker.start(before?.broker);
     log.level = loaded.config.log.level;
-    this.#running = { broker, watch: this.#watch(loaded) };
+    this.#running = { broker, watch: this.#watch(loaded, broker) };
     if (before !== undefined) this.#retire(before);
     await onStarted?.(loaded, broker);
   }
 
-  #watch(loaded: LoadedConfig): Watch {
+  #watch(loaded: LoadedConfig, broker: Broker): Watch {
     return loaded.watch({
+      onFilled: (key) => broker.unusableFiles.remove(key),
       onProblem: (problem: ConfigProblem) => {
-        this.#metrics.reloadFailures.inc();
+        broker.unusableFiles.add(problem.path);
         this.#parts.log.error({ at: formatProblem(problem) }, 'a changed file cannot be used: the old content stays');
       },
       onConfigChange: () => void this.reload(),

@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import type { Secret } from './config/secret.ts';
 import { derive, deriveFields } from './derive.ts';
-import type { AskingRequest, Stages } from './exchange.ts';
+import type { AccessRecord, AskingRequest, Stages } from './exchange.ts';
 import { type Destination, Exit } from './exit.ts';
 import { InjectedToken } from './injected-token.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
@@ -112,6 +112,17 @@ export class BrokerStages implements Stages {
     if (!ways?.includes('basic') && !ways?.includes('basic-passthrough')) return false;
     const authorization = fieldValue(request.fields, 'authorization');
     return authorization !== undefined && isBasic(authorization);
+  }
+
+  /** Where requests leave, by route. */
+  exits(): ReadonlyMap<string, Exit> {
+    return this.#exits;
+  }
+
+  /** An exchange has ended: the upstream's failures are counted. */
+  ended({ route, error, cut }: AccessRecord): void {
+    if (error?.stage !== 'upstream' && cut !== 'upstream') return;
+    this.#exits.get(route ?? '')?.failures.add(error?.code ?? 'UPSTREAM_RESET');
   }
 
   async close(): Promise<void> {

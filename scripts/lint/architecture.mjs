@@ -31,6 +31,7 @@ const PARTS = {
   tracing: composition(),
   'reloadable-broker': composition(),
   exit: composition(),
+  status: composition(),
   reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },
   exchange: {
     from: [...EVERYWHERE, ...CONFIG, 'problem', 'caller', 'route', 'token', 'upstream'],
@@ -99,8 +100,8 @@ const HOMES = [
   { packages: /^oidc-provider$/, homes: ['demo'], because: 'it is a dev dependency and not in the bundle', dynamic: true },
   {
     packages: /^node:fs(?:\/promises)?$/,
-    homes: ['config', 'cli', 'demo', 'listener'],
-    because: 'files are read by the config; a listener keeps only its Unix socket',
+    homes: ['config', 'cli', 'demo', 'listener', 'admin/status-page/sources.ts'],
+    because: 'files are read by the config; a listener keeps only its Unix socket, and the status page is a part of the program',
   },
 ];
 

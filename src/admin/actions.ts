@@ -1,8 +1,8 @@
 /** What the admin address can be told to do, and who may say so: programs on this machine, never a web page. */
 
 import type { IncomingMessage } from 'node:http';
-import { isLoopbackHost } from '../config/loopback.ts';
 import { toBrokerError } from '../errors.ts';
+import { type AcceptedHosts, refusedHost } from './accepted-host.ts';
 import { jsonPage, type Page, textPage } from './page.ts';
 
 export type TokenAction = 'renew' | 'purge';
@@ -24,8 +24,7 @@ export interface Control {
 /** What can be acted upon. */
 export interface Actionable {
   readonly control: Control | undefined;
-  /** Names accepted as `Host` besides those of loopback; `"any"` on a Unix socket, which no page can name. */
-  readonly hosts: readonly string[] | 'any';
+  readonly hosts: AcceptedHosts;
   /** Resolves once it is done; `undefined` where there is no such token. */
   act(action: TokenAction, token: string): Promise<void> | undefined;
   /** Of a token that there is. */
@@ -84,9 +83,7 @@ async function actOnToken(actionable: Actionable, action: TokenAction, token: st
 
 /** A page can send a request here without being asked, but none with a field of its own, and none under another site's name (DNS rebinding). */
 function refusalOf({ hosts }: Actionable, headers: Asked['headers']): string | undefined {
-  const host = (headers['host'] ?? []).join().toLowerCase().replace(/:\d+$/, '');
-  if (hosts !== 'any' && !isLoopbackHost(host) && !hosts.includes(host))
-    return 'this "Host" is not accepted; use an address or name of loopback, or add it to "admin.hosts"';
-  if (headers['token-broker-admin']?.join() !== '1') return 'needs the field "Token-Broker-Admin: 1"';
-  return undefined;
+  const refusal = refusedHost(hosts, headers);
+  if (refusal !== undefined) return refusal;
+  return headers['token-broker-admin']?.join() === '1' ? undefined : 'needs the field "Token-Broker-Admin: 1"';
 }

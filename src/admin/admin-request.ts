@@ -13,9 +13,14 @@ export interface AdminAnswer {
 
 export type AdminPlace = { readonly host: string; readonly port: number } | { readonly host: string; readonly socketPath: string };
 
+export interface AdminQuestion {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+}
+
 /** Rejects with what the platform throws. */
-export function post(where: AdminPlace, path: string): Promise<AdminAnswer> {
-  const options = { ...where, method: 'POST', path, headers: { 'token-broker-admin': '1' }, signal: AbortSignal.timeout(TIMEOUT_MS) };
+export function ask(where: AdminPlace, question: AdminQuestion): Promise<AdminAnswer> {
+  const options = { ...where, ...question, headers: { 'token-broker-admin': '1' }, signal: AbortSignal.timeout(TIMEOUT_MS) };
   return new Promise((resolve, reject) => {
     request(options)
       .on('response', (answer) => void read(answer).then(resolve, reject))

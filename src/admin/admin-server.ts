@@ -1,15 +1,17 @@
-/** Probes and metrics, on an address of their own; on that of the admin also what it can be told to do. */
+/** Probes and metrics, on an address of their own; on that of the admin also what the broker shows of itself, and what it can be told to do. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { refusedHost } from './accepted-host.ts';
 import { type Actionable, answerAction } from './actions.ts';
-import { type Page, textPage } from './page.ts';
+import { jsonPage, type Page, textPage } from './page.ts';
+import type { BrokerStatus } from './status.ts';
+import { createStatusPage } from './status-page/status-page.ts';
 
 /** What the admin pages need of the broker. */
 export interface BrokerFace {
   /** `undefined` when ready, else the reason in a few words. */
   notReady(): string | undefined;
-  /** Facts for `/readyz?verbose`: name → state, holding no secret. */
-  details(): Readonly<Record<string, string>>;
+  status(): BrokerStatus;
   metrics(): Promise<{ contentType: string; text: string }>;
 }
 
@@ -21,7 +23,7 @@ type Pages = Readonly<Record<string, (query: string) => Page | Promise<Page>>>;
  * @param actionable absent where others than the admin may ask
  */
 export function createAdminServer(broker: BrokerFace, actionable?: Actionable): Server {
-  const pages: Pages = {
+  const open: Pages = {
     '/livez': () => textPage(200, 'ok'),
     '/readyz': (query) => readiness(broker, query === 'verbose'),
     '/metrics': async () => {
@@ -29,16 +31,26 @@ export function createAdminServer(broker: BrokerFace, actionable?: Actionable): 
       return { status: 200, contentType, text: body };
     },
   };
+  const shown = actionable === undefined ? {} : guarded(broker);
+  const pages: Pages = { ...open, ...shown };
   const answer = async (request: IncomingMessage): Promise<Page> => {
     const [path, query = ''] = (request.url ?? '').split('?', 2) as [string, string?];
     const { method, headersDistinct: headers } = request;
     const acted = actionable && (await answerAction(actionable, { path, method, headers }));
-    return acted ?? answerOf(Object.hasOwn(pages, path) ? pages[path] : undefined, method, query);
+    if (acted !== undefined) return acted;
+    const refusal = actionable && Object.hasOwn(shown, path) ? refusedHost(actionable.hosts, headers) : undefined;
+    return refusal === undefined ? answerOf(pages, path, method, query) : textPage(403, refusal);
   };
   return createServer(
     { requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
     (request, response) => void answer(request).then((page) => send(page, request, response)),
   );
+}
+
+/** What no page of another site may read. */
+function guarded(broker: BrokerFace): Pages {
+  const page = createStatusPage();
+  return { '/': () => page, '/status': () => jsonPage(200, broker.status()) };
 }
 
 function send(page: Page, request: IncomingMessage, response: ServerResponse): void {
@@ -48,12 +60,14 @@ function send(page: Page, request: IncomingMessage, response: ServerResponse): v
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...(page.allow === undefined ? {} : { allow: page.allow }),
+    ...page.fields,
   });
   response.end(request.method === 'HEAD' ? undefined : page.text);
 }
 
-async function answerOf(page: Pages[string] | undefined, method: string | undefined, query: string): Promise<Page> {
-  if (page === undefined) return textPage(404, 'not found; there are /livez, /readyz and /metrics');
+async function answerOf(pages: Pages, path: string, method: string | undefined, query: string): Promise<Page> {
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  if (page === undefined) return textPage(404, `not found; there are ${Object.keys(pages).join(', ')}`);
   if (method !== 'GET' && method !== 'HEAD') return { ...textPage(405, 'only GET and HEAD'), allow: 'GET, HEAD' };
   try {
     return await page(query);
@@ -65,6 +79,6 @@ async function answerOf(page: Pages[string] | undefined, method: string | undefi
 function readiness(broker: BrokerFace, verbose: boolean): Page {
   const reason = broker.notReady();
   const lines = [reason === undefined ? 'ok' : `not ready: ${reason}`];
-  if (verbose) for (const [name, state] of Object.entries(broker.details())) lines.push(`${name}: ${state}`);
+  if (verbose) for (const token of broker.status().tokens) if (!token.perCaller) lines.push(`token ${token.name}: ${token.state}`);
   return textPage(reason === undefined ? 200 : 503, lines.join('\n'));
 }

@@ -6,6 +6,8 @@ export interface Page {
   readonly text: string;
   /** Methods, where another one was used. */
   readonly allow?: string;
+  /** More fields, by their names in lower case. */
+  readonly fields?: Readonly<Record<string, string>>;
 }
 
 export function textPage(status: number, text: string): Page {

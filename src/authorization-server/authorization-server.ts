@@ -3,12 +3,12 @@
 import * as oauth from 'openid-client';
 import { type Clock, systemClock } from '../clock.ts';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
-import { Breaker } from './breaker.ts';
+import { Breaker, type BreakerStatus } from './breaker.ts';
 import { AuthorizationServerCalls } from './call.ts';
 import type { ClientProof } from './client-proof.ts';
 import { toAuthorizationServerError } from './failure.ts';
 import { Initiation } from './initiation.ts';
-import { type Metadata, MetadataDocument } from './metadata.ts';
+import { type Metadata, MetadataDocument, type MetadataStatus } from './metadata.ts';
 import type { ProofKey } from './proof-key.ts';
 import { register } from './registration.ts';
 import { type RevocationRequest, revoke } from './revocation.ts';
@@ -130,6 +130,11 @@ export class AuthorizationServer {
       const metadata = await this.#begin();
       await revoke(request, { metadata, issuer: this.#config.issuer, calls: this.#calls, now: this.#clock.now() });
     });
+  }
+
+  /** Nothing that the server said. */
+  status(): { readonly breaker: BreakerStatus; readonly metadata: MetadataStatus | undefined } {
+    return { breaker: this.#breaker.status(), metadata: this.#metadata.status() };
   }
 
   close(): Promise<void> {

@@ -9,6 +9,13 @@ const LONGEST_PAUSE_MS = 60_000;
 /** While the probe is on its way, others are told to come back after this long. */
 const PROBE_WAIT_MS = 1_000;
 
+/** `half-open`: the next request is the probe, or a probe is on its way. */
+export interface BreakerStatus {
+  readonly state: 'closed' | 'open' | 'half-open';
+  /** Milliseconds that it stays open; 0 where it is not. */
+  readonly openForMs: number;
+}
+
 /** The reason of a failure where nothing was sent. */
 export const BREAKER_OPEN = 'breaker_open';
 
@@ -40,6 +47,12 @@ export class Breaker {
     } finally {
       if (open) this.#probing = false;
     }
+  }
+
+  status(): BreakerStatus {
+    if (this.#failures < FAILURES_TO_OPEN) return { state: 'closed', openForMs: 0 };
+    const openForMs = Math.max(0, this.#closedAgainAt - this.#clock.monotonic());
+    return { state: openForMs > 0 ? 'open' : 'half-open', openForMs };
   }
 
   #admitProbe(): void {

@@ -23,6 +23,13 @@ export interface Metadata extends OtherEndpoints {
 
 const LISTS = ['token_endpoint_auth_methods_supported', 'grant_types_supported', 'scopes_supported'] as const;
 
+export interface MetadataStatus {
+  /** Milliseconds since the kept document was read; `undefined` while there is none. */
+  readonly ageMs: number | undefined;
+  /** The last try to read it failed. */
+  readonly failing: boolean;
+}
+
 /** After a failed re-read the old document serves on, and the next try comes after this long. */
 const RETRY_MS = 30_000;
 
@@ -32,7 +39,10 @@ export class MetadataDocument {
   readonly #calls: AuthorizationServerCalls;
   readonly #clock: Clock;
   #kept: Metadata | undefined;
+  /** Monotonic. */
+  #readAt = 0;
   #rereadAt = 0;
+  #failing = false;
   #pending: Promise<Metadata> | undefined;
 
   constructor(config: AuthorizationServerConfig, calls: AuthorizationServerCalls, clock: Clock) {
@@ -44,6 +54,12 @@ export class MetadataDocument {
   /** Where token requests go, once that is known. */
   get tokenEndpoint(): string | undefined {
     return this.#config.tokenEndpoint ?? this.#kept?.token_endpoint;
+  }
+
+  /** `undefined` where the config names the endpoint, and nothing is read. */
+  status(): MetadataStatus | undefined {
+    if (this.#config.tokenEndpoint !== undefined) return undefined;
+    return { ageMs: this.#kept && this.#clock.monotonic() - this.#readAt, failing: this.#failing };
   }
 
   /** The kept document at once, else the first read, shared by all who wait. Rejects with a transient failure. */
@@ -58,11 +74,14 @@ export class MetadataDocument {
   #read(): Promise<Metadata> {
     this.#pending ??= this.#discover()
       .then((metadata) => {
-        this.#rereadAt = this.#clock.monotonic() + this.#config.metadataMaxAge;
+        this.#readAt = this.#clock.monotonic();
+        this.#rereadAt = this.#readAt + this.#config.metadataMaxAge;
+        this.#failing = false;
         this.#kept = metadata;
         return metadata;
       })
       .catch((error: unknown) => {
+        this.#failing = true;
         this.#rereadAt = this.#clock.monotonic() + Math.min(RETRY_MS, this.#config.metadataMaxAge);
         const failure = toAuthorizationServerError(error);
         throw new AuthorizationServerError('transient', `discovery_${failure.reason}`, {

@@ -12,6 +12,7 @@ import { createLog, type Log } from '../telemetry/log.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
+import { isColoured } from './paint.ts';
 import { readableLog } from './readable-log.ts';
 import { untilStopped } from './serve.ts';
 
@@ -29,8 +30,7 @@ export function devCommand(io: Io): Command {
 }
 
 async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
-  const coloured = (io.stdout as NodeJS.WriteStream).isTTY && io.env['NO_COLOR'] === undefined;
-  const log = createLog(loaded.config.log.level, readableLog(io.stdout, coloured));
+  const log = createLog(loaded.config.log.level, readableLog(io.stdout, isColoured(io)));
   reportCrashes(log, io);
   const quit = Promise.withResolvers<void>();
   const surroundings = new Surroundings(log, io);
@@ -74,7 +74,10 @@ class Surroundings {
     const address = parseAddress(addresses.get(config.demo?.call.listener ?? '') ?? '');
     if (address === undefined) return;
     const call = await makeWorkedCall(config, address, this.#asked);
-    this.#io.stdout.write(`\n${describeWorkedCall(call).join('\n')}\n\nstop with Ctrl-C; each event follows on a line\n\n`);
+    const status = `see the life of each token at http://${addresses.get('admin')}/`;
+    this.#io.stdout.write(
+      `\n${describeWorkedCall(call).join('\n')}\n\n${config.admin.address.kind === 'tcp' ? `${status}\n` : ''}stop with Ctrl-C; each event follows on a line\n\n`,
+    );
   }
 }
 

@@ -12,6 +12,7 @@ import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
 import { schemaCommand } from './schema.ts';
 import { startCommand } from './start.ts';
+import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
 import { tokenActionCommand } from './token-actions.ts';
 
@@ -33,7 +34,7 @@ const program = new Command('token-broker')
   .showHelpAfterError('(token-broker --help shows what there is)');
 for (const create of [initCommand, startCommand, devCommand, checkCommand, explainCommand, tokenCommand]) program.addCommand(create(io));
 for (const action of ['renew', 'purge'] as const) program.addCommand(tokenActionCommand(action, io));
-for (const create of [hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
+for (const create of [statusCommand, hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

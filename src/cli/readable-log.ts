@@ -1,8 +1,6 @@
 /** The log of `dev`: each event on one line that a person can read. */
 
-import { styleText } from 'node:util';
-
-type Style = Parameters<typeof styleText>[0];
+import { createPaint, type Paint, type Style } from './paint.ts';
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = {
   trace: 'gray',
@@ -18,11 +16,11 @@ const PLACED = new Set(['level', 'time', 'msg', 'method', 'path', 'status', 'ms'
 
 /** Takes pino's lines and writes readable ones. @param coloured whether the terminal shows colours */
 export function readableLog(out: NodeJS.WritableStream, coloured: boolean): { write(line: string): void } {
-  const paint = (style: Style, text: string) => (coloured ? styleText(style, text, { validateStream: false }) : text);
+  const paint = createPaint(coloured);
   return { write: (line) => void out.write(`${toReadable(JSON.parse(line) as Record<string, unknown>, paint)}\n`) };
 }
 
-function toReadable(event: Record<string, unknown>, paint: (style: Style, text: string) => string): string {
+function toReadable(event: Record<string, unknown>, paint: Paint): string {
   const level = String(event['level']);
   const time = paint('gray', String(event['time']).slice(11, 23));
   const head = event['msg'] === 'request' ? requestHead(event, paint) : paint(LEVEL_STYLES[level] ?? 'cyan', String(event['msg']));
@@ -32,7 +30,7 @@ function toReadable(event: Record<string, unknown>, paint: (style: Style, text: 
   return [time, head, ...facts, ...reasonOf(event['err'])].join(' ');
 }
 
-function requestHead(event: Record<string, unknown>, paint: (style: Style, text: string) => string): string {
+function requestHead(event: Record<string, unknown>, paint: Paint): string {
   const status = Number(event['status'] ?? 0);
   const style = status >= 500 || status === 0 ? 'red' : status >= 400 ? 'yellow' : 'green';
   return `${event['method']} ${event['path']} ${paint(style, `→ ${status || 'abandoned'}`)} ${event['ms']}ms`;

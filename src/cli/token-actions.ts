@@ -1,8 +1,8 @@
 /** `token-broker renew` and `token-broker purge`: what a running broker is to do with one of its tokens. */
 
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { type AdminAnswer, type AdminPlace, post } from '../admin/admin-request.ts';
-import { placeOf } from '../wire/place.ts';
+import { Command } from 'commander';
+import type { AdminAnswer } from '../admin/admin-request.ts';
+import { adminOption, askBroker, NoBroker } from './ask-broker.ts';
 import type { Io } from './io.ts';
 
 const EXIT_NOT_DONE = 1;
@@ -18,23 +18,13 @@ export function tokenActionCommand(action: Action, io: Io): Command {
   return new Command(action)
     .argument('<name>', 'under "tokens" in the config')
     .description(DESCRIPTIONS[action])
-    .addOption(new Option('--admin <url>', 'the admin address, or unix:PATH').default('http://127.0.0.1:9099').argParser(adminUrl))
+    .addOption(adminOption())
     .addHelpText('after', `\nExample:\n  token-broker ${action} orders --admin http://127.0.0.1:9099\n`)
     .action(async (name: string, { admin }: { admin: string }) => {
       const { done, said } = await act(action, name, admin);
       (done ? io.stdout : io.stderr).write(`${said}\n`);
       io.exit(done ? 0 : EXIT_NOT_DONE);
     });
-}
-
-function adminUrl(text: string): string {
-  const isUrl = URL.canParse(text) && new URL(text).protocol === 'http:';
-  if (!isUrl && !/^unix:./.test(text)) throw new InvalidArgumentError('write http://HOST:PORT or unix:PATH, as in "admin.address".');
-  return text;
-}
-
-function placeIn(admin: string): AdminPlace {
-  return admin.startsWith('unix:') ? { socketPath: admin.slice('unix:'.length), host: 'localhost' } : placeOf(admin);
 }
 
 interface Outcome {
@@ -44,10 +34,10 @@ interface Outcome {
 
 async function act(action: Action, name: string, admin: string): Promise<Outcome> {
   try {
-    return outcomeOf(await post(placeIn(admin), `/tokens/${encodeURIComponent(name)}/${action}`));
+    return outcomeOf(await askBroker(admin, { method: 'POST', path: `/tokens/${encodeURIComponent(name)}/${action}` }));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return { done: false, said: `no broker answers at ${admin} (${code ?? message}); --admin names its "admin.address"` };
+    if (!(error instanceof NoBroker)) throw error;
+    return { done: false, said: error.message };
   }
 }
 

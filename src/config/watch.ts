@@ -2,6 +2,7 @@
 
 import { type Clock, systemClock } from '../clock.ts';
 import { type FileSecret, fileFault, readSecretFile } from './load-secrets.ts';
+import { formatPath } from './path.ts';
 import { type ConfigProblem, problem } from './problem.ts';
 import { fingerprintOf, NO_FILE } from './read-file.ts';
 import type { ConfigSource } from './source.ts';
@@ -12,6 +13,8 @@ export interface WatchOptions {
   readonly clock?: Clock;
   /** A changed file cannot be used; its secret keeps the value it has. Told once for each state of the file. */
   readonly onProblem?: (problem: ConfigProblem) => void;
+  /** A changed file is in use. @param key of the config, as in `ConfigProblem.path` */
+  readonly onFilled?: (key: string) => void;
   /** The config file is another than the one that was loaded. Told once for each state of the file; not while there is none. */
   readonly onConfigChange?: () => void;
 }
@@ -23,7 +26,7 @@ export interface Watch {
 
 /** Watches until stopped. Does not keep the process alive. */
 export function watchConfig(source: ConfigSource, files: readonly FileSecret[], options: WatchOptions): Watch {
-  const { intervalMs = 2000, clock = systemClock, onProblem = () => undefined, onConfigChange = () => undefined } = options;
+  const { intervalMs = 2000, clock = systemClock, onProblem, onFilled, onConfigChange } = options;
   const known = new Map(files.map((entry) => [entry, entry.fingerprint]));
   const knownLayers = new Map(source.layers.map((layer) => [layer, layer.fingerprint]));
   let stopped = false;
@@ -40,8 +43,10 @@ export function watchConfig(source: ConfigSource, files: readonly FileSecret[], 
     // Still being written: the next look will find it finished.
     if (stopped || (await fingerprintOf(entry.file)) !== content.fingerprint) return;
     known.set(entry, content.fingerprint);
-    if (content.fault === undefined) entry.secret.fill(content.text);
-    else onProblem(source.place(problem(entry.path, `${fileFault(content.fault)}; the value from before stays in use`)));
+    if (content.fault !== undefined)
+      return onProblem?.(source.place(problem(entry.path, `${fileFault(content.fault)}; the value from before stays in use`)));
+    entry.secret.fill(content.text);
+    onFilled?.(formatPath(entry.path));
   }
 
   async function lookAtConfig(): Promise<void> {
@@ -49,7 +54,7 @@ export function watchConfig(source: ConfigSource, files: readonly FileSecret[], 
     const changed = found.filter(({ layer, fingerprint }) => fingerprint !== knownLayers.get(layer));
     if (stopped || changed.length === 0) return;
     for (const { layer, fingerprint } of changed) knownLayers.set(layer, fingerprint);
-    if (changed.some(({ fingerprint }) => fingerprint !== NO_FILE)) onConfigChange();
+    if (changed.some(({ fingerprint }) => fingerprint !== NO_FILE)) onConfigChange?.();
   }
 
   return {

@@ -20,12 +20,12 @@ import { createHeadCheck, type HeadCheck } from './head-check.ts';
 import { CallerConnection } from './http1/caller-connection.ts';
 import { CallerSession } from './http2/caller-session.ts';
 import type { RequestHead } from './request-head.ts';
-import { followTlsFiles, presentedCertificate, tlsOptions } from './tls.ts';
+import { followTlsFiles, presentedCertificate, type TlsObserver, tlsOptions } from './tls.ts';
 
 /** What is known of a request that could not be handled. */
 export type RefusedRequest = Pick<RequestFacts, 'id' | 'version' | 'method' | 'target'>;
 
-export interface HttpListenerParts {
+export interface HttpListenerParts extends TlsObserver {
   readonly name: string;
   readonly config: ListenerConfig;
   /** Takes every request whose head was acceptable. Never rejects. */
@@ -35,8 +35,6 @@ export interface HttpListenerParts {
   readonly readCertificate: (certificate: X509Certificate) => PeerCertificate;
   /** What nobody foresaw has ended a connection, and no other. */
   readonly onFault: (cause: unknown) => void;
-  /** A changed certificate or key could not be used; the old one stays. */
-  readonly onTlsProblem: (cause: unknown) => void;
 }
 
 /**
@@ -168,7 +166,7 @@ export class HttpListener implements ConnectionHost, Taker {
     const server = createTlsServer(options, (socket) => this.#guardedTake(socket));
     // A handshake that fails or takes too long ends nothing by itself.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
-    followTlsFiles(server, listener, this.#parts.onTlsProblem);
+    followTlsFiles(server, listener, this.#parts);
     return server;
   }
 

@@ -36,16 +36,23 @@ function clientVerification(tls: ListenerTls): TlsOptions {
 /** Certificate and key change together, but are read one after the other. */
 const TOGETHER_MS = 200;
 
+export interface TlsObserver {
+  readonly onTlsChange: () => void;
+  /** A changed certificate or key could not be used; the old one stays. */
+  readonly onTlsProblem: (cause: unknown) => void;
+}
+
 /** New handshakes use changed files. While they do not fit together, as in the middle of a rotation, the old ones stay. */
-export function followTlsFiles(server: Server, listener: SecureListener, onProblem: (cause: unknown) => void): void {
+export function followTlsFiles(server: Server, listener: SecureListener, told: TlsObserver): void {
   const { tls } = listener;
   let pending = false;
   const apply = () => {
     pending = false;
     try {
       server.setSecureContext(tlsOptions(listener));
+      told.onTlsChange();
     } catch (cause) {
-      onProblem(cause);
+      told.onTlsProblem(cause);
     }
   };
   for (const material of [tls.cert, tls.key, tls.clientCa, tls.crl]) {

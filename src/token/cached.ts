@@ -2,6 +2,7 @@
 
 import type { AuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
+import type { LastFailure } from './failure.ts';
 import { Obtaining, type ObtainingParts, type Serves } from './obtaining.ts';
 import { Refusals } from './refusals.ts';
 import { type Lifetime, planLifetime, sendableMs } from './renewal.ts';
@@ -23,8 +24,21 @@ export interface TokenStatus {
   /** As granted. */
   readonly scope: string | undefined;
   readonly secondsLeft: number | undefined;
+  /** What the one at hand was planned with when it came. */
+  readonly plan: (Lifetime & { readonly lifetimeMs: number; readonly ageMs: number }) | undefined;
   /** Requests that wait for it. */
   readonly waiting: number;
+  /** It is being asked for at this moment. */
+  readonly obtaining: boolean;
+  /** Milliseconds until it is asked for without anybody's need; `undefined` where it will not be. */
+  readonly renewsInMs: number | undefined;
+  readonly lastFailure: LastFailure | undefined;
+}
+
+interface Timer {
+  /** Monotonic. */
+  readonly at: number;
+  readonly cancel: () => void;
 }
 
 /** One token of the config: at most one grant in flight, whoever asks. */
@@ -36,7 +50,7 @@ export class CachedToken implements TokenSource {
   readonly #refusals: Refusals;
   #held: Held | undefined;
   #usedAt: number;
-  #cancelTimer = () => {};
+  #timer: Timer | undefined;
   #closed = false;
   /** While a grant is on its way for the same token under the config before. */
   #before: { readonly source: CachedToken; readonly arrived: Promise<void> } | undefined;
@@ -139,18 +153,21 @@ export class CachedToken implements TokenSource {
 
   /** For `/readyz`, `/metrics` and `/status`; does not count as a use. */
   status(): TokenStatus {
-    const { waiting } = this.#flight;
-    const held = this.#held;
-    if (held === undefined) return { state: 'none', fingerprint: undefined, scope: undefined, secondsLeft: undefined, waiting };
-    const ageMs = held.token.ageMs(this.#clock);
-    const state = ageMs >= held.unusableAtAge ? 'expired' : ageMs >= held.renewAtAge ? 'renewing' : 'fresh';
-    return {
-      state,
-      fingerprint: held.token.fingerprint,
-      scope: held.token.scope,
-      secondsLeft: (held.token.lifetimeMs - ageMs) / 1000,
-      waiting,
+    const renewal = {
+      waiting: this.#flight.waiting,
+      obtaining: this.#flight.running,
+      renewsInMs: this.#timer && Math.max(0, this.#timer.at - this.#clock.monotonic()),
+      lastFailure: this.#obtaining.failures.last,
     };
+    const held = this.#held;
+    if (held === undefined)
+      return { ...renewal, state: 'none', fingerprint: undefined, scope: undefined, secondsLeft: undefined, plan: undefined };
+    const { token, renewAtAge, unusableAtAge } = held;
+    const { fingerprint, scope, lifetimeMs } = token;
+    const ageMs = token.ageMs(this.#clock);
+    const state = ageMs >= unusableAtAge ? 'expired' : ageMs >= renewAtAge ? 'renewing' : 'fresh';
+    const plan = { lifetimeMs, ageMs, renewAtAge, unusableAtAge };
+    return { ...renewal, state, fingerprint, scope, secondsLeft: (lifetimeMs - ageMs) / 1000, plan };
   }
 
   /** The same token under the config before: what it holds, or is about to, is held and renewed here from now on. */
@@ -238,11 +255,19 @@ export class CachedToken implements TokenSource {
     this.#cancelTimer();
     const { renew, observer, name } = this.#parts;
     if (this.#closed || !renew.eager || renew.before === 0) return;
-    this.#cancelTimer = this.#clock.after(Math.max(delayMs, renew.minInterval), () => {
+    const afterMs = Math.max(delayMs, renew.minInterval);
+    const cancel = this.#clock.after(afterMs, () => {
+      this.#timer = undefined;
       if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) return observer.idle(name);
       this.#renewAhead();
       // Timers may fire a moment early: what was put off is taken up again.
       if (!this.#flight.running) this.#schedule(this.#obtaining.failures.leftMs);
     });
+    this.#timer = { at: this.#clock.monotonic() + afterMs, cancel };
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 }

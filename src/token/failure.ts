@@ -63,10 +63,17 @@ const PAUSES: Record<FailureClass, { firstMs: number; longestMs: number }> = {
 /** A refused password tried again and again locks the account. */
 const RESOURCE_OWNER_PAUSE_MS = 10 * 60_000;
 
+export interface LastFailure {
+  readonly code: ErrorCode;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly at: number;
+}
+
 /** Remembers that a token could not be had, so that callers are answered at once and the server is left alone. */
 export class FailureMemory {
   readonly #clock: Clock;
   #failure: AuthorizationServerError | undefined;
+  #last: LastFailure | undefined;
   #inARow = 0;
   #until = 0;
 
@@ -76,6 +83,7 @@ export class FailureMemory {
 
   remember(failure: AuthorizationServerError): void {
     this.#failure = failure;
+    this.#last = { code: CODES[failure.failureClass], at: this.#clock.now() };
     this.#until = this.#clock.monotonic() + this.#pauseMs(failure);
     this.#inARow += 1;
   }
@@ -83,6 +91,11 @@ export class FailureMemory {
   forget(): void {
     this.#failure = undefined;
     this.#inARow = 0;
+  }
+
+  /** Whether or not it was forgotten since. */
+  get last(): LastFailure | undefined {
+    return this.#last;
   }
 
   /** Milliseconds until the authorization server may be asked again; 0 when it may be now. */

@@ -71,6 +71,11 @@ export class Tokens {
     return [...this.#ofCallers.values()];
   }
 
+  /** By their names in the config. */
+  servers(): ReadonlyMap<string, AuthorizationServer> {
+    return this.#servers;
+  }
+
   /** Without those that are made from callers' credentials. */
   all(): CachedToken[] {
     return [...this.#sources.values()];

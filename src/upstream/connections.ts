@@ -40,8 +40,18 @@ export interface UpstreamFlow {
   abort(): void;
 }
 
+export interface ConnectionCounts {
+  /** Those that are being set up, too. */
+  readonly open: number;
+  /** Of the open ones: kept for the next request. */
+  readonly idle: number;
+  /** Requests that wait for a connection. */
+  readonly queued: number;
+}
+
 /** Connections to one upstream. */
 export interface UpstreamConnections {
+  counts(): ConnectionCounts;
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow;
   /** Drops what is still running. */
   close(): Promise<void>;

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../clock.ts';
 import { BrokerError } from '../errors.ts';
-import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
+import type { ConnectionCounts, UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 
 /** A token has one origin at a time; more than a few are a server that names a new one with each answer. */
 export const MOST_ORIGINS = 32;
@@ -22,6 +22,11 @@ export class OriginConnections {
 
   get size(): number {
     return this.#pools.size;
+  }
+
+  /** Of all origins together. */
+  counts(): ConnectionCounts {
+    return sumOf([...this.#pools.values()].map((pool) => pool.counts()));
   }
 
   /** For one request, to be sent at once. Throws `BROKER_OVERLOADED` where too many other origins are in use. */
@@ -70,6 +75,10 @@ class CountedConnections implements UpstreamConnections {
     return this.#running > 0;
   }
 
+  counts(): ConnectionCounts {
+    return this.#connections.counts();
+  }
+
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {
     const done = this.#begin();
     const flow = this.#connections.send(request, {
@@ -111,6 +120,11 @@ class CountedConnections implements UpstreamConnections {
       if (this.#running === 0) this.#cancel = this.#whenUnused();
     };
   }
+}
+
+export function sumOf(counts: readonly ConnectionCounts[]): ConnectionCounts {
+  const sum = (of: (each: ConnectionCounts) => number) => counts.reduce((total, each) => total + of(each), 0);
+  return { open: sum(({ open }) => open), idle: sum(({ idle }) => idle), queued: sum(({ queued }) => queued) };
 }
 
 function overloaded(): BrokerError {

@@ -4,7 +4,7 @@ import { proxyAuthorization } from '../config/proxy-authorization.ts';
 import type { ProxyConfig } from '../config/schema/proxy.ts';
 import type { Fields } from '../message.ts';
 import { ProxyFailure } from '../wire/proxy-handshake.ts';
-import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
+import type { ConnectionCounts, UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
 import { toUpstreamError } from './failure.ts';
 
 export class ThroughProxy implements UpstreamConnections {
@@ -20,6 +20,10 @@ export class ThroughProxy implements UpstreamConnections {
     this.#connections = connections;
     this.#origin = origin;
     this.#proxy = proxy;
+  }
+
+  counts(): ConnectionCounts {
+    return this.#connections.counts();
   }
 
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {

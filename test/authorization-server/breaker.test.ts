@@ -30,6 +30,20 @@ describe('breaker', () => {
     expect(calls()).toBeGreaterThanOrEqual(8);
   });
 
+  test('its status tells how long it stays open, and that the next request may find out', async () => {
+    const { clock, run, breaker, fail } = rig();
+    for (let i = 0; i < 4; i += 1) await run();
+    expect(breaker.status()).toEqual({ state: 'closed', openForMs: 0 });
+    await run();
+    await clock.advance(1_000);
+    expect(breaker.status()).toEqual({ state: 'open', openForMs: 4_000 });
+    await clock.advance(4_000);
+    expect(breaker.status()).toEqual({ state: 'half-open', openForMs: 0 });
+    fail(undefined);
+    await run();
+    expect(breaker.status()).toEqual({ state: 'closed', openForMs: 0 });
+  });
+
   test('opens after five transient failures in a row, for five seconds, doubling to a minute', async () => {
     const { clock, run, calls } = rig();
     for (let i = 0; i < 5; i += 1) expect(await run()).toBe('econnrefused');

@@ -9,7 +9,7 @@ import type { ConnectionHost } from '../../src/listener/connection-host.ts';
 import { createHeadCheck } from '../../src/listener/head-check.ts';
 import { CallerConnection } from '../../src/listener/http1/caller-connection.ts';
 import type { CallerRequest, Reply } from '../../src/message.ts';
-import type { UpstreamConnections } from '../../src/upstream/connections.ts';
+import type { ConnectionCounts, UpstreamConnections } from '../../src/upstream/connections.ts';
 import type { Dialed, Dialer } from '../../src/upstream/dial.ts';
 import { createAnswerPassing, createPassing, ownFields } from '../../src/upstream/fields.ts';
 import { forward } from '../../src/upstream/forward.ts';
@@ -129,6 +129,10 @@ class FakeUpstream implements UpstreamConnections, ConnectionOwner {
 
   constructor(answer: { readonly bytes: readonly Buffer[]; readonly end: boolean }) {
     this.#answer = answer;
+  }
+
+  counts(): ConnectionCounts {
+    return { open: this.#connections.length, idle: 0, queued: 0 };
   }
 
   send(request: Parameters<UpstreamConnections['send']>[0], taker: Parameters<UpstreamConnections['send']>[1]): Http1Flow {

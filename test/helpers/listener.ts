@@ -39,6 +39,7 @@ export async function startListener(
     onFault(cause) {
       throw cause;
     },
+    onTlsChange: () => {},
     onTlsProblem: () => {},
   });
   const entrances = new Entrances();

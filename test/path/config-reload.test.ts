@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import type { BrokerStatus } from '../../src/admin/status.ts';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { closedAfterEach } from '../helpers/closing.ts';
@@ -76,6 +77,26 @@ function orders(authorizationServer: ScriptedServer, more: Config = {}): Config 
 }
 
 describe('a changed config', () => {
+  test('is told in the status: when it was taken over, or that it cannot be used, while the beginning stays', async () => {
+    const origin = await server(ok);
+    const running = await start({ routes: { first: route('/first', origin.url) } });
+    const status = async () => (await request(`${running.broker.url('admin')}/status`)).json() as BrokerStatus;
+    const before = await status();
+    expect(before.configuredAt >= before.startedAt).toBe(true);
+    expect((await running.reload({ routes: { second: route('/second', origin.url) } })).status).toBe(200);
+    const after = await status();
+    expect(after.startedAt).toBe(before.startedAt);
+    expect(after.uptimeSeconds).toBeGreaterThan(before.uptimeSeconds);
+    expect(after.configuredAt > before.configuredAt).toBe(true);
+    expect(after.upstreams.map(({ route: name }) => name)).toEqual(['second']);
+    expect(after.listeners).toMatchObject([{ name: 'local', address: running.broker.address() }]);
+    expect((await running.reload({ routes: { second: {} } })).status).toBe(422);
+    const failed = await status();
+    expect(failed).toMatchObject({ configuredAt: after.configuredAt, unusableFiles: [{ key: 'config', at: expect.any(String) }] });
+    expect((await running.reload({ routes: { second: route('/second', origin.url) } })).status).toBe(200);
+    expect((await status()).unusableFiles).toEqual([]);
+  });
+
   test('L08 under load: a route comes, a route goes, a bad one changes nothing, and not one request fails', async () => {
     const authorizationServer = await server(() => tokenAnswer());
     const origin = await server(ok);

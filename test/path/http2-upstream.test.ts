@@ -6,6 +6,7 @@ import { constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { BrokerStatus } from '../../src/admin/status.ts';
 import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { request } from '../helpers/http-client.ts';
@@ -290,6 +291,8 @@ describe('what goes wrong over HTTP/2', () => {
     const answers = Array.from({ length: 6 }, () => get(scene));
     while (release.length < 4) await new Promise((resolve) => setImmediate(resolve));
     expect(origin.sessions).toHaveLength(2);
+    const upstream = async () => ((await request(`${scene.url('admin')}/status`)).json() as BrokerStatus).upstreams[0];
+    expect(await upstream()).toMatchObject({ open: 2, idle: 0, queued: 2 });
     let served = 0;
     while (served < 6) {
       for (const answer of release.splice(0)) {
@@ -300,6 +303,7 @@ describe('what goes wrong over HTTP/2', () => {
     }
     expect((await Promise.all(answers)).map((answer) => answer.status)).toEqual([200, 200, 200, 200, 200, 200]);
     expect(origin.sessions).toHaveLength(2);
+    expect(await upstream()).toMatchObject({ open: 2, idle: 2, queued: 0 });
   });
 
   test('200 bodies of which the upstream takes nothing do not keep another request from its answer', async () => {

@@ -1,6 +1,7 @@
 /** Files that change while the broker runs: certificates, revocation lists, secrets. */
 
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { BrokerStatus } from '../../src/admin/status.ts';
 import { hashPassword } from '../../src/password-hash.ts';
 import { CLIENTS, startAuthorizationServer } from '../helpers/authorization-server.ts';
 import { type BrokerProcess, type ProcessOptions, startBrokerProcess } from '../helpers/broker-process.ts';
@@ -67,8 +68,11 @@ describe('files that change', () => {
     await running.replace('server.crt', second.cert);
     await running.logged('changed TLS files cannot be used: the old ones stay');
     expect(await servedName(running, authority)).toBe('first');
+    const unusable = async () => ((await request(`${running.url('admin')}/status`)).json() as BrokerStatus).unusableFiles;
+    expect(await unusable()).toEqual([{ key: 'listeners.mesh.tls', at: expect.any(String) }]);
     await running.replace('server.key', second.key);
     await eventually(async () => (await servedName(running, authority)) === 'second');
+    expect(await unusable()).toEqual([]);
     const http2 = await openRaw(running.address('mesh'), { tls: { ca: authority.certificate, ALPNProtocols: ['h2'] } });
     expect((http2.socket as import('node:tls').TLSSocket).alpnProtocol).toBe('h2');
     http2.socket.destroy();

@@ -2,6 +2,7 @@
 
 import { Agent } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createStatusPage } from '../../src/admin/status-page/status-page.ts';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { secretHash } from '../helpers/broker.ts';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
@@ -210,6 +211,11 @@ describe('token-broker start', () => {
       expect((await mesh('/ledger/1', await authority.issueClient({ uri: [uri] }))).status).toBe(403);
     }
     expect((await mesh('/ledger/1', await authority.issueClient({ commonName: 'reports' }))).status).toBe(403);
+  });
+
+  test('the status page is inside of the bundle', async () => {
+    const answer = await request(`${broker.url('admin')}/`);
+    expect([answer.status, answer.text()]).toEqual([200, createStatusPage().text]);
   });
 
   test('a resumed TLS session keeps its identity', async () => {

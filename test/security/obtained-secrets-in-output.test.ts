@@ -258,7 +258,7 @@ describe('secrets that the broker obtains or makes', () => {
       ]),
     );
     expect(broker.log().filter(({ msg }) => msg === 'client registered').length).toBeGreaterThan(4);
-    for (const page of ['/metrics', '/readyz?verbose', '/livez', '/', '/tokens/good-bound/renew']) await administer(page, 'GET');
+    for (const page of ['/metrics', '/readyz?verbose', '/livez', '/', '/status', '/tokens/good-bound/renew']) await administer(page, 'GET');
     for (const { name } of names) await administer(`/tokens/${name}/purge`);
     await broker.logged('token revoked');
     await broker.logged('token not revoked: good until it ends');

@@ -189,10 +189,12 @@ describe('secrets in what the broker says', () => {
     expect(canaries.find(broker.stdout() + shown)).toEqual([]);
   });
 
-  test('X04 metrics and probes name no secret', async () => {
-    for (const path of ['/metrics', '/readyz?verbose', '/livez', '/nothing']) {
+  test('X04 metrics, probes, the status and its page name no secret, and nothing that a server said', async () => {
+    for (const path of ['/metrics', '/readyz?verbose', '/livez', '/nothing', '/status', '/']) {
       const body = await (await fetch(broker.url('admin') + path)).text();
       expect(canaries.find(body)).toEqual([]);
+      if (path === '/status') expect(body).toContain('"lastFailure":{"code":"TOKEN_REJECTED"');
+      for (const said of ['invalid_client', 'you sent', 'billing']) expect(body).not.toContain(said);
       if (path === '/metrics') expect(body).toContain('token_broker_grants_total{token="refuses-password",outcome="permanent"} 1');
     }
   });

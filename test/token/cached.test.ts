@@ -102,6 +102,33 @@ describe('cached token', () => {
     expect(cached.status()).toMatchObject({ state: 'fresh', scope: 'a b' });
   });
 
+  test('its status tells when it is renewed by itself: while somebody uses it, and until it is purged or closed', async () => {
+    const { cached, clock, answerWith } = rig({ renew: { idleAfter: '50s' } });
+    expect(cached.status().renewsInMs).toBeUndefined();
+    await cached.get();
+    expect(cached.status()).toMatchObject({
+      renewsInMs: 80_000,
+      plan: { lifetimeMs: 100_000, ageMs: 0, renewAtAge: 80_000, unusableAtAge: 95_000 },
+    });
+    await clock.advance(30_000);
+    expect(cached.status()).toMatchObject({ renewsInMs: 50_000, plan: { ageMs: 30_000 } });
+    // Nobody has used it for so long that it is not renewed.
+    await clock.advance(50_000);
+    expect(cached.status()).toMatchObject({ state: 'renewing', renewsInMs: undefined });
+    answerWith(dead);
+    cached.peek();
+    await clock.advance(10_000);
+    const { renewsInMs, lastFailure } = cached.status();
+    expect(renewsInMs).toBeGreaterThan(0);
+    expect(lastFailure).toMatchObject({ code: 'TOKEN_UNAVAILABLE' });
+    await cached.purge();
+    expect(cached.status()).toMatchObject({ state: 'none', plan: undefined, renewsInMs: undefined, lastFailure });
+    answerWith(async () => {});
+    await cached.get();
+    cached.close();
+    expect(cached.status().renewsInMs).toBeUndefined();
+  });
+
   test('T10 a token that has ended before its answer came is not used', async () => {
     const { cached, clock, answerWith } = rig({ lifetimeMs: 1_000 });
     answerWith(async () => clock.stepWall(1_500));

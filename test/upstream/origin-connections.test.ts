@@ -18,6 +18,7 @@ function rig() {
       answers.push(answer);
       return { pause: nothing, resume: nothing, abort: nothing };
     },
+    counts: () => ({ open: 2, idle: 1, queued: 3 }),
     close: async () => void closed.push(origin),
   });
   return { clock, closed, answers, origins: new OriginConnections(open, clock) };
@@ -49,6 +50,14 @@ describe('connections by origin', () => {
     origins.to('https://more.example');
     expect(closed).toEqual(['https://7.example']);
     expect(origins.size).toBe(32);
+  });
+
+  test('are counted together', () => {
+    const { origins } = rig();
+    expect(origins.counts()).toEqual({ open: 0, idle: 0, queued: 0 });
+    origins.to('https://a.example');
+    origins.to('https://b.example');
+    expect(origins.counts()).toEqual({ open: 4, idle: 2, queued: 6 });
   });
 
   test('all end with the broker', async () => {

@@ -161,6 +161,21 @@ describe('a pool', () => {
     expect(await next.answer).toBe('/next');
   });
 
+  test('counts its connections, those that wait for a request and the requests that wait for one', async () => {
+    await start(
+      { answer: ({ target }) => (target === '/stuck' ? undefined : answerWith(200, [], target)) },
+      { pool: { maxConnections: 2 } },
+    );
+    expect(pool.counts()).toEqual({ open: 0, idle: 0, queued: 0 });
+    await send('/quick').answer;
+    expect(pool.counts()).toEqual({ open: 1, idle: 1, queued: 0 });
+    const sent = ['/stuck', '/stuck', '/next'].map((target) => send(target));
+    expect(pool.counts()).toEqual({ open: 2, idle: 0, queued: 1 });
+    sent[0]?.flow.abort();
+    expect(await sent[2]?.answer).toBe('/next');
+    expect(pool.counts()).toMatchObject({ open: 2, queued: 0 });
+  });
+
   test('more than may wait are refused at once, who waits too long is refused too', async () => {
     await start({ answer: () => undefined }, { pool: { maxConnections: 1, maxQueue: 1 }, timeouts: { connect: '300ms' } });
     const [, waiting, refused] = [send('/stuck'), send('/waiting'), send('/refused')];

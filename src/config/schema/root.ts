@@ -19,9 +19,11 @@ const admin = z
     hosts: z
       .array(hostName)
       .default([])
-      .describe('Host names under which actions are taken, besides those of loopback. On a Unix socket any name is fine.'),
+      .describe(
+        'Host names under which the status is shown and actions are taken, besides those of loopback. On a Unix socket any name is fine.',
+      ),
   })
-  .describe('Probes, metrics and actions, for loopback or a Unix socket only.');
+  .describe('Probes, metrics, status and actions, for loopback or a Unix socket only.');
 
 const probes = z
   .strictObject({ address: address.optional(), ...socketAccess })

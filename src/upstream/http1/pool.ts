@@ -5,7 +5,7 @@ import { BrokerError } from '../../errors.ts';
 import { BodyMemory } from '../../wire/body-memory.ts';
 import { Deadlines, type Timed } from '../../wire/deadlines.ts';
 import { WriteMemory } from '../../wire/write-memory.ts';
-import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
+import type { ConnectionCounts, UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
 import { Dialer, type Way } from '../dial.ts';
 import { toUpstreamError } from '../failure.ts';
 import { type ConnectionOwner, Http1Connection } from './connection.ts';
@@ -38,6 +38,10 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
     this.#route = route;
     this.#dialer = new Dialer(origin, route, () => this.#renew());
     this.#deadlines = new Deadlines(Math.min(timeouts.connect, timeouts.response, timeouts.idle, pool.idleTimeout));
+  }
+
+  counts(): ConnectionCounts {
+    return { open: this.#open.size, idle: this.#idle.length, queued: this.#queue.size };
   }
 
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {

@@ -3,7 +3,7 @@
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
 import { Deadlines } from '../../wire/deadlines.ts';
-import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
+import type { ConnectionCounts, UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
 import { Dialer, type Way } from '../dial.ts';
 import { connectTimeout } from '../failure.ts';
 import { Http2Flow, type StreamOwner } from './flow.ts';
@@ -30,6 +30,11 @@ export class Http2Pool implements UpstreamConnections, SessionOwner, StreamOwner
     // New connections are of a changed identity; what runs on old ones is finished there.
     this.#dialer = new Dialer(origin, route, () => this.#retireAll(), 'h2');
     this.#deadlines = new Deadlines(Math.min(timeouts.connect, timeouts.response, timeouts.idle, pool.idleTimeout));
+  }
+
+  counts(): ConnectionCounts {
+    const idle = [...this.#sessions].filter((session) => session.idle).length;
+    return { open: this.#sessions.size, idle, queued: this.#queue.size };
   }
 
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {
