@@ -73,7 +73,7 @@ function upstreamCells(upstream, now) {
 }
 
 function serverCells({ name, breaker, openUntil, metadata }, now) {
-  const state = openUntil === undefined ? breaker : `${breaker}, ${within(openUntil, now)} tried again`;
+  const state = openUntil === undefined ? breaker : `${breaker}, tried again ${within(openUntil, now)}`;
   const age = metadata?.readAt === undefined ? 'not read yet' : `read ${ago(metadata.readAt, now)}`;
   const document = metadata?.failing ? toned('bad', `${age}; the last try failed`) : age;
   return [name, toned(breaker === 'closed' ? 'good' : 'bad', state), metadata === undefined ? 'in the config' : document];
