@@ -19,7 +19,7 @@ const MOST_WAITING = 2_048;
 const MOST_TOGETHER = 512;
 const EXPORT_EVERY_MS = 5_000;
 const EXPORT_TIMEOUT_MS = 10_000;
-/** At the end of a broker. */
+/** At the end of a broker, for all that is left. */
 const LAST_EXPORT_MS = 2_000;
 
 export class SpanExporter {
@@ -28,6 +28,8 @@ export class SpanExporter {
   #cancel: (() => void) | undefined;
   #exporting: Promise<void> = Promise.resolve();
   #isReachable = true;
+  /** Ends whatever is still being exported. */
+  readonly #end = new AbortController();
 
   constructor(parts: SpanExporterParts) {
     this.#parts = parts;
@@ -36,27 +38,28 @@ export class SpanExporter {
   add(span: Span): void {
     if (this.#waiting.length >= MOST_WAITING) return this.#parts.onDropped(1);
     this.#waiting.push(span);
-    if (this.#waiting.length >= MOST_TOGETHER) this.#export(EXPORT_TIMEOUT_MS);
-    else this.#cancel ??= this.#parts.clock.after(EXPORT_EVERY_MS, () => this.#export(EXPORT_TIMEOUT_MS));
+    if (this.#waiting.length >= MOST_TOGETHER) this.#export();
+    else this.#cancel ??= this.#parts.clock.after(EXPORT_EVERY_MS, () => this.#export());
   }
 
-  /** Resolves when what was waiting has gone, or cannot go. */
+  /** Sends what is left; resolves when it has gone, or after 2 s. */
   async close(): Promise<void> {
-    this.#export(LAST_EXPORT_MS);
+    this.#export();
+    const cancel = this.#parts.clock.after(LAST_EXPORT_MS, () => this.#end.abort());
     await this.#exporting;
-    this.#cancel?.();
+    cancel();
   }
 
   /** One at a time. */
-  #export(timeoutMs: number): void {
+  #export(): void {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#exporting = this.#exporting.then(async () => {
-      while (this.#waiting.length > 0) await this.#post(this.#waiting.splice(0, MOST_TOGETHER), timeoutMs);
+      while (this.#waiting.length > 0) await this.#post(this.#waiting.splice(0, MOST_TOGETHER));
     });
   }
 
-  async #post(spans: readonly Span[], timeoutMs: number): Promise<void> {
+  async #post(spans: readonly Span[]): Promise<void> {
     const { endpoint, serviceName, headers, onDropped } = this.#parts;
     try {
       const answer = await fetch(endpoint, {
@@ -64,7 +67,7 @@ export class SpanExporter {
         headers: { ...headers(), 'content-type': 'application/json' },
         body: JSON.stringify(otlpOf(serviceName, spans)),
         redirect: 'manual',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.any([this.#end.signal, AbortSignal.timeout(EXPORT_TIMEOUT_MS)]),
       });
       await answer.body?.cancel();
       if (!answer.ok) onDropped(spans.length);
