@@ -2,7 +2,7 @@
 
 import type { Caller } from './caller/caller.ts';
 import { type BrokerError, toBrokerError } from './errors.ts';
-import { type CallerRequest, fieldValue, type Reply } from './message.ts';
+import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
 import { type ToProblem, toProblem } from './problem.ts';
 import type { RouteMatch } from './route/router.ts';
 import type { Token } from './token/token.ts';
@@ -24,9 +24,9 @@ export interface AccessRecord {
   readonly requestId: string;
   readonly listener: string;
   readonly version: CallerRequest['version'];
-  readonly method: string;
+  method: string;
   /** As it came: never shown whole, since its query may hold secrets. */
-  readonly target: string;
+  target: string;
   /** Monotonic clock, milliseconds. */
   readonly startedAt: number;
   caller?: string;
@@ -67,7 +67,7 @@ export async function exchange(request: CallerRequest, reply: Reply, stages: Sta
 
 /** Answers with a failure, if the caller is still there and has not been answered yet. */
 export function refuse(
-  request: Pick<CallerRequest, 'method'> & Partial<CallerRequest>,
+  request: Partial<CallerRequest>,
   reply: Reply,
   error: BrokerError,
   record: AccessRecord,
@@ -79,15 +79,15 @@ export function refuse(
   const problem = answer(error, record.requestId);
   record.status = problem.status;
   request.body?.discard();
-  const fields = awaitsContinue(request) && !error.close ? [...problem.fields, 'connection', 'close'] : problem.fields;
+  const fields = error.close ? problem.fields : [...problem.fields, ...unreadFields(request)];
   const sink = reply.start(problem.status, '', fields, () => {});
-  if (request.method !== 'HEAD') sink.chunk(problem.body);
+  sink.chunk(problem.body);
   sink.end([]);
 }
 
-/** Who waits for `100 Continue` may send the body or not: what comes next on the connection could be either. */
-function awaitsContinue({ body, fields }: Partial<CallerRequest>): boolean {
-  return body !== undefined && fieldValue(fields ?? [], 'expect') !== undefined;
+/** For an answer that does not wait for the body. Who waits for `100 Continue` may send it or not: what comes next could be either. */
+export function unreadFields({ body, fields }: Partial<CallerRequest>): Fields {
+  return body !== undefined && fieldValue(fields ?? [], 'expect') !== undefined ? ['connection', 'close'] : [];
 }
 
 export function createRecord(

@@ -5,7 +5,7 @@ import { ownCredentialsPlace } from './config/own-credentials.ts';
 import type { Config } from './config/schema/root.ts';
 import type { RouteConfig } from './config/schema/routes.ts';
 import { type Derivation, markRepeated } from './derive.ts';
-import type { TokenRoute } from './injected-token.ts';
+import { type TokenRoute, tokenField } from './injected-token.ts';
 import type { Fields } from './message.ts';
 import { RecentMap } from './recent-map.ts';
 import { mapLocation } from './route/location.ts';
@@ -65,8 +65,7 @@ export class Destination implements TokenRoute {
       markRepeated(known);
       return known;
     }
-    const { header, scheme = token.scheme } = this.config.inject;
-    const fields = [header, scheme === '' ? token.reveal() : `${scheme} ${token.reveal()}`];
+    const fields = tokenField(this.config.inject, token);
     this.#credentials.set(token, fields);
     return fields;
   }

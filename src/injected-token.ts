@@ -20,6 +20,12 @@ export interface TokenRoute {
 /** Where another one comes from. */
 export type TokenSupply = Pick<CachedToken, 'mayBeSent' | 'replace'>;
 
+/** The field that carries a token. */
+export function tokenField({ header, scheme }: RouteConfig['inject'], token: Token): Fields {
+  const written = scheme ?? token.scheme;
+  return [header, written === '' ? token.reveal() : `${written} ${token.reveal()}`];
+}
+
 export class InjectedToken implements SentToken {
   readonly takeNonce: ((nonce: string) => void) | undefined;
   readonly #supply: TokenSupply;

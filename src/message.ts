@@ -80,7 +80,7 @@ export interface CallerRequest {
   readonly abandoned: boolean;
 }
 
-/** Where the answer goes. `start` may be called once; what it returns takes the body. */
+/** Where the answer goes. `start` may be called once; what it returns takes the body, and drops it where HEAD was asked. */
 export interface Reply {
   readonly started: boolean;
   /** 1xx on the way to the answer. */

@@ -75,7 +75,7 @@ export class BrokerStages implements Stages {
     const to = exit.destination(named);
     const sent = this.#injectedToken(token, to, request);
     // An application's own credentials pass only where no token takes their place and they were not meant for us.
-    const dropAuthorization = token !== undefined || (request.authority === undefined && this.#isOurs(request, caller));
+    const dropAuthorization = token !== undefined || (request.authority === undefined && this.isOurs(request, caller));
     const hasProof = token?.dpopKey !== undefined;
     const own = ownFields({
       requestId: request.id,
@@ -106,7 +106,7 @@ export class BrokerStages implements Stages {
   }
 
   /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
-  #isOurs(request: CallerRequest, caller: Caller): boolean {
+  isOurs(request: CallerRequest, caller: Caller): boolean {
     if (caller.method === 'basic') return true;
     const ways = this.#parts.config.listeners[request.listener]?.authenticate;
     if (!ways?.includes('basic') && !ways?.includes('basic-passthrough')) return false;

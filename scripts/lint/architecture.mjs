@@ -24,6 +24,7 @@ const PARTS = {
   broker: composition(),
   service: composition(),
   'token-endpoint': composition(),
+  'ext-authz': composition(),
   stages: composition(),
   'injected-token': composition(),
   'request-tokens': composition(),

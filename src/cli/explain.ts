@@ -112,6 +112,7 @@ function describe(config: Config, { method, target, host }: Asked, listener: str
   const found = { listener, caller, method };
   switch (settings.serve) {
     case 'proxy':
+    case 'ext-authz':
       return describeMatch(config, found, createRouter(config.routes).match({ ...checked, listener, method }, caller));
     case 'token-endpoint': {
       const name = askedToken({ ...checked, method });

@@ -4,6 +4,7 @@ import type { Finding } from './problem.ts';
 import { authorizationServerRules } from './rules/authorization-servers.ts';
 import { callerRules } from './rules/callers.ts';
 import { demoRules } from './rules/demo.ts';
+import { extAuthzRules } from './rules/ext-authz.ts';
 import { listenerRules } from './rules/listeners.ts';
 import { ownCredentialsRules } from './rules/own-credentials.ts';
 import { refreshTokenRules } from './rules/refresh-tokens.ts';
@@ -16,6 +17,7 @@ import { tokenRules } from './rules/tokens.ts';
 
 const RULES: readonly Rule[] = [
   listenerRules,
+  extAuthzRules,
   callerRules,
   authorizationServerRules,
   tokenRules,

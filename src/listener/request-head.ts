@@ -71,8 +71,7 @@ const HEAD_OVERHEAD = 14;
 export function checkRequestHead(head: RequestHead, limits: ListenerConfig['limits']): CheckedHead {
   const { method, target, version, fields } = head;
   if (version !== '1.1' && version !== '1.0') throw invalid('the HTTP version is not supported: use HTTP/1.1', 505);
-  checkMethod(method);
-  if (target.length > limits.maxTarget) throw tooLarge('the request target is too long: shorten it', 414);
+  checkRequestLine(head, limits);
   if (fields.length > 2 * limits.maxFields) throw tooLarge('the request has too many fields: send fewer', 431);
   const deciding = derive(fields, checkFields);
   if (deciding.size + method.length + target.length + HEAD_OVERHEAD > limits.maxHeader)
@@ -94,6 +93,12 @@ export function checkRequestHead(head: RequestHead, limits: ListenerConfig['limi
   if (contentLength !== undefined) throw invalid('the request has both "content-length" and "transfer-encoding": send one of them');
   checkTransferEncoding(transferEncoding, version);
   return { target, authority: undefined, host, length: undefined, chunked: true, persistent, awaitsContinue, upgrade: undefined };
+}
+
+/** What is asked, and how long its target is; what that holds is `checkTarget`'s. */
+export function checkRequestLine({ method, target }: Pick<RequestHead, 'method' | 'target'>, limits: ListenerConfig['limits']): void {
+  checkMethod(method);
+  if (target.length > limits.maxTarget) throw tooLarge('the request target is too long: shorten it', 414);
 }
 
 /** RFC 9112 §9.3. */

@@ -38,7 +38,7 @@ describe('what a listener serves', () => {
     const serving = (serve: string) => judged(({ listeners }) => Object.assign(listeners.local, { serve }));
     expect(await serving('proxy')).toEqual(fine);
     expect((await serving('files')).problems).toEqual([
-      expect.stringContaining('listeners.local.serve is not known to be served; use "proxy"'),
+      expect.stringContaining('listeners.local.serve is not known to be served; use "proxy", "ext-authz" or "token-endpoint"'),
     ]);
   });
 });

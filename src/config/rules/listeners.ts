@@ -31,7 +31,7 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
     );
   }
   const takesPasswords = authenticate.includes('basic') || authenticate.includes('basic-passthrough');
-  const exposed = serve === 'token-endpoint' ? 'hands out tokens' : takesPasswords ? 'takes passwords' : undefined;
+  const exposed = serve !== 'proxy' ? 'hands out tokens' : takesPasswords ? 'takes passwords' : undefined;
   if (exposed !== undefined && tls === undefined && !isLocal(address) && !unsafePlaintext) {
     findings.push(
       problem(
@@ -58,7 +58,7 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
     findings.push(
       warning(
         [...path, 'unsafePlaintext'],
-        `lets ${serve === 'token-endpoint' ? 'passwords and tokens' : 'passwords'} travel unencrypted, for all on the way to read`,
+        `lets ${serve === 'proxy' ? 'passwords' : 'passwords and tokens'} travel unencrypted, for all on the way to read`,
       ),
     );
   return findings;

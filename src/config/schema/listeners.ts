@@ -49,14 +49,27 @@ const limits = z.strictObject({
   maxConnections: z.int().min(1).max(1_000_000).default(10_000).describe('Most connections at once; more are closed without an answer.'),
 });
 
+export const DIALECTS = ['nginx', 'envoy', 'traefik', 'caddy', 'haproxy'] as const;
+
 export const listener = z.strictObject({
   address,
   serve: z
-    .enum(['proxy', 'token-endpoint'], { error: 'is not known to be served; use "proxy" or "token-endpoint"' })
+    .enum(['proxy', 'ext-authz', 'token-endpoint'], {
+      error: 'is not known to be served; use "proxy", "ext-authz" or "token-endpoint"',
+    })
     .default('proxy')
     .describe(
-      'What callers find there. "proxy": the upstreams of the routes. "token-endpoint": the tokens themselves, at /tokens/NAME, for who is listed in "callers" of the token.',
+      'What callers find there. "proxy": the upstreams of the routes. "ext-authz": the token alone, for a proxy that asks about a request and sends it on itself (docs/ext-authz.md). "token-endpoint": the tokens themselves, at /tokens/NAME, for who is listed in "callers" of the token.',
     ),
+  dialect: z
+    .enum(DIALECTS, { error: `is not a proxy that can ask; use one of ${DIALECTS.map((each) => `"${each}"`).join(', ')}` })
+    .optional()
+    .describe(
+      'With "serve": "ext-authz", which proxy asks, and so the one place where the method, host and URI of its request are read. "nginx": X-Original-Method and X-Original-URL. "traefik", "caddy", "haproxy": X-Forwarded-Method, X-Forwarded-Host and X-Forwarded-Uri. "envoy": the method, target and Host of the check itself.',
+    ),
+  maxReuse: duration({ minMs: 0 })
+    .optional()
+    .describe('With "serve": "ext-authz", how long the proxy may reuse an answer at most; "0s": not at all. Default: 60s.'),
   authenticate: z
     .array(
       z.enum(['basic', 'mtls', 'basic-passthrough', 'anonymous'], {
@@ -94,7 +107,7 @@ export const listener = z.strictObject({
     .literal(true)
     .optional()
     .describe(
-      'Allows Basic, or a token endpoint, without TLS on an address that is not loopback: passwords and tokens travel in the clear.',
+      'Allows Basic, or handing out tokens, without TLS on an address that is not loopback: passwords and tokens travel in the clear.',
     ),
 });
 
