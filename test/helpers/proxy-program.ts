@@ -1,0 +1,64 @@
+/** Somebody else's proxy, where it is installed, on a port of its own. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+export interface ProxyProgram {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface Place {
+  /** A folder of its own, which all users may enter: some proxies give up their rights. */
+  readonly folder: string;
+  /** Where it has to listen. */
+  readonly port: number;
+}
+
+/** @param prepare writes what it needs and gives its arguments; the result is `undefined` where the program is not installed */
+export async function startProxyProgram(
+  name: string,
+  prepare: (place: Place) => Promise<readonly string[]>,
+): Promise<ProxyProgram | undefined> {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  const program = folders.map((folder) => join(folder, name)).find(existsSync);
+  if (program === undefined) return undefined;
+  const folder = await mkdtemp(join(tmpdir(), `token-broker-${name}-`));
+  await chmod(folder, 0o755);
+  const port = await freePort();
+  const args = await prepare({ folder, port });
+  const child = spawn(program, args, { stdio: 'ignore', env: { ...process.env, HOME: folder } });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  await accepting(port, child);
+  return {
+    port,
+    async close() {
+      child.kill('SIGTERM');
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function accepting(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const socket = connect(port, '127.0.0.1');
+    const opened = await new Promise<boolean>((resolve) => socket.once('connect', () => resolve(true)).once('error', () => resolve(false)));
+    socket.destroy();
+    if (opened) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`the proxy ended with ${child.exitCode} before it accepted connections`);
+}
