@@ -2,14 +2,15 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describe } from '@jest/globals';
 import { parse } from 'yaml';
-import { type Place, type ProxyProgram, startProxyProgram } from './proxy-program.ts';
+import { type Place, type ProxyProgram, programOf, startProxyProgram } from './proxy-program.ts';
 
 export const ASKING_PROXIES = ['nginx', 'haproxy', 'envoy', 'caddy'] as const;
 export type AskingProxy = (typeof ASKING_PROXIES)[number];
 
 interface Around {
-  /** `127.0.0.1:…` of the listener that is asked. */
+  /** Of the listener that is asked: `127.0.0.1:…`, for nginx `unix:/…` too. */
   readonly broker: string;
   /** The port of the upstream, on 127.0.0.1 and without TLS. */
   readonly upstream: number;
@@ -57,10 +58,16 @@ const PREPARE: Record<AskingProxy, (place: Place, around: Around) => Promise<str
   },
 };
 
-/** `undefined` where it is not installed, which is said. */
-export async function startAskingProxy(name: AskingProxy, around: Around): Promise<ProxyProgram | undefined> {
+/** `describe`, which says that it leaves out what is not installed. */
+export function describeInstalled(name: AskingProxy): typeof describe | typeof describe.skip {
+  if (programOf(name) !== undefined) return describe;
+  process.stderr.write(`left out: ${name} is not installed\n`);
+  return describe.skip;
+}
+
+export async function startAskingProxy(name: AskingProxy, around: Around): Promise<ProxyProgram> {
   const proxy = await startProxyProgram(name, (where) => PREPARE[name](where, around));
-  if (proxy === undefined) process.stderr.write(`left out: ${name} is not installed\n`);
+  if (proxy === undefined) throw new Error(`${name} is not installed`);
   return proxy;
 }
 

@@ -24,8 +24,7 @@ export async function startProxyProgram(
   name: string,
   prepare: (place: Place) => Promise<readonly string[]>,
 ): Promise<ProxyProgram | undefined> {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  const program = folders.map((folder) => join(folder, name)).find(existsSync);
+  const program = programOf(name);
   if (program === undefined) return undefined;
   const folder = await mkdtemp(join(tmpdir(), `token-broker-${name}-`));
   await chmod(folder, 0o755);
@@ -42,6 +41,12 @@ export async function startProxyProgram(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Where it is installed; `undefined` where it is not. */
+export function programOf(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  return folders.map((folder) => join(folder, name)).find(existsSync);
 }
 
 async function freePort(): Promise<number> {
