@@ -9,7 +9,7 @@ import { askedToken, createOffer } from '../token-endpoint/offer.ts';
 import { placeOf } from '../wire/place.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import type { Io } from './io.ts';
-import { type AskingCaller, describeHandedOut, describeMatch } from './match-description.ts';
+import { type AskingCaller, describeGranted, describeHandedOut, describeMatch } from './match-description.ts';
 
 const EXIT_NO_MATCH = 1;
 
@@ -108,14 +108,20 @@ function tryAt(config: Config, asked: Asked, listener: string, caller: AskingCal
 
 function describe(config: Config, { method, target, host }: Asked, listener: string, caller: AskingCaller): string[] {
   const settings = config.listeners[listener] as Config['listeners'][string];
-  const checked = createHeadCheck(settings)({ method, target, version: '1.1', fields: ['Host', host] });
+  const head = { method, target, version: '1.1', fields: ['Host', host] };
   const found = { listener, caller, method };
   switch (settings.serve) {
-    case 'proxy':
-    case 'ext-authz':
+    case 'proxy': {
+      const checked = createHeadCheck(settings)(head);
       return describeMatch(config, found, createRouter(config.routes).match({ ...checked, listener, method }, caller));
+    }
+    case 'ext-authz': {
+      // Which Host a proxy names when it asks is its own affair; the URL is that of the request which it has.
+      const checked = { ...createHeadCheck({ ...settings, hosts: undefined })(head), authority: undefined };
+      return describeGranted(config, found, createRouter(config.routes).match({ ...checked, listener, method }, caller));
+    }
     case 'token-endpoint': {
-      const name = askedToken({ ...checked, method });
+      const name = askedToken({ ...createHeadCheck(settings)(head), method });
       return describeHandedOut(config, found, name, createOffer(config.tokens)(name, caller));
     }
   }

@@ -20,8 +20,26 @@ interface Found {
 }
 
 /** One line for each stage. No secret stands in any. */
-export function describeMatch(config: Config, found: Found, { route, target }: RouteMatch): string[] {
-  const { config: rule, name } = route;
+export function describeMatch(config: Config, found: Found, match: RouteMatch): string[] {
+  const { config: rule } = match.route;
+  return [
+    ...describeRoute(config, found, match),
+    `upstream  ${upstreamText(found, match)}${upstreamNote(config, rule)}`,
+    `fields    ${fieldTexts(config, rule).join(', ')}; the caller's own pass, but for those of one connection and its credentials`,
+  ];
+}
+
+/** The same for a proxy that asks, and sends the request on itself. */
+export function describeGranted(config: Config, found: Found, match: RouteMatch): string[] {
+  const { dialect } = config.listeners[found.listener] as Config['listeners'][string];
+  return [
+    ...describeRoute(config, found, match),
+    `upstream  ${upstreamText(found, match)}, if ${dialect} sends it there`,
+    `fields    ${grantedTexts(config, match.route.config).join(', ') || 'none'}; for ${dialect} to put on the request`,
+  ];
+}
+
+function describeRoute(config: Config, found: Found, { route: { name, config: rule } }: RouteMatch): string[] {
   const conditions = [
     `path "${rule.path}"`,
     rule.host && `host "${rule.host}"`,
@@ -33,9 +51,11 @@ export function describeMatch(config: Config, found: Found, { route, target }: R
     ...describeCaller(config, found),
     `route     ${name}: the longest path that fits and is open to the caller (${conditions.join('; ')})`,
     `token     ${tokenText(config, rule.token)}`,
-    `upstream  ${found.method} ${new URL(rule.upstream).origin}${target}${upstreamNote(config, rule)}`,
-    `fields    ${fieldTexts(config, rule).join(', ')}; the caller's own pass, but for those of one connection and its credentials`,
   ];
+}
+
+function upstreamText({ method }: Found, { route, target }: RouteMatch): string {
+  return `${method} ${route.upstreamOrigin}${target}`;
 }
 
 /** The same for who is handed the token itself. */
@@ -71,15 +91,23 @@ function upstreamNote({ tokens }: Config, { token, upstreamSocket, proxy }: Rout
 }
 
 /** Those that are set, with what they hold where that is known beforehand and may be shown. */
-function fieldTexts({ tokens }: Config, { token: name, upstream, hostHeader, via, forwarded, headers, inject }: RouteConfig): string[] {
-  const token = name === null ? undefined : tokens[name];
-  const scheme = inject.scheme ?? (token?.dpop === undefined ? 'Bearer' : 'DPoP');
+function fieldTexts(config: Config, route: RouteConfig): string[] {
+  const { upstream, hostHeader, via, forwarded } = route;
   return [
     `host: ${hostHeader ?? new URL(upstream).host}`,
     'x-request-id',
     'traceparent',
     ...(via ? ['via: 1.1 token-broker'] : []),
     ...(forwarded ? ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'] : []),
+    ...grantedTexts(config, route),
+  ];
+}
+
+/** What a route adds of its own. */
+function grantedTexts({ tokens }: Config, { token: name, headers, inject }: RouteConfig): string[] {
+  const token = name === null ? undefined : tokens[name];
+  const scheme = inject.scheme ?? (token?.dpop === undefined ? 'Bearer' : 'DPoP');
+  return [
     ...Object.keys(headers),
     ...(token === undefined ? [] : [`${inject.header}: ${scheme === '' ? '' : `${scheme} `}<token ${name}>`]),
     ...(token?.dpop === undefined ? [] : ['DPoP: <proof>']),

@@ -126,6 +126,24 @@ describe('token-broker explain', () => {
     expect(await why('GET', '/orders/1')).toMatch(/^listener tokens, caller billing: ROUTE_NOT_FOUND: /);
   });
 
+  test('says what a proxy that asks is given, and leaves the rest to that', async () => {
+    const config = await configOf();
+    const listeners = { authz: { address: '127.0.0.1:8090', serve: 'ext-authz', dialect: 'nginx', authenticate: ['anonymous'] } };
+    const file = join(folder, 'authz.config.json');
+    await writeFile(file, JSON.stringify({ ...config, listeners }));
+    const { stdout } = await run(['explain', 'GET', 'https://shop.example/open/x?1', '-c', file]);
+    expect((await run(['explain', 'GET', '/open/x?1', '-c', file])).stdout).toBe(stdout);
+    expect(stdout.split('\n')).toEqual([
+      'listener  authz (127.0.0.1:8090, accepts anonymous)',
+      'caller    anonymous',
+      'route     open: the longest path that fits and is open to the caller (path "/open"; callers anonymous)',
+      'token     orders: client_credentials at authorization server "as"',
+      'upstream  GET http://[::1]:9000/x?1, if nginx sends it there',
+      'fields    X-Tenant, X-Api-Key: <token orders>; for nginx to put on the request',
+      '',
+    ]);
+  });
+
   test.each([
     ['a path of no route', ['GET', 'http://localhost:8080/none'], 'listener local, caller billing: ROUTE_NOT_FOUND: '],
     ['a caller that may not', ['GET', '/orders/1', '--caller', 'audit'], 'listener local, caller audit: CALLER_FORBIDDEN: '],

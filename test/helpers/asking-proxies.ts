@@ -50,7 +50,7 @@ const PREPARE: Record<AskingProxy, (place: Place, around: Around) => Promise<str
   },
   async caddy({ folder, port }, { broker, upstream }) {
     const file = await place(folder, 'Caddyfile', {
-      'http://127.0.0.1:8000 {': `{\n\tadmin off\n}\n\nhttp://127.0.0.1:${port} {`,
+      'http://:8000 {': `{\n\tadmin off\n}\n\nhttp://:${port} {`,
       '127.0.0.1:8090 {': `${broker} {`,
       'https://api.acme.example': `http://127.0.0.1:${upstream}`,
     });

@@ -8,6 +8,8 @@ import type { ProxyProgram } from '../helpers/proxy-program.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 
+const AUTHORIZATION = `Authorization: Basic ${Buffer.from('billing:secret').toString('base64')}`;
+
 const SPOOFED = {
   'X-Original-Method': 'GET',
   'X-Original-URL': 'http://localhost/orders/x',
@@ -40,6 +42,7 @@ for (const name of ASKING_PROXIES)
           callers: { billing: { basic: { passwordHash } }, audit: { basic: { passwordHash } } },
           routes: {
             orders: { ...orders, path: '/orders', methods: ['GET', 'POST'], callers: ['billing'] },
+            named: { ...orders, path: '/orders', host: 'named.example', callers: ['billing'], inject: { scheme: 'Named' } },
             bare: { ...orders, path: '/orders/bare', callers: ['billing'], token: null },
           },
         },
@@ -53,6 +56,9 @@ for (const name of ASKING_PROXIES)
 
     const send = (path: string, options: Parameters<typeof request>[1] = {}): Promise<Answer> =>
       request(`http://127.0.0.1:${proxy.port}${path}`, { user: 'billing:secret', ...options });
+
+    const sendLine = (line: string, host: string) =>
+      sendRaw({ port: proxy.port }, `${line}\r\nHost: ${host}\r\n${AUTHORIZATION}\r\nConnection: close\r\n\r\n`);
 
     /** What has reached the upstream meanwhile. */
     const seen = async (action: () => Promise<unknown>) => {
@@ -99,7 +105,6 @@ for (const name of ASKING_PROXIES)
     });
 
     test('H09 sends no token along with a path that was not judged', async () => {
-      const authorization = `Authorization: Basic ${Buffer.from('billing:secret').toString('base64')}`;
       const sent = await seen(async () => {
         for (const path of [
           '/orders/../x',
@@ -109,10 +114,21 @@ for (const name of ASKING_PROXIES)
           '/orders/..;/x',
           '/orders/a\\..\\x',
         ]) {
-          await sendRaw({ port: proxy.port }, `GET ${path} HTTP/1.1\r\nHost: a\r\n${authorization}\r\nConnection: close\r\n\r\n`);
+          await sendLine(`GET ${path} HTTP/1.1`, 'a');
         }
       });
       expect(sent.map(({ target }) => target)).toEqual([]);
+    });
+
+    test('is told by the host of the target, as it goes by itself, where the field says another', async () => {
+      const sent = await seen(async () => {
+        await sendLine('GET /orders/1 HTTP/1.1', 'named.example');
+        await sendLine('GET http://named.example/orders/2 HTTP/1.1', 'named.example');
+        await sendLine('GET http://other.example/orders/3 HTTP/1.1', 'named.example');
+      });
+      const named = sent.filter((each) => each.field('authorization')[0]?.startsWith('Named '));
+      // HAProxy sends whole URLs on as such.
+      expect(named.map(({ target }) => target.replace('http://api.acme.example', ''))).toEqual(['/v1/1', '/v1/2']);
     });
 
     test('tells its client when the token cannot be had, and sends nothing', async () => {
