@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, type Scene, secretHash, startBroker, startScene } from '../helpers/broker.ts';
+import { createAuthority } from '../helpers/certificates.ts';
 import { ask, checkLines, DIALECTS, type Dialect } from '../helpers/ext-authz.ts';
+import { Http2Caller } from '../helpers/http2-client.ts';
 import { openRaw } from '../helpers/raw-client.ts';
 import { inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 
@@ -200,4 +202,50 @@ test("a token made from the caller's own password is that caller's, and not to b
     ]);
   }
   await own.close();
+});
+
+test('a thousand checks of a token that nobody has yet cost one grant', async () => {
+  const cold = await startScene({ config: { listeners: asking('anonymous') } });
+  const checks = Array.from({ length: 1_000 }, (_, i) => checkLines(DIALECTS[i % DIALECTS.length] as Dialect, { uri: `/api/${i}` }));
+  const granted = await Promise.all(checks.map((lines, i) => ask(cold.address(DIALECTS[i % DIALECTS.length]), lines)));
+  expect(new Set(granted.map((verdict) => `${verdict.status} ${verdict.field('authorization')}`))).toEqual(new Set([`200 ${TOKEN}`]));
+  expect(cold.authorizationServer.requests).toHaveLength(1);
+  await cold.close();
+});
+
+test('a proxy may ask over HTTP/2, and be known by its own certificate', async () => {
+  const authority = await createAuthority();
+  const server = await authority.issueServer();
+  const gateway = await authority.issueClient({ dns: ['gateway.acme.example'] });
+  const broker = await startScene({
+    route: { callers: ['gateway'] },
+    config: {
+      listeners: {
+        envoy: {
+          address: '127.0.0.1:0',
+          serve: 'ext-authz',
+          dialect: 'envoy',
+          authenticate: ['mtls'],
+          protocols: ['h2'],
+          tls: { cert: server.cert, key: { unsafeInline: server.key }, clientCa: authority.certificate },
+        },
+      },
+      callers: { gateway: { mtls: { dns: 'gateway.acme.example' } } },
+    },
+  });
+  const tls = { ca: authority.certificate };
+  const known = new Http2Caller(broker.url('envoy'), { ...tls, cert: gateway.cert, key: gateway.key });
+  const allowed = await known.ask({
+    path: '/api/x',
+    method: 'POST',
+    authority: 'api.internal.example',
+    fields: ['authorization', 'Bearer own'],
+  });
+  expect([allowed.status, allowed.field('authorization')]).toEqual([200, TOKEN]);
+  expect((await known.ask({ path: '/none' })).status).toBe(404);
+  const unknown = new Http2Caller(broker.url('envoy'), tls);
+  expect((await unknown.ask({ path: '/api/x' })).status).toBe(403);
+  known.close();
+  unknown.close();
+  await broker.close();
 });
