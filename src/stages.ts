@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import type { Secret } from './config/secret.ts';
 import { derive, deriveFields } from './derive.ts';
-import type { AccessRecord, AskingRequest, Stages } from './exchange.ts';
+import { type AccessRecord, type AskingRequest, type Stages, unreadFields } from './exchange.ts';
 import { type Destination, Exit } from './exit.ts';
 import { InjectedToken } from './injected-token.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
@@ -67,7 +67,7 @@ export class BrokerStages implements Stages {
     const left = forwardsLeft(method, request.fields);
     if (left === 0) {
       body?.discard();
-      return Promise.resolve(answerAsLast(reply));
+      return Promise.resolve(answerAsLast(reply, unreadFields(request)));
     }
     const fields = left === undefined ? request.fields : countedDown(request.fields, left);
     const upgrade = config.upgrade ? request.upgrade : undefined;

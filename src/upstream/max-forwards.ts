@@ -16,8 +16,8 @@ export function countedDown(fields: Fields, left: number): string[] {
   return fields.map((text, index) => (index % 2 === 1 && fields[index - 1]?.toLowerCase() === NAME ? String(left - 1) : text));
 }
 
-/** The answer of who is asked last. */
-export function answerAsLast(reply: Reply): Forwarded {
-  reply.start(200, '', ['content-length', '0'], () => {}).end([]);
+/** The answer of who is asked last. @param more fields of it */
+export function answerAsLast(reply: Reply, more: Fields): Forwarded {
+  reply.start(200, '', ['content-length', '0', ...more], () => {}).end([]);
   return { status: 200, cut: undefined };
 }

@@ -64,6 +64,15 @@ describe('Max-Forwards', () => {
     expect(requests).toHaveLength(0);
   });
 
+  test('N11 of 0 with a body that is held back ends the connection: what comes next could be either', async () => {
+    await startWithOrigin();
+    const head = 'OPTIONS /api/x HTTP/1.1\r\nHost: localhost\r\nMax-Forwards: 0\r\nContent-Length: 60\r\nExpect: 100-continue\r\n\r\n';
+    // Its sender takes the answer for the word that the body is not wanted, and goes on.
+    const { text, closed } = await sendRaw(broker.address(), `${head}GET /api/next HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close\r\n/);
+    expect(['fin', 'reset']).toContain(closed);
+  });
+
   test('N11 of more is counted down, and of other methods left alone', async () => {
     const { requests } = await startWithOrigin();
     await sendRaw(broker.address(), get('/api/x', ['max-forwards: 7'], 'OPTIONS'));
