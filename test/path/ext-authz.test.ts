@@ -204,6 +204,17 @@ test("a token made from the caller's own password is that caller's, and not to b
   await own.close();
 });
 
+test('one of envoy made from what the caller brings in a field has that taken off too', async () => {
+  const own = await startScene({
+    tokenConfig: { grant: 'token_exchange', subject: 'caller', subjectField: 'X-Subject' },
+    config: { listeners: asking('anonymous') },
+  });
+  const verdict = await ask(own.address('envoy'), [...checkLines('envoy', {}), 'X-Subject: of-the-user', 'Authorization: Bearer own']);
+  expect([verdict.status, verdict.all('authorization')]).toEqual([200, [TOKEN]]);
+  expect([verdict.field('x-envoy-auth-headers-to-remove'), verdict.field('cache-control')]).toEqual(['X-Subject', 'no-store']);
+  await own.close();
+});
+
 test('a thousand checks of a token that nobody has yet cost one grant', async () => {
   const cold = await startScene({ config: { listeners: asking('anonymous') } });
   const checks = Array.from({ length: 1_000 }, (_, i) => checkLines(DIALECTS[i % DIALECTS.length] as Dialect, { uri: `/api/${i}` }));
