@@ -90,6 +90,12 @@ describeInstalled('nginx')('nginx', () => {
     await short.close();
   });
 
+  test('may ask where nobody need prove who they are: it names the broker by a loopback name', async () => {
+    const open = await startKept({ authenticate: ['basic', 'anonymous'] });
+    expect(await open.send('/orders/x')).toBe('Bearer for-ann');
+    await open.close();
+  });
+
   test('reaches the listener on a Unix socket too', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'token-broker-authz-'));
     await chmod(folder, 0o755);
