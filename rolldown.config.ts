@@ -3,11 +3,14 @@
 import { chmod } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type Plugin } from 'rolldown';
+import { defineConfig, type Plugin, rolldown } from 'rolldown';
 import { thirdPartyLicenses } from './scripts/third-party-licenses.ts';
 import { V8_OPTIONS } from './scripts/v8-options.mjs';
 
 const OUTPUT = 'dist/token-broker.js';
+
+/** Modules that are in the bundle without being its own: told to whoever lists licenses. */
+const inside = new Set<string>();
 
 export default defineConfig({
   input: 'src/cli/main.ts',
@@ -18,7 +21,7 @@ export default defineConfig({
     // Its main file is UMD and finds none of its own parts once bundled.
     alias: { 'jsonc-parser': fileURLToPath(new URL('node_modules/jsonc-parser/lib/esm/main.js', import.meta.url)) },
   },
-  plugins: [pageInside(), standsAlone(), plainAscii(), executable(), thirdPartyLicenses('THIRD-PARTY-LICENSES.txt')],
+  plugins: [pageInside(), threadInside(), standsAlone(), plainAscii(), executable(), thirdPartyLicenses('THIRD-PARTY-LICENSES.txt', inside)],
   output: {
     file: OUTPUT,
     format: 'esm',
@@ -37,6 +40,22 @@ function pageInside(): Plugin {
       if (id !== sources) return null;
       const texts = Object.entries((await import(sources)) as Record<string, string>);
       return { code: texts.map(([name, text]) => `export const ${name} = ${JSON.stringify(text)};\n`).join(''), moduleType: 'js' };
+    },
+  };
+}
+
+/** The program of the thread for bcrypt, as a URL that is the program itself: the bundle is one file. */
+function threadInside(): Plugin {
+  return {
+    name: 'thread-inside',
+    async load(id) {
+      if (!id.endsWith('/src/bcrypt/worker-url.ts')) return null;
+      const program = await rolldown({ input: id.replace('worker-url', 'worker'), platform: 'node' });
+      const { output } = await program.generate({ format: 'esm', codeSplitting: false });
+      await program.close();
+      for (const module of output[0].moduleIds) inside.add(module);
+      const url = `data:text/javascript,${encodeURIComponent(output[0].code)}`;
+      return `export const WORKER_URL = new URL(${JSON.stringify(url)});`;
     },
   };
 }

@@ -4,12 +4,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Plugin } from 'rolldown';
 
-export function thirdPartyLicenses(fileName: string): Plugin {
+/** @param inside modules that are in it as text, known once everything is loaded */
+export function thirdPartyLicenses(fileName: string, inside: ReadonlySet<string>): Plugin {
   return {
     name: 'third-party-licenses',
     generateBundle(_options, bundle) {
       const modules = Object.values(bundle).flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
-      const folders = new Set(modules.map(packageFolder).filter((folder) => folder !== undefined));
+      const folders = new Set([...modules, ...inside].map(packageFolder).filter((folder) => folder !== undefined));
       this.emitFile({ type: 'asset', fileName, source: [...folders].sort().map(licenseOf).join('\n') });
     },
   };

@@ -1,10 +1,13 @@
-/** Password hashes as PHC strings (argon2id, scrypt): made by `token-broker hash-password`, read from the config. */
+/** Password hashes: argon2id and scrypt as PHC strings, made by `token-broker hash-password`, and bcrypt; read from the config. */
 
 import { argon2, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
+import { type BcryptHash, parseBcrypt, verifyBcrypt } from './bcrypt/bcrypt.ts';
 
 /** A hash ready to be compared with; the algorithm's parameters are within bounds. */
-export type PasswordHash =
+export type PasswordHash = BcryptHash | DerivedHash;
+
+type DerivedHash =
   | {
       readonly algorithm: 'argon2id';
       readonly memoryKiB: number;
@@ -36,12 +39,12 @@ const HASH_BYTES = 32;
 const argon2Async = promisify(argon2);
 const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
-/** Reads a PHC string; `undefined` when it is none, or asks for more than a sidecar should spend. */
+/** Reads a hash; `undefined` when it is none, or asks for more than a sidecar should spend. */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
-  return parseArgon2id(text) ?? parseScrypt(text);
+  return parseArgon2id(text) ?? parseScrypt(text) ?? parseBcrypt(text);
 }
 
-function parseArgon2id(text: string): PasswordHash | undefined {
+function parseArgon2id(text: string): DerivedHash | undefined {
   const match = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([^$]+)\$([^$]+)$/.exec(text);
   if (!match) return undefined;
   const [memoryKiB, passes, parallelism] = [Number(match[1]), Number(match[2]), Number(match[3])];
@@ -52,7 +55,7 @@ function parseArgon2id(text: string): PasswordHash | undefined {
   return { algorithm: 'argon2id', memoryKiB, passes, parallelism, salt, hash };
 }
 
-function parseScrypt(text: string): PasswordHash | undefined {
+function parseScrypt(text: string): DerivedHash | undefined {
   const match = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([^$]+)\$([^$]+)$/.exec(text);
   if (!match) return undefined;
   const [cost, blockSize, parallelism] = [2 ** Number(match[1]), Number(match[2]), Number(match[3])];
@@ -84,13 +87,14 @@ export async function hashPassword(password: string): Promise<string> {
   return `$argon2id$v=19$m=${OURS.memoryKiB},t=${OURS.passes},p=${OURS.parallelism}$${encode(salt)}$${encode(hash)}`;
 }
 
-/** Whether the password is the one that was hashed. Costs what the hash says, on the thread pool: the caller bounds how many run. */
+/** Whether the password is the one that was hashed. Costs what the hash says, on another thread: the caller bounds how many run. */
 export async function verifyPassword(hash: PasswordHash, password: string): Promise<boolean> {
+  if (hash.algorithm === 'bcrypt') return verifyBcrypt(hash, password);
   return timingSafeEqual(await derive(hash, password), hash.hash);
 }
 
 /** Derives as many bytes as `like.hash` has. */
-function derive(like: PasswordHash, password: string): Promise<Buffer> {
+function derive(like: DerivedHash, password: string): Promise<Buffer> {
   const { salt, hash, parallelism } = like;
   if (like.algorithm === 'argon2id') {
     const parameters = { message: password, nonce: salt, parallelism, tagLength: hash.length, memory: like.memoryKiB, passes: like.passes };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { hashSync } from 'bcryptjs';
 import fc from 'fast-check';
 import { hashPassword, type PasswordHash, parsePasswordHash, verifyPassword } from '../src/password-hash.ts';
 
@@ -12,6 +13,8 @@ const SALT = 'c29tZXNhbHQ';
 const HASH = 'CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
 const argon2id = (parameters: string, salt = SALT, hash = HASH) => `$argon2id$v=19$${parameters}$${salt}$${hash}`;
 const scrypt = (parameters: string, salt = SALT, hash = HASH) => `$scrypt$${parameters}$${salt}$${hash}`;
+
+const bcrypt = (begin: string) => `${begin}N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy`;
 
 /** RFC 7914 §12, third vector. */
 const RFC_7914 =
@@ -27,10 +30,35 @@ describe('password hashes', () => {
       'pleaseletmein',
     ],
     ['scrypt as passlib made it', '$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E', 'password'],
+    // From the test vectors of OpenWall's crypt_blowfish, which PHP and htpasswd are made with.
+    ['bcrypt, $2a$', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW', 'U*U'],
+    ['bcrypt, $2b$', '$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW', 'U*U'],
+    ['bcrypt as PHP makes it, $2y$', '$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq', 'rasmuslerdorf'],
+    ['bcrypt as libxcrypt makes it, of UTF-8', '$2y$05$CCCCCCCCCCCCCCCCCCCCC.VbkrrNItU.9NIb/IkEA2mwWrOjK5F3G', 'pässwörd'],
   ])('verifies %s', async (_what, text, password) => {
     expect(await verifyPassword(parsed(text), password)).toBe(true);
     expect(await verifyPassword(parsed(text), `${password} `)).toBe(false);
     expect(await verifyPassword(parsed(text), '')).toBe(false);
+  });
+
+  test('bcrypt looks at 72 bytes: a password with more is never right, not even the one that was hashed', async () => {
+    const seventyTwo = 'é'.repeat(36);
+    const hash = parsed(hashSync(`${seventyTwo}and more`, 4));
+    expect(await verifyPassword(hash, seventyTwo)).toBe(true);
+    expect(await verifyPassword(hash, `${seventyTwo}and more`)).toBe(false);
+    expect(await verifyPassword(hash, `${seventyTwo}x`)).toBe(false);
+  });
+
+  test('B04 bcrypt keeps the event loop free, and its thread does not keep the process', async () => {
+    const hash = parsed(hashSync('right', 4).replace('$04$', '$12$'));
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns += 1;
+    }, 1);
+    await verifyPassword(hash, 'wrong');
+    clearInterval(timer);
+    // Some 250 ms of work: in this thread no turn would have come between.
+    expect(turns).toBeGreaterThan(3);
   });
 
   test('verifies what it made, and nothing else', async () => {
@@ -73,7 +101,12 @@ describe('password hashes', () => {
     ['base64url', argon2id('m=19456,t=2,p=1', SALT, `-${HASH.slice(1)}`)],
     ['white space around it', ` ${argon2id('m=19456,t=2,p=1')}`],
     ['a newline behind it', `${argon2id('m=19456,t=2,p=1')}\n`],
-    ['bcrypt', '$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
+    ['bcrypt of a cost that takes too long', bcrypt('$2y$16$')],
+    ['bcrypt of a cost that bcrypt does not know', bcrypt('$2y$03$')],
+    ['bcrypt of a faulty kind', bcrypt('$2x$10$')],
+    ['bcrypt of the first kind', bcrypt('$2$10$')],
+    ['bcrypt that is cut short', bcrypt('$2y$10$').slice(0, -1)],
+    ['bcrypt with more behind it', `${bcrypt('$2y$10$')}:`],
     ['a plain password', 'hunter2'],
     ['nothing', ''],
   ])('refuses %s', (_what, text) => {
@@ -86,7 +119,7 @@ describe('password hashes', () => {
       fc.property(fc.constantFrom('argon2id', 'scrypt'), number, number, number, (algorithm, one, two, three) => {
         const text = algorithm === 'scrypt' ? scrypt(`ln=${one},r=${two},p=${three}`) : argon2id(`m=${one * 16},t=${two},p=${three}`);
         const hash = parsePasswordHash(text);
-        if (hash === undefined) return;
+        if (hash === undefined || hash.algorithm === 'bcrypt') return;
         const kib = hash.algorithm === 'argon2id' ? hash.memoryKiB : (hash.cost * hash.blockSize) / 8;
         const work = hash.algorithm === 'argon2id' ? kib * hash.passes : kib * hash.parallelism;
         expect(kib).toBeLessThanOrEqual(256 * 1024);

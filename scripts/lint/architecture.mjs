@@ -51,7 +51,7 @@ const PARTS = {
     from: [...EVERYWHERE, ...CONFIG, 'wire'],
     because: 'the authorization server is beneath the stages and knows none of them',
   },
-  config: { from: ['errors', 'clock', 'password-hash'], because: 'the config is read before anything else exists' },
+  config: { from: ['errors', 'clock', 'password-hash', 'bcrypt'], because: 'the config is read before anything else exists' },
   admin: { from: [...EVERYWHERE, ...CONFIG, 'type broker', 'type reporting'], because: "admin sees the broker's public face only" },
   demo: { from: [...EVERYWHERE, ...CONFIG], because: 'the demo stands beside the broker and talks to it over the network' },
   problem: { from: ['errors', 'message'], because: 'a problem is made of an error and nothing else' },
@@ -60,7 +60,11 @@ const PARTS = {
   derive: { from: ['type message'], because: 'it works on fields and knows nothing of what is derived of them' },
   'recent-map': { from: [], because: 'a map knows nothing of what is kept in it' },
   message: { from: [], because: 'the message types are imported by every stage, so they import nothing of ours' },
-  'password-hash': { from: [], because: 'the config judges hashes and callers compute them; the form of a hash belongs to neither' },
+  'password-hash': {
+    from: ['bcrypt'],
+    because: 'the config judges hashes and callers compute them; the form of a hash belongs to neither',
+  },
+  bcrypt: { from: [], because: 'it is one kind of password hash and knows nothing of the others' },
   clock: { from: [], because: 'the clock is imported by everything, so it imports nothing of ours' },
 };
 
@@ -94,6 +98,11 @@ const HOMES = [
     packages: /^node:https?$/,
     homes: ['listener', 'admin', 'demo', 'broker.ts', 'authorization-server'],
     because: 'the data plane under the stages is replaceable',
+  },
+  {
+    packages: /^bcryptjs$/,
+    homes: ['bcrypt/worker.ts'],
+    because: 'it computes in plain JavaScript, which would hold up everything else in this thread',
   },
   { packages: /^commander$/, homes: ['cli'], because: 'only the command line reads arguments' },
   { packages: /^(?:zod|jsonc-parser|fastest-levenshtein)$/, homes: ['config'], because: 'the config is checked once, when it is read' },

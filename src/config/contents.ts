@@ -2,6 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { MAX_BCRYPT_COST, MIN_BCRYPT_COST } from '../bcrypt/bcrypt.ts';
 import { parsePasswordHash } from '../password-hash.ts';
 import { signingAlgorithmsOf } from './signing-key.ts';
 
@@ -46,12 +47,19 @@ export function keyMatchesCertificate(key: string, certificates: string): boolea
   return new X509Certificate(certificates).checkPrivateKey(createPrivateKey(key));
 }
 
-/** A PHC string that `token-broker hash-password` could have printed. */
+/** A hash as `token-broker hash-password` or `htpasswd -B` make it. */
 export function passwordHashProblem(text: string): string | undefined {
-  return parsePasswordHash(text) === undefined
-    ? 'is not a password hash that can be used; give what "token-broker hash-password" prints (argon2id or scrypt)'
-    : undefined;
+  if (parsePasswordHash(text) !== undefined) return undefined;
+  if (/^\$2[abxy]?\$/.test(text)) return `is a bcrypt hash that is not whole, or of a kind or cost that is not taken; ${BCRYPT_WAY_OUT}`;
+  if (OLD_HASH.test(text))
+    return 'is a hash of an old kind, which lets passwords be guessed fast; make one with "htpasswd -B" or "token-broker hash-password"';
+  return 'is not a password hash that can be used; give what "token-broker hash-password" prints (argon2id or scrypt), or bcrypt';
 }
+
+const BCRYPT_WAY_OUT = `make one with "htpasswd -B -C 10", of a cost from ${MIN_BCRYPT_COST} to ${MAX_BCRYPT_COST}`;
+
+/** Apache's MD5, MD5 and SHA-2 of crypt(3), SHA-1 of LDAP, and DES, which htpasswd made by default. */
+const OLD_HASH = /^(?:\$apr1\$|\$[156]\$|\{SS?HA\}|[./A-Za-z0-9]{13}$)/;
 
 /** Base64 of exactly 32 bytes, the key of AES-256. */
 export function encryptionKeyProblem(text: string): string | undefined {

@@ -43,7 +43,7 @@ describe('token-broker check', () => {
     const { code, stdout, stderr } = await check(SEVEN);
     expect(stderr.split('\n')).toEqual([
       `${file()}:3:82: "listeners.local.tlss" is not a known key; did you mean "tls"?`,
-      `${file()}:6:41: "callers.app.basic.passwordHash" is not a password hash that can be used; give what "token-broker hash-password" prints (argon2id or scrypt)`,
+      `${file()}:6:41: "callers.app.basic.passwordHash" is not a password hash that can be used; give what "token-broker hash-password" prints (argon2id or scrypt), or bcrypt`,
       `${file()}:10:32: "authorizationServers.acme.tokenEndpoint" is http to a host that is not loopback, where client secrets travel unencrypted; use https, or say "unsafeHttp": true`,
       `${file()}:14:132: "tokens.orders.clientAuthentication.secret" is not a reference; write { "fromEnv": "NAME" }, { "fromFile": "path" } or, for a demo, { "unsafeInline": "…" }`,
       `${file()}:16:145: "tokens.ledger.clientAuthentication.secret.fromEnv" names an environment variable that is not set; set it, or correct the name`,

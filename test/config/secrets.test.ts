@@ -136,7 +136,7 @@ describe('secrets', () => {
       bent(({ callers }) => {
         callers.app.basic.passwordHash = passwordHash;
       });
-    const wrong = 'is not a password hash that can be used; give what "token-broker hash-password" prints (argon2id or scrypt)';
+    const wrong = 'is not a password hash that can be used; give what "token-broker hash-password" prints (argon2id or scrypt), or bcrypt';
     expect(said((await verdict(file(), list([PASSWORD_HASH, CANARY]))).problems)).toEqual([`callers.app.basic.passwordHash[1] ${wrong}`]);
     expect(said((await verdict(file(), list(CANARY))).problems)).toEqual([`callers.app.basic.passwordHash ${wrong}`]);
     expect(said((await verdict(file(), list({ fromEnv: 'HASH' }), { env: { HASH: CANARY, CLIENT_SECRET: 'x' } })).problems)).toEqual([

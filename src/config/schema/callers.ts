@@ -12,7 +12,7 @@ const basic = z.strictObject({
     .optional()
     .describe("User name in the credentials. Default: the caller's name."),
   passwordHash: oneOrMore(material(passwordHashProblem)).describe(
-    'What `token-broker hash-password` prints (argon2id), or a scrypt hash of that form; with a list, each of its passwords is right.',
+    'What `token-broker hash-password` prints (argon2id), a scrypt hash of that form, or a bcrypt hash of `htpasswd -B`; with a list, each of its passwords is right.',
   ),
 });
 
