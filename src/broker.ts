@@ -89,8 +89,8 @@ export class Broker {
       storeObserver: store.observe(reportStore(log, metrics)),
       grantObserver: reportGrants(log),
     });
-    const { callers } = config;
-    const passwords = createPasswordCheck({ callers, clock });
+    const { callers, callersFile } = config;
+    const passwords = createPasswordCheck({ callers, callersFile, clock });
     const authenticators = new Map(
       Object.entries(config.listeners).map(([name, listener]) => [name, createAuthenticator({ listener, callers, clock, passwords })]),
     );

@@ -12,6 +12,7 @@ const CONFIG = [
   'config/signing-key.ts',
   'config/proxy-authorization.ts',
   'config/own-credentials.ts',
+  'config/htpasswd.ts',
 ];
 
 /**

@@ -8,8 +8,9 @@ import { derive } from '../derive.ts';
 import { type Fields, fieldValue } from '../message.ts';
 import { parsePasswordHash, verifyPassword } from '../password-hash.ts';
 import { RecentMap } from '../recent-map.ts';
+import { type Account, Accounts, versionOf } from './accounts.ts';
 import { parseBasic } from './basic.ts';
-import type { Caller, Verdict } from './caller.ts';
+import type { Verdict } from './caller.ts';
 import { createHashingQueue } from './hashing-queue.ts';
 
 /**
@@ -21,14 +22,11 @@ export type PasswordCheck = (authorization: string, section?: Fields) => Verdict
 
 export interface PasswordCheckOptions {
   readonly callers: Readonly<Record<string, CallerConfig>>;
+  /** An htpasswd file with more of them. */
+  readonly callersFile?: Secret | undefined;
   readonly clock?: Clock;
   /** Whether `password` is the one behind the PHC string `hashText`; takes some 60 ms of a pool thread. */
   readonly verify?: (hashText: string, password: string) => Promise<boolean>;
-}
-
-interface Account {
-  readonly caller: Caller;
-  readonly passwordHashes: readonly Secret[];
 }
 
 interface Verified {
@@ -51,9 +49,8 @@ const UNKNOWN_NAMES_LANE = ':';
 
 /** One check may serve several listeners: it then bounds the hashing of all of them together. */
 export function createPasswordCheck(options: PasswordCheckOptions): PasswordCheck {
-  const { callers, clock = systemClock, verify = verifyHashText } = options;
-  const accounts = readAccounts(callers);
-  const decoys = [...accounts.values()];
+  const { clock = systemClock, verify = verifyHashText } = options;
+  const accounts = new Accounts(options.callers, options.callersFile);
   const key = randomBytes(32).toString('hex');
   const verified = new RecentMap<Verified>(MAX_VERIFIED);
   const refused = new RecentMap<Refused>(MAX_REFUSED);
@@ -66,7 +63,7 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
 
   /** An unknown name is checked against an account chosen by the name, so that it takes as long as a known one. */
   function decoyFor(username: string): Account | undefined {
-    return decoys[Number.parseInt(digestOf(username).slice(0, 8), 16) % decoys.length];
+    return accounts.pick(Number.parseInt(digestOf(username).slice(0, 8), 16));
   }
 
   async function compute(digest: string, account: Account | undefined, username: string, password: string): Promise<Verdict> {
@@ -107,23 +104,8 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
   };
 }
 
-function readAccounts(callers: Readonly<Record<string, CallerConfig>>): Map<string, Account> {
-  const accounts = new Map<string, Account>();
-  for (const [name, { basic }] of Object.entries(callers)) {
-    if (basic) accounts.set(basic.username ?? name, { caller: { name, method: 'basic' }, passwordHashes: basic.passwordHash });
-  }
-  return accounts;
-}
-
-/** Grows whenever one of the account's hashes is replaced. */
-function versionOf(account: Account | undefined): number {
-  let version = 0;
-  if (account !== undefined) for (const secret of account.passwordHashes) version += secret.version;
-  return version;
-}
-
 async function anyMatches(account: Account, password: string, verify: NonNullable<PasswordCheckOptions['verify']>): Promise<boolean> {
-  for (const secret of account.passwordHashes) if (await verify(secret.reveal(), password)) return true;
+  for (const hashText of account.hashTexts()) if (await verify(hashText, password)) return true;
   return false;
 }
 

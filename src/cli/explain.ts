@@ -1,6 +1,7 @@
 /** `token-broker explain`: what would become of a request, and why, without sending it. */
 
 import { Command } from 'commander';
+import { readHtpasswd } from '../config/htpasswd.ts';
 import type { Config } from '../config/schema/root.ts';
 import { BrokerError } from '../errors.ts';
 import { createHeadCheck } from '../listener/head-check.ts';
@@ -80,9 +81,7 @@ function askedOf({ listeners }: Config, method: string, url: string): Asked | st
 /** Who can be known there, the given one only where one is given. */
 function callersAt(config: Config, listener: string, given: string | undefined): AskingCaller[] {
   const { authenticate = [] } = config.listeners[listener] ?? {};
-  const named = Object.entries(config.callers).flatMap(([name, ways]) =>
-    authenticate.filter((way) => way in ways).map((method) => ({ name, method })),
-  );
+  const named = allCallers(config).flatMap(([name, ways]) => authenticate.filter((way) => way in ways).map((method) => ({ name, method })));
   // Their names are those of the ways.
   const unnamed = authenticate
     .filter((way) => way === 'anonymous' || way === 'basic-passthrough')
@@ -90,10 +89,16 @@ function callersAt(config: Config, listener: string, given: string | undefined):
   return [...named, ...unnamed].filter(({ name }) => given === undefined || given === name);
 }
 
+/** Those of the htpasswd file among them. */
+function allCallers({ callers, callersFile }: Config): (readonly [name: string, ways: object])[] {
+  const ofFile = callersFile === undefined ? [] : readHtpasswd(callersFile.reveal());
+  return [...Object.entries(callers), ...ofFile.map(({ name }) => [name, { basic: true }] as const)];
+}
+
 function whyNobody(config: Config, listener: string, given: string | undefined): string {
   const ways = config.listeners[listener]?.authenticate.join(', ');
   if (given === undefined) return `no caller of the config can be known by what it accepts (${ways})`;
-  if (!Object.hasOwn(config.callers, given)) return `there is no caller "${given}" in the config`;
+  if (!allCallers(config).some(([name]) => name === given)) return `there is no caller "${given}" in the config`;
   return `caller "${given}" cannot be known by what it accepts (${ways})`;
 }
 

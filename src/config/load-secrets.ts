@@ -61,9 +61,13 @@ function asWritten(path: ConfigPath, raw: unknown): ConfigPath {
 
 async function loadSecret({ secret, path }: Found, { source, env }: Origin): Promise<LoadedSecrets> {
   const { reference } = secret;
-  if ('fromFile' in reference) return loadFile(secret, path, resolve(dirname(source.fileOf([...path, 'fromFile'])), reference.fromFile));
+  if ('fromFile' in reference) {
+    // A key for files alone has the path as its value.
+    const at = typeof valueAt(source.raw, path) === 'string' ? path : [...path, 'fromFile'];
+    return loadFile(secret, at, resolve(dirname(source.fileOf(at)), reference.fromFile));
+  }
   if ('fromEnv' in reference) return { findings: fill(secret, [...path, 'fromEnv'], env[reference.fromEnv]), files: [] };
-  const fault = secret.kind.check?.(secret.reveal());
+  const fault = secret.faultOf(secret.reveal());
   if (fault !== undefined) return { findings: [problem(path, fault)], files: [] };
   const lost = 'stands in the config itself, for all who can read it; use "fromEnv" or "fromFile"';
   return { findings: secret.kind.confidential ? [warning([...path, 'unsafeInline'], lost)] : [], files: [] };
@@ -72,14 +76,13 @@ async function loadSecret({ secret, path }: Found, { source, env }: Origin): Pro
 function fill(secret: Secret, path: ConfigPath, value: string | undefined): Finding[] {
   if (value === undefined) return [problem(path, 'names an environment variable that is not set; set it, or correct the name')];
   if (value === '') return [problem(path, 'names an environment variable that is empty; give it a value')];
-  const fault = secret.kind.check?.(value);
+  const fault = secret.faultOf(value);
   if (fault !== undefined) return [problem(path, `names an environment variable whose value ${fault}`)];
   secret.fill(value);
   return [];
 }
 
-async function loadFile(secret: Secret, path: ConfigPath, file: string): Promise<LoadedSecrets> {
-  const at = [...path, 'fromFile'];
+async function loadFile(secret: Secret, at: ConfigPath, file: string): Promise<LoadedSecrets> {
   const content = await readSecretFile(secret, file);
   if (content.fault !== undefined) return { findings: [problem(at, fileFault(content.fault))], files: [] };
   secret.fill(content.text);
@@ -97,7 +100,7 @@ export async function readSecretFile(secret: Secret, file: string) {
   const content = await readTextFile(file);
   if (content.fault !== undefined) return content;
   const text = content.text.replace(/\r?\n$/, '');
-  const fault = text === '' ? 'is empty' : secret.kind.check?.(text);
+  const fault = text === '' && !secret.kind.mayBeEmpty ? 'is empty' : secret.faultOf(text);
   return fault === undefined ? { ...content, text } : { fault, fingerprint: content.fingerprint };
 }
 

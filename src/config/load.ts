@@ -1,5 +1,6 @@
 /** Config file → `Config` with its secrets filled, or every problem with it at once. */
 
+import { takenNameProblem, withFileCallers } from './callers-file.ts';
 import { loadKeptFiles } from './load-kept-files.ts';
 import { loadOwners } from './load-owners.ts';
 import { loadSecrets } from './load-secrets.ts';
@@ -34,6 +35,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const source = await readSource(file);
   const raw = withOtelEnvironment(source.raw, env);
   const { config, complete, names, findings } = parseConfig(raw);
+  config?.callersFile?.checkFurther((text) => takenNameProblem(text, config.callers));
   const secrets = config && (await loadSecrets(config, { source, env }));
   const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, source, secrets?.files ?? []);
   const ownerFindings = config === undefined ? [] : await loadOwners(config);
@@ -42,7 +44,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
     ...(secrets?.findings ?? []),
     ...keptFileFindings,
     ...ownerFindings,
-    ...(config === undefined ? [] : ruleFindings({ config, names, complete })),
+    ...(config === undefined ? [] : ruleFindings({ config, names: withFileCallers(names, config), complete })),
     ...useFindings(source.raw, use),
     ...environmentFindings(env),
   ];

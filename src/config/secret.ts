@@ -11,6 +11,8 @@ export interface SecretKind {
   readonly confidential: boolean;
   /** Says what is wrong with a value and the way out, without quoting it. */
   readonly check?: ((value: string) => string | undefined) | undefined;
+  /** Whether a file with nothing in it means something. */
+  readonly mayBeEmpty?: boolean;
 }
 
 const MASK = '[secret]';
@@ -25,6 +27,7 @@ export class Secret {
   readonly kind: SecretKind;
   #value: string | undefined;
   #version = 0;
+  #furtherCheck: NonNullable<SecretKind['check']> = () => undefined;
   #reread: () => Promise<void> = () => Promise.resolve();
   readonly #listeners = new Set<() => void>();
 
@@ -45,6 +48,16 @@ export class Secret {
   async fresh(): Promise<string> {
     await this.#reread();
     return this.reveal();
+  }
+
+  /** What is wrong with a value and the way out, without quoting it. */
+  faultOf(value: string): string | undefined {
+    return this.kind.check?.(value) ?? this.#furtherCheck(value);
+  }
+
+  /** For the loader: a check that needs to know the rest of the config. */
+  checkFurther(check: NonNullable<SecretKind['check']>): void {
+    this.#furtherCheck = check;
   }
 
   /** For the loader: how to fill this secret once more. */

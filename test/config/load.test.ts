@@ -291,7 +291,7 @@ describe('what a config is for', () => {
     const config = withDemo();
     config['callers'].app = { mtls: { dns: 'app.example' } };
     expect(said((await verdict(file(), config, { use: 'dev' })).problems)).toEqual([
-      'demo.call.caller names a caller without "basic"; the call is made with a password',
+      'demo.call.caller names a caller without "basic" under "callers"; the call is made with its password',
     ]);
   });
 });

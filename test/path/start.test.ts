@@ -2,6 +2,7 @@
 
 import { Agent } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { hashSync } from 'bcryptjs';
 import { createStatusPage } from '../../src/admin/status-page/status-page.ts';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { secretHash } from '../helpers/broker.ts';
@@ -32,6 +33,7 @@ beforeAll(async () => {
       'server.crt': server.cert,
       'server.key': server.key,
       'ca.crt': authority.certificate,
+      'callers.htpasswd': `legacy:${hashSync('old password', 4)}\n`,
       'orders-secret': `${CLIENTS.orders.secret}\n`,
     },
     config: {
@@ -53,6 +55,7 @@ beforeAll(async () => {
         billing: { basic: { passwordHash: { fromEnv: 'BILLING_PASSWORD_HASH' } } },
         reports: { mtls: { uri: 'spiffe://acme.example/ns/reports/sa/*' } },
       },
+      callersFile: 'callers.htpasswd',
       authorizationServers: { acme: { issuer: authorizationServer.issuer, tls: { ca: { fromFile: 'ca.crt' } } } },
       tokens: {
         orders: {
@@ -74,7 +77,7 @@ beforeAll(async () => {
       routes: {
         orders: {
           path: '/orders',
-          callers: ['billing', 'anonymous'],
+          callers: ['billing', 'legacy', 'anonymous'],
           token: 'orders',
           upstream: `${origin.url}/v1`,
           upstreamTls: { ca: { fromFile: 'ca.crt' } },
@@ -107,6 +110,15 @@ describe('token-broker start', () => {
     expect(asked?.target).toBe('/v1/42?x=1');
     expect(authorizationServer.issued).toContain(asked?.field('authorization')[0]?.replace('Bearer ', ''));
     expect(asked?.raw.toString()).not.toContain('YmlsbGluZzpzZWNyZXQ');
+  });
+
+  test('a caller of an htpasswd file is checked by bcrypt, in a thread that the bundle carries, until it is taken out of the file', async () => {
+    const call = (password: string) => request(`${broker.url('local')}/orders/42`, { user: `legacy:${password}` });
+    expect((await call('old password')).status).toBe(200);
+    expect((await call('new password')).status).toBe(401);
+    await broker.replace('callers.htpasswd', '');
+    while ((await call('old password')).status === 200) await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await call('old password')).status).toBe(401);
   });
 
   test('an mTLS caller reaches its API with a password token', async () => {

@@ -2,13 +2,14 @@
 
 import { type Finding, problem, warning } from '../problem.ts';
 import type { Config } from '../schema/root.ts';
+import { isUnknownCaller } from '../schema/values.ts';
 import type { Rule } from './rule.ts';
 
 export const callerRules: Rule = ({ config, complete }) => [
   ...sameIdentity(config, 'username', ({ basic }, name) => (basic === undefined ? undefined : (basic.username ?? name))),
   ...sameIdentity(config, 'mtls', ({ mtls }) => (mtls === undefined ? undefined : JSON.stringify(Object.entries(mtls).sort()))),
-  ...['anonymous', 'basic-passthrough']
-    .filter((name) => Object.hasOwn(config.callers, name))
+  ...Object.keys(config.callers)
+    .filter(isUnknownCaller)
     .map((name) => problem(['callers', name], 'is the name of those who are not authenticated; choose another', 'key')),
   ...(complete ? unused(config) : []),
 ];

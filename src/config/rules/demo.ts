@@ -32,8 +32,11 @@ export const demoRules: Rule = (context) => {
       );
     }
   }
-  if (caller !== undefined && caller.basic === undefined) {
-    findings.push(problem(['demo', 'call', 'caller'], 'names a caller without "basic"; the call is made with a password'));
+  const isOfFile = caller === undefined && context.complete && context.names.callers?.includes(call.caller) === true;
+  if (isOfFile || (caller !== undefined && caller.basic === undefined)) {
+    findings.push(
+      problem(['demo', 'call', 'caller'], 'names a caller without "basic" under "callers"; the call is made with its password'),
+    );
   }
   return findings;
 };

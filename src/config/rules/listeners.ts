@@ -81,9 +81,13 @@ function protocolFindings({ protocols, tls }: ListenerConfig, path: ConfigPath):
   return [problem([...path, 'protocols', at], wayOut)];
 }
 
-function emptyFindings({ authenticate }: ListenerConfig, path: ConfigPath, { callers }: Config): Finding[] {
+function emptyFindings({ authenticate }: ListenerConfig, path: ConfigPath, { callers, callersFile }: Config): Finding[] {
   const open = authenticate.some(
-    (way) => way === 'anonymous' || way === 'basic-passthrough' || Object.values(callers).some((caller) => caller[way] !== undefined),
+    (way) =>
+      way === 'anonymous' ||
+      way === 'basic-passthrough' ||
+      (way === 'basic' && callersFile !== undefined) ||
+      Object.values(callers).some((caller) => caller[way] !== undefined),
   );
   return open ? [] : [warning([...path, 'authenticate'], 'lets nobody in: no caller has any of these ways; define one under "callers"')];
 }

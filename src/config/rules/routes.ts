@@ -3,12 +3,10 @@
 import type { ConfigPath } from '../path.ts';
 import { type Finding, problem, warning } from '../problem.ts';
 import type { RouteConfig } from '../schema/routes.ts';
+import { isUnknownCaller } from '../schema/values.ts';
 import { boundRouteFindings } from './bound-tokens.ts';
 import { sameFieldFindings } from './fields.ts';
 import { isExposedHttp, type Rule, type RuleContext, referenceFindings } from './rule.ts';
-
-/** Whom nobody has authenticated: listed by name, never meant by "*". */
-const UNKNOWN = new Set(['anonymous', 'basic-passthrough']);
 
 export const routeRules: Rule = (context) => {
   const routes = Object.entries(context.config.routes);
@@ -27,7 +25,7 @@ export const routeRules: Rule = (context) => {
 
 function references(route: RouteConfig, path: ConfigPath, context: RuleContext): Finding[] {
   const callers = route.callers.flatMap((caller, index) =>
-    caller === '*' || UNKNOWN.has(caller) ? [] : referenceFindings(caller, 'callers', [...path, 'callers', index], context),
+    caller === '*' || isUnknownCaller(caller) ? [] : referenceFindings(caller, 'callers', [...path, 'callers', index], context),
   );
   const listeners = (route.listeners ?? []).flatMap((listener, index) =>
     referenceFindings(listener, 'listeners', [...path, 'listeners', index], context),
@@ -115,6 +113,6 @@ function meet(a: readonly string[] | undefined, b: readonly string[] | undefined
 }
 
 function shareCaller(a: readonly string[], b: readonly string[]): boolean {
-  const covered = (names: readonly string[], caller: string) => names.includes(caller) || (names.includes('*') && !UNKNOWN.has(caller));
+  const covered = (names: readonly string[], caller: string) => names.includes(caller) || (names.includes('*') && !isUnknownCaller(caller));
   return a.some((caller) => covered(b, caller)) || b.some((caller) => covered(a, caller));
 }

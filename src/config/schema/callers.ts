@@ -1,7 +1,9 @@
 /** `callers`: who may call, and how each proves it. */
 
 import * as z from 'zod';
+import { callersFileProblem } from '../callers-file.ts';
 import { passwordHashProblem } from '../contents.ts';
+import { Secret } from '../secret.ts';
 import { material } from './references.ts';
 import { oneOrMore } from './values.ts';
 
@@ -55,5 +57,11 @@ export const caller = z
       ),
   })
   .refine((entry) => entry.basic !== undefined || entry.mtls !== undefined, 'has no way to authenticate; give "basic" or "mtls"');
+
+export const callersFile = z
+  .string()
+  .min(1, 'is empty; give the path of an htpasswd file')
+  .meta({ examples: ['callers.htpasswd'] })
+  .transform((path) => new Secret({ fromFile: path }, { confidential: false, mayBeEmpty: true, check: callersFileProblem }));
 
 export type CallerConfig = z.output<typeof caller>;

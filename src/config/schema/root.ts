@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { authorizationServer } from './authorization-servers.ts';
-import { caller } from './callers.ts';
+import { caller, callersFile } from './callers.ts';
 import { demo } from './demo.ts';
 import { listener } from './listeners.ts';
 import { route } from './routes.ts';
@@ -61,6 +61,11 @@ export const config = z.strictObject({
     .refine((map) => Object.keys(map).length > 0, 'is empty; define at least one listener')
     .describe('Where callers connect, by name.'),
   callers: z.record(name, caller).default({}).describe('Who may call, by name; each has "basic", "mtls" or both.'),
+  callersFile: callersFile
+    .optional()
+    .describe(
+      'Path of an htpasswd file, relative to this config, that adds a caller for each of its users: by Basic, named as the user, with a bcrypt hash (`htpasswd -B`) or what `token-broker hash-password` prints. It is watched: who is removed from it is out at once.',
+    ),
   authorizationServers: z
     .record(name, authorizationServer)
     .default({})

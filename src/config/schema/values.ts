@@ -97,6 +97,11 @@ export const name = z
 /** Whom something is open to; nobody where it is left out. */
 export const callerNames = z.array(z.union([name, z.literal('*')])).default([]);
 
+/** Whom nobody has authenticated: no caller has such a name, routes list it, and "*" does not mean it. */
+export function isUnknownCaller(text: string): boolean {
+  return text === 'anonymous' || text === 'basic-passthrough';
+}
+
 /** One or several of something; the parsed value is a list. */
 export function oneOrMore<Item extends z.ZodType>(item: Item) {
   return z
