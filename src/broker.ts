@@ -5,6 +5,7 @@ import { createAdminServer } from './admin/admin-server.ts';
 import { HandedServer } from './admin/handed-server.ts';
 import type { BrokerStatus } from './admin/status.ts';
 import { createAuthenticator } from './caller/authenticate.ts';
+import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
 import { createPasswordCheck } from './caller/password-check.ts';
 import { readPeerCertificate } from './caller/peer-certificate.ts';
 import { type Clock, guarded, systemClock } from './clock.ts';
@@ -12,7 +13,7 @@ import type { Config } from './config/schema/root.ts';
 import { createRecord } from './exchange.ts';
 import { Entrances, type Wanted } from './listener/entrances.ts';
 import { HttpListener } from './listener/http-listener.ts';
-import { observeState, reportAccess, reportGrants, reportStore, reportTokens } from './reporting.ts';
+import { observeState, reportAccess, reportGrants, reportKeys, reportStore, reportTokens } from './reporting.ts';
 import { createService } from './service.ts';
 import { BrokerStages } from './stages.ts';
 import { type Beginning, beginning, createStatus } from './status/broker-status.ts';
@@ -57,6 +58,7 @@ export class Broker {
   readonly #clock: Clock;
   readonly #tracing: Tracing | undefined;
   readonly tokens: Tokens;
+  readonly #jwts: JwtCheck;
   readonly #stages: BrokerStages;
   readonly #listeners: HttpListener[];
   readonly #adminServers: readonly AdminEntrance[];
@@ -91,8 +93,12 @@ export class Broker {
     });
     const { callers, callersFile } = config;
     const passwords = createPasswordCheck({ callers, callersFile, clock });
+    this.#jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
     const authenticators = new Map(
-      Object.entries(config.listeners).map(([name, listener]) => [name, createAuthenticator({ listener, callers, clock, passwords })]),
+      Object.entries(config.listeners).map(([name, listener]) => [
+        name,
+        createAuthenticator({ listener, callers, clock, passwords, jwts: this.#jwts }),
+      ]),
     );
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
@@ -135,6 +141,7 @@ export class Broker {
     this.#phase = 'running';
     for (const [listener, address] of this.addresses)
       if (before?.addresses.get(listener) !== address) this.#log.info({ listener, address }, 'listening');
+    this.#jwts.warmUp();
     void this.tokens.warmUp().then(() => {
       this.#warm = true;
     });
@@ -168,7 +175,7 @@ export class Broker {
       this.#entrances.close(taker);
       closeAdmin(taker);
     }
-    await Promise.all([this.tokens.close(), this.#stages.close(), this.#tracing?.close()]);
+    await Promise.all([this.tokens.close(), this.#stages.close(), this.#jwts.close(), this.#tracing?.close()]);
     if (this.#shared === undefined) this.#metrics.close();
   }
 

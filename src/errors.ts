@@ -16,6 +16,11 @@ export const ERROR_KINDS = {
   REQUEST_TOO_LARGE: { status: 413, title: 'The request is too large', proxyError: 'http_request_error' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive', proxyError: 'http_request_error' },
   CALLER_UNAUTHENTICATED: { status: 401, title: 'The caller is not authenticated', proxyError: 'http_request_denied' },
+  CALLER_UNVERIFIABLE: {
+    status: 503,
+    title: 'Who the caller is cannot be found out at the moment',
+    proxyError: 'destination_unavailable',
+  },
   CALLER_FORBIDDEN: { status: 403, title: 'The caller may not do this', proxyError: 'http_request_denied' },
   ROUTE_NOT_FOUND: { status: 404, title: 'No route matches the request', proxyError: 'destination_not_found' },
   ROUTE_METHOD_NOT_ALLOWED: { status: 405, title: 'The route does not allow this method', proxyError: 'http_request_denied' },

@@ -1,5 +1,6 @@
 /** What happens in the broker, told to the log and the metrics. */
 
+import type { KeysObserver } from './authorization-server/issuer-keys.ts';
 import type { AccessRecord } from './exchange.ts';
 import type { HttpListener } from './listener/http-listener.ts';
 import type { Log } from './telemetry/log.ts';
@@ -61,6 +62,17 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
     },
     idle(name) {
       log.info({ token: name }, 'token idle: no longer renewed');
+    },
+  };
+}
+
+export function reportKeys(log: Log): KeysObserver {
+  return {
+    changed(issuer, keys) {
+      log.info({ issuer, keys }, 'keys of an issuer read');
+    },
+    failed(issuer, failure, serving) {
+      log[serving ? 'warn' : 'error']({ issuer, reason: failure.reason, serving, err: failure }, 'keys of an issuer cannot be read');
     },
   };
 }

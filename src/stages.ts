@@ -2,6 +2,7 @@
 
 import type { Authenticator } from './caller/authenticate.ts';
 import { isBasic } from './caller/basic.ts';
+import { isBearer } from './caller/bearer.ts';
 import type { Caller } from './caller/caller.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
@@ -105,13 +106,13 @@ export class BrokerStages implements Stages {
     return new InjectedToken(token, this.#tokens.supply(to.config.token, request), to);
   }
 
-  /** Basic credentials where Basic is accepted were meant for us, even if a certificate has already said who is calling. */
+  /** Basic credentials where Basic is accepted, and bearer tokens where those are, were meant for us, even if a certificate has already said who is calling. */
   isOurs(request: CallerRequest, caller: Caller): boolean {
-    if (caller.method === 'basic') return true;
-    const ways = this.#parts.config.listeners[request.listener]?.authenticate;
-    if (!ways?.includes('basic') && !ways?.includes('basic-passthrough')) return false;
-    const authorization = fieldValue(request.fields, 'authorization');
-    return authorization !== undefined && isBasic(authorization);
+    if (caller.method === 'basic' || caller.method === 'jwt') return true;
+    const ways = this.#parts.config.listeners[request.listener]?.authenticate ?? [];
+    const authorization = fieldValue(request.fields, 'authorization') ?? '';
+    if (isBearer(authorization)) return ways.includes('jwt');
+    return isBasic(authorization) && (ways.includes('basic') || ways.includes('basic-passthrough'));
   }
 
   /** Where requests leave, by route. */

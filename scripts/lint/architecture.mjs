@@ -13,6 +13,8 @@ const CONFIG = [
   'config/proxy-authorization.ts',
   'config/own-credentials.ts',
   'config/htpasswd.ts',
+  'config/wildcard.ts',
+  'config/verification-keys.ts',
 ];
 
 /**

@@ -1,10 +1,10 @@
 /** The server's metadata document: discovered once, kept, and read again in the background. */
 
-import * as oauth from 'openid-client';
+import type * as oauth from 'openid-client';
 import type { Clock } from '../clock.ts';
-import { isLoopbackHost } from '../config/loopback.ts';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { AuthorizationServerCalls } from './call.ts';
+import { discover, isAcceptableUrl } from './discovery.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
 
 /** Endpoints besides that for tokens: their names in RFC 8414 §2, and in the config. */
@@ -33,7 +33,6 @@ export interface MetadataStatus {
 /** After a failed re-read the old document serves on, and the next try comes after this long. */
 const RETRY_MS = 30_000;
 
-/** Discovery by OpenID Connect Discovery 1.0 §4, then RFC 8414 §3; no document is used whose issuer differs in a byte. */
 export class MetadataDocument {
   readonly #config: AuthorizationServerConfig;
   readonly #calls: AuthorizationServerCalls;
@@ -96,26 +95,9 @@ export class MetadataDocument {
   }
 
   async #discover(): Promise<Metadata> {
-    if (this.#config.metadataUrl !== undefined) return this.#fetch('oidc');
-    try {
-      return await this.#fetch('oidc');
-    } catch (error) {
-      if (toAuthorizationServerError(error).reason !== 'http_404') throw error;
-      return this.#fetch('oauth2');
-    }
-  }
-
-  async #fetch(algorithm: 'oidc' | 'oauth2'): Promise<Metadata> {
+    const { metadataUrl } = this.#config;
     const issuer = this.#config.issuer as string;
-    const found = await oauth.discovery(new URL(issuer), 'token-broker', undefined, undefined, {
-      algorithm,
-      // The scheme of every URL is checked below and by the config's rules.
-      execute: [oauth.allowInsecureRequests],
-      // openid-client would append a well-known path to a URL that holds none.
-      [oauth.customFetch]: (url) => this.#get(this.#config.metadataUrl ?? url),
-    });
-    const metadata = found.serverMetadata();
-    if (metadata.issuer !== issuer) throw new AuthorizationServerError('transient', 'issuer_mismatch');
+    const metadata = await discover({ issuer, metadataUrl, calls: this.#calls });
     return this.#complete(metadata, issuer, this.#checkEndpoint(metadata.token_endpoint));
   }
 
@@ -140,23 +122,14 @@ export class MetadataDocument {
     return Object.fromEntries(found.filter(([, endpoint]) => endpoint !== undefined)) as OtherEndpoints;
   }
 
-  async #get(url: string): Promise<Response> {
-    const answer = await this.#calls.call({ url, method: 'GET', headers: { accept: 'application/json' }, body: undefined });
-    if (answer.status !== 200) throw new AuthorizationServerError('transient', `http_${answer.status}`);
-    if (answer.tooLarge) throw new AuthorizationServerError('transient', 'answer_too_large');
-    return new Response(new Uint8Array(answer.body), { status: 200, headers: { 'content-type': 'application/json' } });
-  }
-
   #checkEndpoint(endpoint: string | undefined): string {
     if (endpoint === undefined || !URL.canParse(endpoint)) throw new AuthorizationServerError('transient', 'token_endpoint_missing');
     if (!this.#isAcceptable(endpoint)) throw new AuthorizationServerError('transient', 'token_endpoint_insecure');
     return endpoint;
   }
 
-  #isAcceptable(endpoint: unknown): boolean {
-    if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) return false;
-    const { protocol, hostname } = new URL(endpoint);
-    return protocol === 'https:' || (protocol === 'http:' && (isLoopbackHost(hostname) || this.#config.unsafeHttp === true));
+  #isAcceptable(endpoint: unknown): endpoint is string {
+    return isAcceptableUrl(endpoint, this.#config.unsafeHttp);
   }
 }
 

@@ -6,14 +6,17 @@ import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError } from '../errors.ts';
 import type { CallerRequest } from '../message.ts';
 import { isBasic, parseBasic } from './basic.ts';
+import { BEARER_CHALLENGE, INVALID_TOKEN_CHALLENGE, isBearer } from './bearer.ts';
 import type { Caller, Verdict } from './caller.ts';
 import { BASIC_CHALLENGE, challengeFor, credentialsOf } from './challenge.ts';
+import type { JwtCheck } from './jwt.ts';
 import { createCertificateCheck } from './mtls.ts';
 import { createPasswordCheck, type PasswordCheck } from './password-check.ts';
 
 /**
  * Says who sent the request: at once for a caller that is remembered, later where a password must be hashed first. Throws
- * or rejects with CALLER_UNAUTHENTICATED, or BROKER_OVERLOADED where too many passwords wait.
+ * or rejects with CALLER_UNAUTHENTICATED, CALLER_UNVERIFIABLE where keys of an issuer cannot be had,
+ * or BROKER_OVERLOADED where too many wait.
  */
 export type Authenticator = (request: Asking) => Caller | Promise<Caller>;
 
@@ -26,6 +29,8 @@ export interface AuthenticatorOptions {
   readonly clock?: Clock;
   /** Shared by the listeners of one broker, so that hashing is bounded and remembered for all of them together. */
   readonly passwords?: PasswordCheck;
+  /** The same for tokens; needed where the listener takes any. */
+  readonly jwts?: JwtCheck;
 }
 
 /** One way to authenticate: `none` when the request carries no credentials of this kind. */
@@ -39,10 +44,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const ways = options.listener.authenticate.map((name) => wayOf(name, options));
   // Whatever its place in the list: before the others it would let wrong credentials pass as nobody's.
   const acceptsAnonymous = options.listener.authenticate.includes('anonymous');
-  const takesBasic = options.listener.authenticate.some((way) => way === 'basic' || way === 'basic-passthrough');
 
   const callerOf = (verdict: Verdict, request: Asking): Caller => {
-    if (verdict === 'refused') throw unauthenticated(takesBasic, request);
+    if (verdict === 'refused') throw unauthenticated(options.listener.authenticate, request);
     return verdict;
   };
 
@@ -65,6 +69,8 @@ function wayOf(name: ListenerConfig['authenticate'][number], options: Authentica
       return basicWay(options.passwords ?? createPasswordCheck({ callers, clock }));
     case 'mtls':
       return mtlsWay(callers, clock);
+    case 'jwt':
+      return jwtWay(options.jwts as JwtCheck);
     case 'basic-passthrough':
       return passthroughWay;
     case 'anonymous':
@@ -78,6 +84,15 @@ function basicWay(check: PasswordCheck): Way {
     const authorization = credentialsOf(request);
     if (authorization === undefined || !isBasic(authorization)) return 'none';
     return check(authorization, request.authority === undefined ? request.fields : undefined);
+  };
+}
+
+/** A bearer token where such are taken was meant for us: one that is not good is refused, never taken for the application's own. */
+function jwtWay(check: JwtCheck): Way {
+  return (request) => {
+    const authorization = credentialsOf(request);
+    if (authorization === undefined || !isBearer(authorization)) return 'none';
+    return check.judge(authorization, request.authority === undefined ? request.fields : undefined);
   };
 }
 
@@ -98,11 +113,18 @@ function mtlsWay(callers: AuthenticatorOptions['callers'], clock: Clock): Way {
 }
 
 /** One text for every reason: which part was wrong is nobody's business but the log's. */
-function unauthenticated(takesBasic: boolean, request: Asking): BrokerError {
-  return takesBasic
-    ? challengeFor(request, 'the credentials are missing or wrong: send those of a configured caller', BASIC_CHALLENGE)
+function unauthenticated(ways: ListenerConfig['authenticate'], request: Asking): BrokerError {
+  const challenges = ways.flatMap((way) => challengesOf(way, request));
+  return challenges.length > 0
+    ? challengeFor(request, 'the credentials are missing or wrong: send those of a configured caller', challenges)
     : new BrokerError('CALLER_UNAUTHENTICATED', 'the client certificate is missing or not accepted: present that of a configured caller', {
         stage: 'caller',
         status: 403,
       });
+}
+
+function challengesOf(way: ListenerConfig['authenticate'][number], request: Asking): string[] {
+  if (way === 'basic' || way === 'basic-passthrough') return [BASIC_CHALLENGE];
+  if (way !== 'jwt') return [];
+  return [isBearer(credentialsOf(request) ?? '') ? INVALID_TOKEN_CHALLENGE : BEARER_CHALLENGE];
 }

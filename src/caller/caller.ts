@@ -3,7 +3,7 @@
 export interface Caller {
   /** The caller's name in the config, or `anonymous`, or `basic-passthrough` where nobody has judged its credentials yet. */
   readonly name: string;
-  readonly method: 'basic' | 'mtls' | 'basic-passthrough' | 'anonymous';
+  readonly method: 'basic' | 'mtls' | 'jwt' | 'basic-passthrough' | 'anonymous';
 }
 
 /** What one way to authenticate says of credentials that it found. */

@@ -11,16 +11,14 @@ export function credentialsOf({ authority, fields }: Pick<CallerRequest, 'author
   return fieldValue(fields, authority === undefined ? 'authorization' : 'proxy-authorization');
 }
 
-/** @param cause for the log alone */
+/** @param challenges one for each scheme that would do; @param cause for the log alone */
 export function challengeFor(
   { authority }: Pick<CallerRequest, 'authority'>,
   message: string,
-  challenge: string,
+  challenges: readonly string[],
   cause?: unknown,
 ): BrokerError {
-  const asked =
-    authority === undefined
-      ? { status: 401, fields: ['WWW-Authenticate', challenge] }
-      : { status: 407, fields: ['Proxy-Authenticate', challenge] };
-  return new BrokerError('CALLER_UNAUTHENTICATED', message, { stage: 'caller', cause, ...asked });
+  const [status, field] = authority === undefined ? [401, 'WWW-Authenticate'] : [407, 'Proxy-Authenticate'];
+  const fields = challenges.flatMap((challenge) => [field, challenge]);
+  return new BrokerError('CALLER_UNAUTHENTICATED', message, { stage: 'caller', cause, status, fields });
 }

@@ -1,6 +1,7 @@
 /** Recognises a caller by its verified client certificate. */
 
 import type { CallerConfig } from '../config/schema/callers.ts';
+import { wildcardPattern } from '../config/wildcard.ts';
 import type { PeerCertificate } from '../message.ts';
 import type { Caller, Verdict } from './caller.ts';
 
@@ -67,8 +68,4 @@ function uriMatcher(pattern: string): (uri: string) => boolean {
 /** Scheme and authority of a URI: the parts without regard to case (RFC 3986 §6.2.2.1). */
 function originOf(uri: string): string {
   return /^[^:/?#]+:(?:\/\/[^/?#]*)?/.exec(uri)?.[0] ?? '';
-}
-
-function wildcardPattern(text: string, wildcard: string): RegExp {
-  return new RegExp(`^${text.replace(/[\\^$.+?()[\]{}|/]/g, '\\$&').replaceAll('*', wildcard)}$`, 'u');
 }

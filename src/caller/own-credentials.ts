@@ -4,6 +4,7 @@ import type { OwnCredentialsPlace } from '../config/own-credentials.ts';
 import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue } from '../message.ts';
 import { parseBasic } from './basic.ts';
+import { BEARER_CHALLENGE, INVALID_TOKEN_CHALLENGE } from './bearer.ts';
 import { BASIC_CHALLENGE, challengeFor, credentialsOf } from './challenge.ts';
 
 /** What a caller brings. Its secret stands in no message, and is held only as long as a token made from it. */
@@ -34,8 +35,8 @@ export function readOwnCredentials({ place, isSaml, listeners }: OwnCredentialsO
     const found = listeners.has(request.listener) ? find(request) : undefined;
     // Only Basic is a proxy's to ask for: a token is the application's own, wherever the request was sent.
     const asked = { authority: place.in === 'basic' ? request.authority : undefined };
-    if (found === undefined) throw challengeFor(asked, missing, challenge);
-    return { ...found, refusal: (cause) => challengeFor(asked, NOT_ACCEPTED, refusedChallenge, cause) };
+    if (found === undefined) throw challengeFor(asked, missing, [challenge]);
+    return { ...found, refusal: (cause) => challengeFor(asked, NOT_ACCEPTED, [refusedChallenge], cause) };
   };
 }
 
@@ -92,15 +93,12 @@ function wordsOf(place: OwnCredentialsPlace): Words {
         missing:
           "this route needs the caller's own Basic credentials: send user name and password of an account of the authorization server",
       };
-    case 'bearer': {
-      // RFC 6750 §3.1: an error only where a token was sent.
-      const challenge = 'Bearer realm="token-broker"';
+    case 'bearer':
       return {
-        challenge,
-        refusedChallenge: `${challenge}, error="invalid_token"`,
+        challenge: BEARER_CHALLENGE,
+        refusedChallenge: INVALID_TOKEN_CHALLENGE,
         missing: 'this route needs the caller\'s own token: send it in "Authorization" with the scheme Bearer',
       };
-    }
     case 'field': {
       // RFC 9110 §15.5.2 wants a challenge with every 401; no registered scheme speaks of a field.
       const challenge = `Field realm="token-broker", name="${place.field}"`;

@@ -1,6 +1,9 @@
-/** `token-broker check --online`: each grant and each upstream, tried for real. */
+/** `token-broker check --online`: each grant, each upstream and the keys of each issuer of callers, tried for real. */
 
+import { createIssuerKeys } from '../authorization-server/issuer-keys.ts';
+import { unverifiable } from '../caller/jwt.ts';
 import { systemClock } from '../clock.ts';
+import type { JwtConfig } from '../config/schema/callers.ts';
 import type { Config } from '../config/schema/root.ts';
 import { withBoundCertificate } from '../token/bound-certificate.ts';
 import { Tokens } from '../token/tokens.ts';
@@ -44,10 +47,23 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
           return 'connected';
         }),
       ),
+      ...Object.entries(config.callers).flatMap(([name, { jwt }]) =>
+        jwt === undefined ? [] : [attempt(`keys for caller ${name}`, () => readKeys(jwt))],
+      ),
     ]);
     return [...skipped, ...results];
   } finally {
     await tokens.close();
+  }
+}
+
+async function readKeys(jwt: JwtConfig): Promise<string> {
+  const source = createIssuerKeys(jwt, systemClock, { changed() {}, failed() {} });
+  try {
+    const { size } = await source.get().catch(unverifiable);
+    return `${size} read`;
+  } finally {
+    await source.close();
   }
 }
 

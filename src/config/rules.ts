@@ -5,6 +5,7 @@ import { authorizationServerRules } from './rules/authorization-servers.ts';
 import { callerRules } from './rules/callers.ts';
 import { demoRules } from './rules/demo.ts';
 import { extAuthzRules } from './rules/ext-authz.ts';
+import { jwtCallerRules } from './rules/jwt-callers.ts';
 import { listenerRules } from './rules/listeners.ts';
 import { ownCredentialsRules } from './rules/own-credentials.ts';
 import { refreshTokenRules } from './rules/refresh-tokens.ts';
@@ -19,6 +20,7 @@ const RULES: readonly Rule[] = [
   listenerRules,
   extAuthzRules,
   callerRules,
+  jwtCallerRules,
   authorizationServerRules,
   tokenRules,
   refreshTokenRules,

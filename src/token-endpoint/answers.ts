@@ -10,6 +10,7 @@ const OAUTH_ERRORS: Readonly<Record<ErrorCode, string>> = {
   REQUEST_TOO_LARGE: 'invalid_request',
   REQUEST_TIMEOUT: 'invalid_request',
   CALLER_UNAUTHENTICATED: 'invalid_client',
+  CALLER_UNVERIFIABLE: 'temporarily_unavailable',
   CALLER_FORBIDDEN: 'unauthorized_client',
   ROUTE_NOT_FOUND: 'invalid_request',
   ROUTE_METHOD_NOT_ALLOWED: 'invalid_request',

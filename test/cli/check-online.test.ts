@@ -24,9 +24,14 @@ afterEach(async () => {
 });
 
 async function check(secret: string, upstream: string, ...args: string[]) {
+  const issuer = upstream === origin.url ? `${authorizationServer.issuer}/nowhere` : authorizationServer.issuer;
   const file = join(folder, 'sidecar.config.json');
   const config = {
     listeners: { local: { address: '127.0.0.1:8080', authenticate: ['anonymous'] } },
+    callers: {
+      batch: { jwt: { issuer: authorizationServer.issuer, audience: 'a', claims: { sub: 'x' }, tls: { ca: authorizationServer.ca } } },
+      lost: { jwt: { issuer, audience: 'a', claims: { sub: 'y' }, tls: { ca: authorizationServer.ca } } },
+    },
     authorizationServers: { acme: { issuer: authorizationServer.issuer, tls: { ca: authorizationServer.ca } } },
     tokens: {
       orders: {
@@ -53,6 +58,7 @@ describe('token-broker check --online', () => {
     expect(stdout).toMatch(/^ok {5}token orders: granted, lasts 3600s \(\d+ms\)$/m);
     expect(stdout).toMatch(/^ok {5}token own: skipped: it is made from what each caller brings \(0ms\)$/m);
     expect(stdout).toMatch(/^ok {5}upstream of route api: connected \(\d+ms\)$/m);
+    expect(stdout).toMatch(/^ok {5}keys for caller batch: \d read \(\d+ms\)$/m);
     expect(code).toBe(0);
     expect(authorizationServer.grants()).toBe(1);
   });
@@ -61,6 +67,7 @@ describe('token-broker check --online', () => {
     const { stderr, stdout, code } = await check('a wrong secret', origin.url);
     expect(stderr).toMatch(/^FAILED token orders: TOKEN_REJECTED: .*invalid_client/m);
     expect(stderr).toMatch(/^FAILED upstream of route api: UPSTREAM_UNREACHABLE: the TLS identity of the upstream cannot be verified/m);
+    expect(stderr).toMatch(/^FAILED keys for caller lost: CALLER_UNVERIFIABLE: .*\(http_404\)/m);
     expect(stderr + stdout).not.toContain('a wrong secret');
     expect(code).toBe(1);
     expect(origin.requests).toHaveLength(0);
@@ -74,6 +81,8 @@ describe('token-broker check --online', () => {
       { what: 'token own', ok: true },
       { what: 'token orders', ok: true },
       { what: 'upstream of route api', ok: false },
+      { what: 'keys for caller batch', ok: true },
+      { what: 'keys for caller lost', ok: true },
     ]);
   });
 });

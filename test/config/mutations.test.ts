@@ -29,6 +29,16 @@ const rich = () =>
     };
     config['callers'].app.basic.passwordHash = [{ unsafeInline: CANARY }, CANARY, { fromFile: CANARY }, { fromEnv: CANARY }];
     config['callers'].cert = { mtls: { uri: 'spiffe://acme.example/*', fingerprint: 'ab'.repeat(32) } };
+    config['callers'].batch = {
+      jwt: {
+        issuer: 'https://idp.example',
+        audience: 'a',
+        claims: { sub: 'b*', admin: true },
+        jwksUri: 'https://idp.example/keys',
+        bearerToken: { unsafeInline: CANARY },
+      },
+    };
+    config['callersFile'] = CANARY;
     config['tokens'].ledger = {
       ...config['tokens'].orders,
       grant: 'password',

@@ -31,7 +31,8 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
     );
   }
   const takesPasswords = authenticate.includes('basic') || authenticate.includes('basic-passthrough');
-  const exposed = serve !== 'proxy' ? 'hands out tokens' : takesPasswords ? 'takes passwords' : undefined;
+  const takesTokens = authenticate.includes('jwt');
+  const exposed = serve !== 'proxy' ? 'hands out tokens' : takesPasswords ? 'takes passwords' : takesTokens ? 'takes tokens' : undefined;
   if (exposed !== undefined && tls === undefined && !isLocal(address) && !unsafePlaintext) {
     findings.push(
       problem(
@@ -58,7 +59,7 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
     findings.push(
       warning(
         [...path, 'unsafePlaintext'],
-        `lets ${serve === 'proxy' ? 'passwords' : 'passwords and tokens'} travel unencrypted, for all on the way to read`,
+        `lets ${serve !== 'proxy' || takesTokens ? 'passwords and tokens' : 'passwords'} travel unencrypted, for all on the way to read`,
       ),
     );
   return findings;

@@ -72,11 +72,11 @@ export const listener = z.strictObject({
     .describe('With "serve": "ext-authz", how long the proxy may reuse an answer at most; "0s": not at all. Default: 60s.'),
   authenticate: z
     .array(
-      z.enum(['basic', 'mtls', 'basic-passthrough', 'anonymous'], {
-        error: 'is not a known way to authenticate; use "basic", "mtls", "basic-passthrough" or "anonymous"',
+      z.enum(['basic', 'mtls', 'jwt', 'basic-passthrough', 'anonymous'], {
+        error: 'is not a known way to authenticate; use "basic", "mtls", "jwt", "basic-passthrough" or "anonymous"',
       }),
     )
-    .min(1, 'is empty; name at least one of "basic", "mtls", "basic-passthrough", "anonymous"')
+    .min(1, 'is empty; name at least one of "basic", "mtls", "jwt", "basic-passthrough", "anonymous"')
     .meta({ examples: [['basic']] })
     .describe(
       'Ways to authenticate, in order: the first that finds credentials decides. Wrong credentials are refused, never taken for "anonymous". "basic-passthrough" lets the authorization server judge: it opens only routes whose token has the resource owner "caller".',
@@ -107,7 +107,7 @@ export const listener = z.strictObject({
     .literal(true)
     .optional()
     .describe(
-      'Allows Basic, or handing out tokens, without TLS on an address that is not loopback: passwords and tokens travel in the clear.',
+      'Allows Basic, bearer tokens, or handing out tokens, without TLS on an address that is not loopback: passwords and tokens travel in the clear.',
     ),
 });
 

@@ -1,0 +1,87 @@
+/** Whether a JWT is what it says (RFC 7519, RFC 7515, RFC 8725): one answer for all that can be wrong with it. */
+
+import type { webcrypto } from 'node:crypto';
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { VerificationAlgorithm } from '../config/verification-keys.ts';
+import type { IssuerKeys, KeySet } from './issuer-keys.ts';
+
+export type Claims = Readonly<JWTPayload>;
+
+/** What a token says, unverified; `undefined` for what is no signed JWT, or a kind of JWT that is not meant to let anybody in. */
+export function readClaims(token: string): Claims | undefined {
+  try {
+    return isAccessKind(decodeProtectedHeader(token).typ) ? decodeJwt(token) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 8725 §3.11: a logout token or a client assertion has a type of its own. RFC 9068 §2.1 for `at+jwt`. */
+function isAccessKind(typ: unknown): boolean {
+  return typ === undefined || (typeof typ === 'string' && /^(?:application\/)?(?:at\+)?jwt$/i.test(typ));
+}
+
+export interface JwtRules {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly algorithms: readonly VerificationAlgorithm[];
+  readonly clockToleranceMs: number;
+}
+
+export interface VerifiedJwt {
+  /** That it was verified with. */
+  readonly keys: KeySet;
+  /** Wall clock, milliseconds: it is worth nothing from then on. */
+  readonly endsAt: number;
+}
+
+/** `undefined` for a token that is refused. Rejects with `AuthorizationServerError` where the keys cannot be had. @param nowAt wall clock */
+export async function verifyJwt(token: string, source: IssuerKeys, rules: JwtRules, nowAt: number): Promise<VerifiedJwt | undefined> {
+  const keys = await source.get();
+  const found = await verifyWith(token, keys, rules, nowAt);
+  if (found !== 'unknown-key') return found;
+  const newer = await source.after(keys);
+  const again = newer && (await verifyWith(token, newer, rules, nowAt));
+  return again === 'unknown-key' ? undefined : again;
+}
+
+async function verifyWith(token: string, keys: KeySet, rules: JwtRules, nowAt: number): Promise<VerifiedJwt | undefined | 'unknown-key'> {
+  try {
+    const claims = await signedClaims(token, keys.find, {
+      issuer: rules.issuer,
+      audience: rules.audience,
+      algorithms: [...rules.algorithms],
+      clockTolerance: rules.clockToleranceMs / 1000,
+      currentDate: new Date(nowAt),
+      requiredClaims: ['exp'],
+    });
+    if (typeof claims.iat === 'number' && claims.iat * 1000 > nowAt + rules.clockToleranceMs) return undefined;
+    // Bound to a key that nobody has proven here (RFC 7800): whoever found it could send it.
+    if (claims['cnf'] !== undefined) return undefined;
+    return { keys, endsAt: (claims.exp as number) * 1000 + rules.clockToleranceMs };
+  } catch (error) {
+    return codeOf(error) === 'ERR_JWKS_NO_MATCHING_KEY' ? 'unknown-key' : undefined;
+  }
+}
+
+/** Of a token that names no key, so many are tried. */
+const MAX_TRIED = 16;
+
+async function signedClaims(token: string, find: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, find, options)).payload;
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw error;
+    let tried = 0;
+    for await (const key of error as AsyncIterable<webcrypto.CryptoKey>) {
+      if (++tried > MAX_TRIED) break;
+      const claims = await jwtVerify(token, key, options).catch(() => undefined);
+      if (claims !== undefined) return claims.payload;
+    }
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | undefined)?.code;
+}

@@ -1,0 +1,59 @@
+/** The callers that are known by a JWT: what their tokens are like, and where the keys for them come from. */
+
+import { createIssuerKeys, type IssuerKeys, type KeysObserver } from '../authorization-server/issuer-keys.ts';
+import type { Claims, JwtRules } from '../authorization-server/jwt-verification.ts';
+import type { Clock } from '../clock.ts';
+import type { CallerConfig, JwtConfig } from '../config/schema/callers.ts';
+import type { Secret } from '../config/secret.ts';
+import type { Caller } from './caller.ts';
+import { createClaimsMatcher } from './claims.ts';
+
+/** A caller, and what its tokens are like. */
+export interface Candidate {
+  readonly caller: Caller;
+  readonly keys: IssuerKeys;
+  readonly rules: JwtRules;
+  readonly fits: (claims: Claims) => boolean;
+}
+
+export interface Candidates {
+  /** In the order of the config: the first that a token fits is meant. */
+  readonly candidates: readonly Candidate[];
+  /** Each once. */
+  readonly sources: readonly IssuerKeys[];
+}
+
+/** Callers of one issuer share its keys, where they find them in the same way. */
+export function readCandidates(callers: Readonly<Record<string, CallerConfig>>, clock: Clock, observer: KeysObserver): Candidates {
+  const sources = new Map<string, IssuerKeys>();
+  const candidates = Object.entries(callers).flatMap(([name, { jwt }]) => {
+    if (jwt === undefined) return [];
+    const place = placeOf(jwt);
+    const keys = sources.get(place) ?? createIssuerKeys(jwt, clock, observer);
+    sources.set(place, keys);
+    return [candidateOf(name, jwt, keys)];
+  });
+  return { candidates, sources: [...sources.values()] };
+}
+
+function candidateOf(name: string, jwt: JwtConfig, keys: IssuerKeys): Candidate {
+  const { issuer, audience, algorithms, clockTolerance: clockToleranceMs, claims } = jwt;
+  return {
+    caller: { name, method: 'jwt' },
+    keys,
+    rules: { issuer, audience, algorithms, clockToleranceMs },
+    fits: createClaimsMatcher(claims),
+  };
+}
+
+/** All that decides which keys are found. */
+function placeOf({ issuer, jwksUri, keysMaxAge, keys, bearerToken, tls, proxy }: JwtConfig): string {
+  const texts = [keys, bearerToken, tls.ca, proxy?.password].map(sameText);
+  return JSON.stringify([issuer, jwksUri ?? null, keysMaxAge, proxy?.url ?? null, proxy?.username ?? null, texts]);
+}
+
+/** The same for two references that always give the same text. */
+function sameText(secret: Secret | undefined): unknown {
+  if (secret === undefined) return null;
+  return 'unsafeInline' in secret.reference ? { unsafeInline: secret.reveal() } : secret.reference;
+}

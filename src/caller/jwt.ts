@@ -1,0 +1,114 @@
+/** Recognises a caller by the JWT that it sends as bearer token, and remembers the outcome so that signatures are checked once. */
+
+import { hash, randomBytes } from 'node:crypto';
+import { toAuthorizationServerError } from '../authorization-server/failure.ts';
+import type { KeySet, KeysObserver } from '../authorization-server/issuer-keys.ts';
+import { readClaims, verifyJwt } from '../authorization-server/jwt-verification.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import type { CallerConfig } from '../config/schema/callers.ts';
+import { derive } from '../derive.ts';
+import { BrokerError } from '../errors.ts';
+import { type Fields, fieldValue } from '../message.ts';
+import { RecentMap } from '../recent-map.ts';
+import type { Verdict } from './caller.ts';
+import { type Candidate, readCandidates } from './jwt-candidates.ts';
+
+export interface JwtCheck {
+  /**
+   * Judges the value of an `Authorization` field of the Bearer scheme; at once when the outcome is remembered. Rejects with
+   * CALLER_UNVERIFIABLE where the keys cannot be had, with BROKER_OVERLOADED where too many tokens wait.
+   *
+   * @param section where it stands as `Authorization`, if it does
+   */
+  judge(authorization: string, section?: Fields): Verdict | Promise<Verdict>;
+  /** Begins to read the keys, so that nobody has to wait for them. */
+  warmUp(): void;
+  close(): Promise<void>;
+}
+
+export interface JwtCheckOptions {
+  readonly callers: Readonly<Record<string, CallerConfig>>;
+  readonly clock?: Clock;
+  readonly observer: KeysObserver;
+}
+
+interface Known {
+  readonly candidate: Candidate;
+  readonly keys: KeySet;
+  /** Wall clock. */
+  readonly endsAt: number;
+}
+
+/** RFC 7519 names no limit; no known issuer comes near this. */
+const MAX_TOKEN = 8 * 1024;
+const MAX_KNOWN = 10_000;
+/** As many as may wait for a token of the config. */
+const MAX_WAITING = 1_000;
+const RETRY_AFTER_SECONDS = 2;
+
+export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCheckOptions): JwtCheck {
+  const { candidates, sources } = readCandidates(callers, clock, observer);
+  const key = randomBytes(32).toString('hex');
+  const known = new RecentMap<Known>(MAX_KNOWN);
+  const running = new Map<string, Promise<Verdict>>();
+
+  /** Whom a token is for is looked at before its signature, so that nobody has keys fetched with a token that fits nobody. */
+  async function verify(digest: string, token: string): Promise<Verdict> {
+    const claims = readClaims(token);
+    if (claims === undefined) return 'refused';
+    for (const candidate of candidates) {
+      if (claims.iss !== candidate.rules.issuer || !candidate.fits(claims)) continue;
+      const verified = await verifyJwt(token, candidate.keys, candidate.rules, clock.now()).catch(unverifiable);
+      if (verified === undefined) continue;
+      known.set(digest, { candidate, ...verified });
+      return candidate.caller;
+    }
+    return 'refused';
+  }
+
+  function judge(digest: string, authorization: string): Verdict | Promise<Verdict> {
+    const token = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
+    if (token === undefined || token.length > MAX_TOKEN) return 'refused';
+    const shared = running.get(digest);
+    if (shared !== undefined) return shared;
+    if (running.size >= MAX_WAITING) throw overloaded();
+    const verdict = verify(digest, token).finally(() => running.delete(digest));
+    running.set(digest, verdict);
+    return verdict;
+  }
+
+  // As for passwords: under a key nobody else has, and never shown.
+  const digestOf = (text: string) => hash('sha256', key + text);
+  const digestIn = (section: Fields) => digestOf(fieldValue(section, 'authorization') ?? '');
+
+  return {
+    judge(authorization, section) {
+      const digest = section === undefined ? digestOf(authorization) : derive(section, digestIn);
+      const found = known.get(digest);
+      const holds = found !== undefined && found.candidate.keys.current() === found.keys && clock.now() < found.endsAt;
+      return holds ? found.candidate.caller : judge(digest, authorization);
+    },
+    warmUp() {
+      for (const keys of sources) keys.current();
+    },
+    async close() {
+      await Promise.all(sources.map((keys) => keys.close()));
+    },
+  };
+}
+
+/** Whether a token is good is not known without keys, so it is neither refused nor let in. */
+export function unverifiable(cause: unknown): never {
+  throw new BrokerError('CALLER_UNVERIFIABLE', "the keys of the token's issuer cannot be had at the moment: try again later", {
+    stage: 'caller',
+    cause: toAuthorizationServerError(cause),
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}
+
+function overloaded(): BrokerError {
+  return new BrokerError('BROKER_OVERLOADED', 'too many tokens are being checked at the moment: try again', {
+    stage: 'caller',
+    retryAfterSeconds: 1,
+  });
+}
