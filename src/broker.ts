@@ -45,7 +45,7 @@ export interface SharedParts {
 const REVOCATION_MS = 3_000;
 
 /** What a broker needs of the one that it follows. */
-type Predecessor = Pick<Broker, 'tokens' | 'addresses' | 'warm'>;
+type Predecessor = Pick<Broker, 'tokens' | 'jwts' | 'addresses' | 'warm'>;
 
 type AdminEntrance = Wanted & { readonly taker: HandedServer };
 
@@ -58,7 +58,7 @@ export class Broker {
   readonly #clock: Clock;
   readonly #tracing: Tracing | undefined;
   readonly tokens: Tokens;
-  readonly #jwts: JwtCheck;
+  readonly jwts: JwtCheck;
   readonly #stages: BrokerStages;
   readonly #listeners: HttpListener[];
   readonly #adminServers: readonly AdminEntrance[];
@@ -93,11 +93,11 @@ export class Broker {
     });
     const { callers, callersFile } = config;
     const passwords = createPasswordCheck({ callers, callersFile, clock });
-    this.#jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
+    this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
     const authenticators = new Map(
       Object.entries(config.listeners).map(([name, listener]) => [
         name,
-        createAuthenticator({ listener, callers, clock, passwords, jwts: this.#jwts }),
+        createAuthenticator({ listener, callers, clock, passwords, jwts: this.jwts }),
       ]),
     );
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
@@ -136,12 +136,13 @@ export class Broker {
       throw error;
     }
     before?.tokens.handOver(this.tokens);
+    if (before !== undefined) this.jwts.follow(before.jwts);
     this.#warm = before?.warm ?? false;
     observeState(this.#metrics, this.tokens, this.#listeners);
     this.#phase = 'running';
     for (const [listener, address] of this.addresses)
       if (before?.addresses.get(listener) !== address) this.#log.info({ listener, address }, 'listening');
-    this.#jwts.warmUp();
+    this.jwts.warmUp();
     void this.tokens.warmUp().then(() => {
       this.#warm = true;
     });
@@ -175,7 +176,7 @@ export class Broker {
       this.#entrances.close(taker);
       closeAdmin(taker);
     }
-    await Promise.all([this.tokens.close(), this.#stages.close(), this.#jwts.close(), this.#tracing?.close()]);
+    await Promise.all([this.tokens.close(), this.#stages.close(), this.jwts.close(), this.#tracing?.close()]);
     if (this.#shared === undefined) this.#metrics.close();
   }
 

@@ -22,6 +22,8 @@ export interface IssuerKeys {
   get(): Promise<KeySet>;
   /** For a token whose key is not among `known`: others, if there are any. Rejects where that cannot be found out. */
   after(known: KeySet): Promise<KeySet | undefined>;
+  /** Goes on with what `before` knows, which finds its keys in the same place. */
+  follow(before: IssuerKeys): void;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ function givenKeys(keys: NonNullable<JwtConfig['keys']>): IssuerKeys {
     current,
     get: () => Promise.resolve(current()),
     after: (known) => Promise.resolve(current() === known ? undefined : current()),
+    follow: () => {},
     close: () => Promise.resolve(),
   };
 }
@@ -133,6 +136,14 @@ class FetchedKeys implements IssuerKeys {
     }
     const found = this.#kept === known ? await this.#read() : this.#kept;
     return found === known ? undefined : found;
+  }
+
+  follow(before: IssuerKeys): void {
+    if (!(before instanceof FetchedKeys)) return;
+    this.#kept = before.#kept;
+    this.#text = before.#text;
+    this.#failure = before.#failure;
+    this.#triedAt = before.#triedAt;
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The callers that are known by a JWT: what their tokens are like, and where the keys for them come from. */
 
+import { hash } from 'node:crypto';
 import { createIssuerKeys, type IssuerKeys, type KeysObserver } from '../authorization-server/issuer-keys.ts';
 import type { Claims, JwtRules } from '../authorization-server/jwt-verification.ts';
 import type { Clock } from '../clock.ts';
@@ -19,8 +20,8 @@ export interface Candidate {
 export interface Candidates {
   /** In the order of the config: the first that a token fits is meant. */
   readonly candidates: readonly Candidate[];
-  /** Each once. */
-  readonly sources: readonly IssuerKeys[];
+  /** By what decides which keys they are. */
+  readonly sources: ReadonlyMap<string, IssuerKeys>;
 }
 
 /** Callers of one issuer share its keys, where they find them in the same way. */
@@ -33,7 +34,7 @@ export function readCandidates(callers: Readonly<Record<string, CallerConfig>>, 
     sources.set(place, keys);
     return [candidateOf(name, jwt, keys)];
   });
-  return { candidates, sources: [...sources.values()] };
+  return { candidates, sources };
 }
 
 function candidateOf(name: string, jwt: JwtConfig, keys: IssuerKeys): Candidate {
@@ -46,10 +47,10 @@ function candidateOf(name: string, jwt: JwtConfig, keys: IssuerKeys): Candidate 
   };
 }
 
-/** All that decides which keys are found. */
+/** A digest of all that decides which keys are found. */
 function placeOf({ issuer, jwksUri, keysMaxAge, keys, bearerToken, tls, proxy }: JwtConfig): string {
   const texts = [keys, bearerToken, tls.ca, proxy?.password].map(sameText);
-  return JSON.stringify([issuer, jwksUri ?? null, keysMaxAge, proxy?.url ?? null, proxy?.username ?? null, texts]);
+  return hash('sha256', JSON.stringify([issuer, jwksUri ?? null, keysMaxAge, proxy?.url ?? null, proxy?.username ?? null, texts]));
 }
 
 /** The same for two references that always give the same text. */

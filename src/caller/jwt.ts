@@ -11,7 +11,7 @@ import { BrokerError } from '../errors.ts';
 import { type Fields, fieldValue } from '../message.ts';
 import { RecentMap } from '../recent-map.ts';
 import type { Verdict } from './caller.ts';
-import { type Candidate, readCandidates } from './jwt-candidates.ts';
+import { type Candidate, type Candidates, readCandidates } from './jwt-candidates.ts';
 
 export interface JwtCheck {
   /**
@@ -23,6 +23,9 @@ export interface JwtCheck {
   judge(authorization: string, section?: Fields): Verdict | Promise<Verdict>;
   /** Begins to read the keys, so that nobody has to wait for them. */
   warmUp(): void;
+  /** Goes on with the keys of the check before this one, so that a changed config needs no issuer to be there. */
+  follow(before: JwtCheck): void;
+  readonly sources: Candidates['sources'];
   close(): Promise<void>;
 }
 
@@ -89,10 +92,17 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
       return holds ? found.candidate.caller : judge(digest, authorization);
     },
     warmUp() {
-      for (const keys of sources) keys.current();
+      for (const keys of sources.values()) keys.current();
+    },
+    sources,
+    follow(before) {
+      for (const [place, keys] of sources) {
+        const old = before.sources.get(place);
+        if (old !== undefined) keys.follow(old);
+      }
     },
     async close() {
-      await Promise.all(sources.map((keys) => keys.close()));
+      await Promise.all([...sources.values()].map((keys) => keys.close()));
     },
   };
 }

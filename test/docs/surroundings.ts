@@ -53,6 +53,8 @@ async function usualValues(): Promise<Record<string, string>> {
     passwordHash: PASSWORD_HASH,
     'store key': randomBytes(32).toString('base64'),
     url: 'rediss://redis.example:6379',
+    bearerToken: 'token-of-a-service-account',
+    callersFile: 'ann:$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy',
   };
 }
 
@@ -69,6 +71,8 @@ function referencesIn(value: unknown, key = ''): Reference[] {
   const { fromEnv: env, fromFile: file } = value as { fromEnv?: string; fromFile?: string };
   if (env !== undefined) return [{ key, env }];
   if (file !== undefined) return [{ key, file }];
+  const { callersFile } = value as { callersFile?: string };
+  if (callersFile !== undefined) return [{ key: 'callersFile', file: callersFile }, ...referencesIn({ ...value, callersFile: undefined })];
   const isStoreKey = 'id' in value && 'key' in value;
   return Object.entries(value).flatMap(([name, child]) => referencesIn(child, isStoreKey ? `store ${name}` : name));
 }

@@ -211,7 +211,7 @@ describe('keys of an issuer', () => {
     const token = await key.sign(claimsAt(clock.now(), issuer.url));
     await judge(token);
     await clock.advance(10 * 60_000);
-    check?.judge(`Bearer ${token}`);
+    void check?.judge(`Bearer ${token}`);
     await issuer.server.untilRequests(4);
     await settle();
     expect(check?.judge(`Bearer ${token}`)).toEqual(BATCH);

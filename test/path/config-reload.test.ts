@@ -9,6 +9,7 @@ import { createAuthority } from '../helpers/certificates.ts';
 import { closedAfterEach } from '../helpers/closing.ts';
 import { keepAlive, request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
+import { claimsAt, createSigningKey, startIssuer } from '../helpers/issuer.ts';
 import { openRaw } from '../helpers/raw-client.ts';
 import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedConnection, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -347,5 +348,28 @@ describe('POST /quit', () => {
     connection.write('done');
     expect((await inFlight).text()).toBe('halfdone');
     expect(await running.broker.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('B05 callers with a JWT go on to be known while their issuer is away: what it had said of its keys is taken along', async () => {
+    const key = await createSigningKey();
+    const issuer = closed(await startIssuer([key.jwk]));
+    const upstream = await server(ok);
+    const jwt = { issuer: issuer.url, audience: 'token-broker', claims: { sub: 'batch-*' } };
+    const config = {
+      listeners: { local: { address: '127.0.0.1:0', authenticate: ['jwt'] } },
+      callers: { batch: { jwt } },
+      routes: { api: { ...route('/api', upstream.url), callers: ['batch'] } },
+    };
+    const reloaded = await start(config);
+    const call = async (signing = key) => {
+      const authorization = `Bearer ${await signing.sign(claimsAt(Date.now(), issuer.url, { jti: String(Math.random()) }))}`;
+      return (await request(`${reloaded.broker.url()}/api`, { fields: { authorization } })).status;
+    };
+    expect(await call()).toBe(200);
+    issuer.answer = () => answerWith(503, []);
+    expect((await reloaded.reload({ routes: { api: config.routes.api, more: { ...config.routes.api, path: '/more' } } })).status).toBe(200);
+    expect(await call()).toBe(200);
+    expect((await reloaded.reload({ callers: { batch: { jwt: { ...jwt, claims: { sub: 'other' } } } } })).status).toBe(200);
+    expect(await call()).toBe(401);
   });
 });
