@@ -8,6 +8,7 @@ import { type Config, expectEnd, expectEndOnceClosed, HANDSHAKE, startSilentServ
 import { closedAfterEach } from '../helpers/closing.ts';
 import { keepAlive, request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
+import { claimsAt, createSigningKey } from '../helpers/issuer.ts';
 import { openRaw } from '../helpers/raw-client.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -131,5 +132,24 @@ describe('a closed broker leaves nothing behind, and lets its process end', () =
     await connected;
     await expectEndOnceClosed(broker);
     await asked;
+  });
+
+  test('with the keys of an issuer being read, and a caller waiting for them', async () => {
+    const silent = await startSilent();
+    const asksForKeys = once(silent.server, 'connection');
+    const jwt = { issuer: `http://${silent.address}`, audience: 'a', claims: { sub: '*' } };
+    const origin = await scripted(() => answerWith(200, []));
+    const broker = await start({
+      ...listen({ authenticate: ['jwt'] }),
+      callers: { batch: { jwt } },
+      ...routeTo(origin.url, { callers: ['batch'] }),
+    });
+    await broker.logged('ready');
+    await asksForKeys;
+    const token = await (await createSigningKey()).sign(claimsAt(Date.now(), jwt.issuer));
+    const asked = await openRaw(broker.address());
+    asked.write(`GET /api HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+    await expectEndOnceClosed(broker);
+    expect(broker.log().filter(({ msg }) => msg === 'keys of an issuer cannot be read')).toEqual([]);
   });
 });
