@@ -21,7 +21,14 @@ export default defineConfig({
     // Its main file is UMD and finds none of its own parts once bundled.
     alias: { 'jsonc-parser': fileURLToPath(new URL('node_modules/jsonc-parser/lib/esm/main.js', import.meta.url)) },
   },
-  plugins: [pageInside(), threadInside(), standsAlone(), plainAscii(), executable(), thirdPartyLicenses('THIRD-PARTY-LICENSES.txt', inside)],
+  plugins: [
+    pageInside(),
+    threadInside(),
+    standsAlone(),
+    plainAscii(),
+    executable(),
+    thirdPartyLicenses('THIRD-PARTY-LICENSES.txt', inside),
+  ],
   output: {
     file: OUTPUT,
     format: 'esm',

@@ -79,8 +79,10 @@ function withoutName({ kid: _kid, ...header }: JWTHeaderParameters): JWTHeaderPa
 /** For one document; a caller waits for two of them at most. */
 const TIMEOUT_MS = 4_000;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** After a failure: soon enough for callers that wait, rarely enough for a server in trouble. */
+/** After a failure, while callers are turned away: soon enough for them, rarely enough for a server in trouble. */
 const RETRY_MS = 2_000;
+/** While the last good keys serve on. */
+const RETRY_SERVING_MS = 30_000;
 /** A token can name any key: who makes tokens up can have the keys read once in this time. */
 const UNKNOWN_KEY_MS = 10_000;
 
@@ -112,7 +114,7 @@ class FetchedKeys implements IssuerKeys {
   current(): KeySet | undefined {
     const { keysMaxAge } = this.#config;
     const age = this.#clock.monotonic() - this.#triedAt;
-    if (age >= (this.#failure === undefined ? keysMaxAge : Math.min(RETRY_MS, keysMaxAge))) this.#read().catch(() => undefined);
+    if (age >= this.#pauseMs()) this.#read().catch(() => undefined);
     // Nobody asked for a long time: a key that the issuer took back meanwhile must not serve once more.
     return age < 2 * keysMaxAge ? this.#kept : undefined;
   }
@@ -148,6 +150,12 @@ class FetchedKeys implements IssuerKeys {
 
   close(): Promise<void> {
     return this.#calls.close();
+  }
+
+  #pauseMs(): number {
+    const { keysMaxAge } = this.#config;
+    if (this.#failure === undefined) return keysMaxAge;
+    return Math.min(this.#kept === undefined ? RETRY_MS : RETRY_SERVING_MS, keysMaxAge);
   }
 
   #read(): Promise<KeySet> {

@@ -206,4 +206,23 @@ describe('token-broker explain', () => {
     expect(listed).toEqual(names?.filter((name) => name !== 'connection' && name !== ''));
     await Promise.all([broker.close(), origin.close(), server.close()]);
   });
+
+  test('knows the callers of an htpasswd file, and those with a JWT', async () => {
+    const file = join(folder, 'callers.config.json');
+    const config = await configOf();
+    const jwt = { issuer: 'https://idp.example', audience: 'a', claims: { sub: 'x' } };
+    await writeFile(join(folder, 'callers.htpasswd'), 'ann:$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy\n');
+    const route = { path: '/new', callers: ['ann', 'batch'], token: null, upstream: 'https://new.acme.example' };
+    const listeners = { local: { address: '127.0.0.1:8080', authenticate: ['basic', 'jwt'] } };
+    const callers = { ...(config['callers'] as object), batch: { jwt } };
+    await writeFile(file, JSON.stringify({ listeners, callers, callersFile: 'callers.htpasswd', routes: { new: route } }));
+    for (const [name, way] of [
+      ['ann', 'basic'],
+      ['batch', 'jwt'],
+    ] as const) {
+      const { stdout, code } = await run(['explain', '-c', file, 'GET', '/new', '--caller', name]);
+      expect([code, stdout]).toEqual([0, expect.stringMatching(new RegExp(`${name}.*${way}`))]);
+    }
+    expect((await run(['explain', '-c', file, 'GET', '/new', '--caller', 'bob'])).stderr).toContain('no caller "bob"');
+  });
 });

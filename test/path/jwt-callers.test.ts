@@ -142,6 +142,19 @@ describe('a caller known by a JWT', () => {
     expect(scene.authorizationServer.requests).toHaveLength(1);
   });
 
+  test('is handed a token where the listener serves those', async () => {
+    const listener = { address: '127.0.0.1:0', serve: 'token-endpoint', authenticate: ['jwt'] };
+    await start({ tokenConfig: { callers: ['batch'] }, config: { listeners: { local: listener } } });
+    const ask = (token: string) => request(`${scene.url()}/tokens/orders`, { fields: { authorization: `Bearer ${token}` } });
+    expect((await ask(await tokenOf())).json()).toMatchObject({ access_token: 'scripted-access-token' });
+    const refused = await ask(await tokenOf({ sub: 'else' }));
+    expect([refused.status, challenges(refused)]).toEqual([401, [`${BEARER}, error="invalid_token"`]]);
+    issuer.answer = () => answerWith(500, []);
+    expect((await ask(await (await createSigningKey()).sign(claimsAt(Date.now(), issuer.url)))).json()).toMatchObject({
+      error: 'invalid_client',
+    });
+  });
+
   test('while the keys of its issuer cannot be had it is 503 with Retry-After, and the log says why', async () => {
     await start();
     issuer.answer = () => answerWith(500, []);
