@@ -9,6 +9,7 @@ import { ERROR_KINDS } from '../../src/errors.ts';
 import { hashPassword } from '../../src/password-hash.ts';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
+import { AUDIENCE, claimsAt, createSigningKey } from '../helpers/issuer.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 import { freePort } from '../helpers/redis.ts';
 import { answerWith, hang, jsonAnswer, reset, tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -18,7 +19,10 @@ import { type Script, type ScriptedServer, startScriptedServer } from '../helper
 const SAID = 'said-by-another-party';
 
 /** What stands behind the broker, in the config of this test. */
-const OTHERS = [SAID, '127.0.0.1', 'localhost', 'api.example', 'token-good', 'token-refuses', 'ledger-app'];
+const OTHERS = [SAID, '127.0.0.1', 'localhost', 'api.example', 'issuer.example', 'token-good', 'token-refuses', 'ledger-app'];
+
+/** Whose keys cannot be read. */
+const ISSUER = 'https://issuer.example';
 
 /** What the broker is made of. */
 const INSIDE = [
@@ -100,10 +104,14 @@ beforeAll(async () => {
       listeners: {
         open: { address: '127.0.0.1:0', authenticate: ['anonymous'], limits: { headTimeout: '500ms' } },
         local: { address: '127.0.0.1:0', authenticate: ['basic'] },
+        signed: { address: '127.0.0.1:0', authenticate: ['jwt'] },
       },
       callers: {
         billing: { basic: { passwordHash: await hashPassword('right') } },
         'ledger-app': { basic: { passwordHash: await hashPassword('other') } },
+        batch: {
+          jwt: { issuer: ISSUER, audience: AUDIENCE, claims: { sub: '*' }, jwksUri: `${authorizationServer.url}/${SAID}/fails` },
+        },
       },
       authorizationServers: Object.fromEntries(
         servers.map((name) => [
@@ -135,6 +143,8 @@ beforeAll(async () => {
   await ask('local', '/upstream/ok');
   await ask('local', '/upstream/ok', { user: 'billing:wrong' });
   await ask('local', '/own', { user: 'billing:right' });
+  const jwt = await (await createSigningKey()).sign(claimsAt(Date.now(), ISSUER));
+  for (const token of [jwt, 'x']) await ask('signed', '/upstream/ok', { fields: { authorization: `Bearer ${token}` } });
   await Promise.all(Array.from({ length: 100 }, (_, index) => ask('local', '/upstream/ok', { user: `user${index}:wrong` })));
   for (const head of [
     'CONNECT a:1 HTTP/1.1\r\nHost: a:1',
