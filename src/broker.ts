@@ -1,18 +1,18 @@
 /** The broker: a config brought to life, from binding its listeners to the last byte of the drain. */
 
-import type { Actionable, Control } from './admin/actions.ts';
-import { createAdminServer } from './admin/admin-server.ts';
-import { HandedServer } from './admin/handed-server.ts';
+import type { Control } from './admin/actions.ts';
+import type { HandedServer } from './admin/handed-server.ts';
 import type { BrokerStatus } from './admin/status.ts';
+import { type AdminEntrance, adminEntrances } from './admin-entrances.ts';
 import { createAuthenticator } from './caller/authenticate.ts';
 import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
 import { createPasswordCheck } from './caller/password-check.ts';
 import { readPeerCertificate } from './caller/peer-certificate.ts';
 import { type Clock, guarded, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
-import { createRecord } from './exchange.ts';
-import { Entrances, type Wanted } from './listener/entrances.ts';
+import { Entrances } from './listener/entrances.ts';
 import { HttpListener } from './listener/http-listener.ts';
+import { observed } from './observed-service.ts';
 import { observeState, reportAccess, reportGrants, reportKeys, reportStore, reportTokens } from './reporting.ts';
 import { createService } from './service.ts';
 import { BrokerStages } from './stages.ts';
@@ -47,8 +47,6 @@ const REVOCATION_MS = 3_000;
 /** What a broker needs of the one that it follows. */
 type Predecessor = Pick<Broker, 'tokens' | 'jwts' | 'addresses' | 'warm'>;
 
-type AdminEntrance = Wanted & { readonly taker: HandedServer };
-
 export class Broker {
   readonly #config: Config;
   readonly #log: Log;
@@ -61,7 +59,7 @@ export class Broker {
   readonly jwts: JwtCheck;
   readonly #stages: BrokerStages;
   readonly #listeners: HttpListener[];
-  readonly #adminServers: readonly AdminEntrance[];
+  readonly #adminEntrances: readonly AdminEntrance[];
   /** Bound addresses by listener name; `admin` and `probes` among them. */
   addresses: ReadonlyMap<string, string> = new Map();
   /** Counted here, told to the log by whoever watches the files. */
@@ -102,7 +100,7 @@ export class Broker {
     );
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
-    this.#adminServers = this.#createAdminServers();
+    this.#adminEntrances = this.#createAdminEntrances();
     this.#status = createStatus({
       config,
       clock,
@@ -130,7 +128,7 @@ export class Broker {
     });
     try {
       await before?.tokens.flush();
-      this.addresses = await this.#entrances.open([...this.#adminServers, ...listeners]);
+      this.addresses = await this.#entrances.open([...this.#adminEntrances, ...listeners]);
     } catch (error) {
       await this.close();
       throw error;
@@ -172,7 +170,7 @@ export class Broker {
   async close(closeAdmin = (server: HandedServer) => server.close()): Promise<void> {
     this.#phase = 'stopped';
     await this.#drainListeners(0);
-    for (const { taker } of this.#adminServers) {
+    for (const { taker } of this.#adminEntrances) {
       this.#entrances.close(taker);
       closeAdmin(taker);
     }
@@ -181,33 +179,23 @@ export class Broker {
   }
 
   #createListener(name: string): HttpListener {
-    const metrics = this.#metrics;
     const config = this.#config.listeners[name] as Config['listeners'][string];
-    const report = reportAccess(this.#log, metrics, this.#config.log.access, () => this.#clock.monotonic());
-    const service = createService(config, { config: this.#config, stages: this.#stages, tokens: this.tokens, clock: this.#clock });
+    const clock = this.#clock;
+    const onFault = (cause: unknown) => this.#fault(cause);
+    const service = createService(config, { config: this.#config, stages: this.#stages, tokens: this.tokens, clock });
     return new HttpListener({
       name,
       config,
-      handle: (request, reply) => {
-        const record = createRecord(request, this.#clock.monotonic());
-        metrics.requests.inFlight += 1;
-        this.#tracing?.begin(request);
-        void service
-          .handle(request, reply, record)
-          .then(() => {
-            metrics.requests.inFlight -= 1;
-            this.#stages.ended(record);
-            report(record);
-            this.#tracing?.end(request, record);
-          })
-          .catch((cause: unknown) => this.#fault(cause));
-      },
-      refuse: (error, request, reply) => {
-        const record = createRecord({ ...request, listener: name }, this.#clock.monotonic());
-        service.refuse(request, reply, error, record);
-        report(record);
-      },
-      onFault: (err) => this.#fault(err),
+      ...observed(service, {
+        listener: name,
+        clock,
+        metrics: this.#metrics,
+        tracing: this.#tracing,
+        report: reportAccess(this.#log, this.#metrics, this.#config.log.access, () => clock.monotonic()),
+        ended: (record) => this.#stages.ended(record),
+        onFault,
+      }),
+      onFault,
       readCertificate: readPeerCertificate,
       onTlsChange: () => this.unusableFiles.remove(`listeners.${name}.tls`),
       onTlsProblem: (err) => {
@@ -236,22 +224,13 @@ export class Broker {
     return cut.reduce((sum, count) => sum + count, 0);
   }
 
-  #createAdminServers(): AdminEntrance[] {
-    const { admin, probes } = this.#config;
-    const actions = tokenActions({ config: this.#config, tokens: this.tokens, log: this.#log, control: this.#shared?.control });
-    const servers: AdminEntrance[] = [{ ...admin, name: 'admin', taker: this.#createAdminServer(actions) }];
-    const { address } = probes;
-    if (address !== undefined) servers.push({ ...probes, address, name: 'probes', taker: this.#createAdminServer() });
-    return servers;
-  }
-
-  #createAdminServer(actionable?: Actionable): HandedServer {
-    const face = {
+  #createAdminEntrances(): AdminEntrance[] {
+    const actionable = tokenActions({ config: this.#config, tokens: this.tokens, log: this.#log, control: this.#shared?.control });
+    return adminEntrances(this.#config, actionable, {
       notReady: () => this.#notReady(),
       status: () => this.#status(this.#phase, this.#notReady()),
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.render() }),
-    };
-    return new HandedServer(createAdminServer(face, actionable));
+    });
   }
 
   /** Every eager token has been tried. */

@@ -34,6 +34,8 @@ const PARTS = {
   'token-actions': composition(),
   tracing: composition(),
   'reloadable-broker': composition(),
+  'admin-entrances': composition(),
+  'observed-service': composition(),
   exit: composition(),
   status: composition(),
   reporting: { from: ['telemetry', 'type *'], because: 'reporting tells what others observed; it starts nothing itself' },
