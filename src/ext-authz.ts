@@ -59,15 +59,17 @@ export class ExtAuthz implements Service {
     const granted = token === undefined ? [] : [...tokenField(route.inject, token)];
     for (const [name, value] of Object.entries(route.headers)) granted.push(name, value.reveal());
     const removed = this.#dialect === 'envoy' ? this.#removed(request, caller, named, granted) : [];
-    const fields = ['content-length', '0', ...this.#reuse(named, token), ...granted, ...removed, ...unreadFields(request)];
+    const fields = ['content-length', '0', ...this.#reuse(caller, named, token), ...granted, ...removed, ...unreadFields(request)];
     reply.start(200, '', fields, () => {}).end([]);
     return Promise.resolve({ status: 200, cut: undefined });
   }
 
-  #reuse(named: TokenConfig | undefined, token: Token | undefined): Fields {
+  #reuse({ endsAt = Number.POSITIVE_INFINITY }: Caller, named: TokenConfig | undefined, token: Token | undefined): Fields {
+    const { clock } = this.#parts;
     // What a caller brought may end at any time, and what was made of it with that.
     const most = named !== undefined && ownCredentialsPlace(named) !== undefined ? 0 : this.#maxReuseMs;
-    const left = named === undefined || token === undefined ? most : Math.min(most, sendableMs(token, named.renew, this.#parts.clock));
+    const sendable = named === undefined || token === undefined ? most : sendableMs(token, named.renew, clock);
+    const left = Math.min(most, sendable, endsAt - clock.now());
     const seconds = Math.max(0, Math.floor(left / 1000));
     const control = ['cache-control', seconds === 0 ? 'no-store' : `private, max-age=${seconds}`, 'vary', this.#vary];
     // nginx before 1.23 obeys whichever of the two comes first, and would not keep what is private.

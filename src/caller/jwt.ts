@@ -10,7 +10,7 @@ import { derive } from '../derive.ts';
 import { BrokerError } from '../errors.ts';
 import { type Fields, fieldValue } from '../message.ts';
 import { RecentMap } from '../recent-map.ts';
-import type { Verdict } from './caller.ts';
+import type { Caller, Verdict } from './caller.ts';
 import { type Candidate, type Candidates, readCandidates } from './jwt-candidates.ts';
 
 export interface JwtCheck {
@@ -38,8 +38,7 @@ export interface JwtCheckOptions {
 interface Known {
   readonly candidate: Candidate;
   readonly keys: KeySet;
-  /** Wall clock. */
-  readonly endsAt: number;
+  readonly caller: Required<Caller>;
 }
 
 /** RFC 7519 names no limit; no known issuer comes near this. */
@@ -63,8 +62,10 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
       if (claims.iss !== candidate.rules.issuer || !candidate.fits(claims)) continue;
       const verified = await verifyJwt(token, candidate.keys, candidate.rules, clock.now()).catch(unverifiable);
       if (verified === undefined) continue;
-      known.set(digest, { candidate, ...verified });
-      return candidate.caller;
+      const { keys, endsAt } = verified;
+      const caller = { ...candidate.caller, endsAt };
+      known.set(digest, { candidate, keys, caller });
+      return caller;
     }
     return 'refused';
   }
@@ -88,8 +89,8 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
     judge(authorization, section) {
       const digest = section === undefined ? digestOf(authorization) : derive(section, digestIn);
       const found = known.get(digest);
-      const holds = found !== undefined && found.candidate.keys.current() === found.keys && clock.now() < found.endsAt;
-      return holds ? found.candidate.caller : judge(digest, authorization);
+      const holds = found !== undefined && found.candidate.keys.current() === found.keys && clock.now() < found.caller.endsAt;
+      return holds ? found.caller : judge(digest, authorization);
     },
     warmUp() {
       for (const keys of sources.values()) keys.current();

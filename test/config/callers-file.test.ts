@@ -32,9 +32,13 @@ describe('callersFile', () => {
     expect(await saidOf(text, ({ routes }) => routes.orders.callers.push('*'))).toEqual([]);
   });
 
-  test('a route that names nobody of it is told, with who may have been meant', async () => {
-    expect(await saidOf(`reporting:${BCRYPT}`, ({ routes }) => routes.orders.callers.push('reportng'))).toEqual([
-      'routes.orders.callers[1] names unknown caller "reportng"; did you mean "reporting"?',
+  test('a route that names nobody of it is warned of, with who may have been meant: taking a user out must fail no start', async () => {
+    const { file, config } = await judged(`reporting:${BCRYPT}`, ({ routes }) => routes.orders.callers.push('reportng', 'zacharias'));
+    const { problems, warnings } = await verdict(file, config);
+    expect(problems).toEqual([]);
+    expect(said(warnings)).toEqual([
+      'routes.orders.callers[1] names caller "reportng", whom neither "callers" nor "callersFile" has; did you mean "reporting"?',
+      'routes.orders.callers[2] names caller "zacharias", whom neither "callers" nor "callersFile" has',
     ]);
   });
 

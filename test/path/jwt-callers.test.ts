@@ -4,6 +4,7 @@ import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { CLIENTS, startAuthorizationServer } from '../helpers/authorization-server.ts';
 import { type Scene, type SceneOptions, secretHash, startScene } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
+import { ask, checkLines } from '../helpers/ext-authz.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import { claimsAt, createSigningKey, type SigningKey, startIssuer, type TestIssuer } from '../helpers/issuer.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
@@ -21,13 +22,13 @@ afterEach(async () => {
   await issuer.close();
 });
 
-async function start(options: SceneOptions & { authenticate?: string[] } = {}): Promise<void> {
+async function start(options: SceneOptions & { authenticate?: string[]; listener?: object } = {}): Promise<void> {
   issuer = await startIssuer([key.jwk]);
   scene = await startScene({
     ...options,
     route: { callers: ['batch'], ...options.route },
     config: {
-      listeners: { local: { address: '127.0.0.1:0', authenticate: options.authenticate ?? ['jwt'] } },
+      listeners: { local: { address: '127.0.0.1:0', authenticate: options.authenticate ?? ['jwt'], ...options.listener } },
       callers: {
         batch: { jwt: { issuer: issuer.url, audience: 'token-broker', claims: { sub: 'batch-*' } } },
         billing: { basic: { passwordHash: await secretHash() } },
@@ -168,6 +169,19 @@ describe('a caller known by a JWT', () => {
     const line = await scene.logged('keys of an issuer cannot be read');
     expect(line).toMatchObject({ issuer: issuer.url, serving: false, level: 'error' });
     expect(scene.origin.requests).toHaveLength(0);
+  });
+
+  test('what a proxy is told by ext-authz may be reused no longer than the JWT lasts, remembered or not', async () => {
+    await start({ listener: { serve: 'ext-authz', dialect: 'nginx' } });
+    // The clock tolerance is 30 s, on top of which the token is good.
+    const seconds = Math.floor(Date.now() / 1000);
+    const bearer = `Authorization: Bearer ${await tokenOf({ iat: seconds - 60, exp: seconds - 10 })}`;
+    for (let i = 0; i < 2; i += 1) {
+      const verdict = await ask(scene.address(), [...checkLines('nginx', {}), bearer]);
+      const reuse = Number(verdict.field('x-accel-expires'));
+      expect([verdict.status, verdict.field('cache-control')]).toEqual([200, `private, max-age=${reuse}`]);
+      expect(reuse).toBeLessThan(21);
+    }
   });
 
   test('with a token of a real authorization server, found by discovery over TLS', async () => {

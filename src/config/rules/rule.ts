@@ -3,7 +3,7 @@
 import { isLoopbackHost } from '../loopback.ts';
 import type { Names } from '../parse.ts';
 import type { ConfigPath } from '../path.ts';
-import { type Finding, problem } from '../problem.ts';
+import { type Finding, problem, warning } from '../problem.ts';
 import type { Config } from '../schema/root.ts';
 import { type Address, nearestOf } from '../schema/values.ts';
 
@@ -27,10 +27,18 @@ const NOUNS = {
 } as const;
 
 /** A name at `path` that must be one of a section. */
-export function referenceFindings(name: string, section: keyof typeof NOUNS, path: ConfigPath, { names }: RuleContext): Finding[] {
+export function referenceFindings(name: string, section: keyof typeof NOUNS, path: ConfigPath, { names, config }: RuleContext): Finding[] {
   const known = names[section];
   if (known === undefined || known.includes(name)) return [];
   const nearest = nearestOf(name, known);
+  // Whoever takes a user out of the file must not have the next start fail.
+  if (section === 'callers' && config.callersFile !== undefined)
+    return [
+      warning(
+        path,
+        `names caller "${name}", whom neither "callers" nor "callersFile" has${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`,
+      ),
+    ];
   const wayOut = nearest === undefined ? `define it under "${section}", or correct the name` : `did you mean "${nearest}"?`;
   return [problem(path, `names unknown ${NOUNS[section]} "${name}"; ${wayOut}`)];
 }
