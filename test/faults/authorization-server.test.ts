@@ -244,9 +244,11 @@ describe('an authorization server in trouble', () => {
     alive = false;
     const sent: number[] = [];
     for (;;) {
+      // A busy machine may take its time with the answer.
+      const askedAt = Date.now();
       const answer = await get();
       if (answer.status !== 200) break;
-      sent.push(Date.now());
+      sent.push(askedAt);
     }
     expect(sent.length).toBeGreaterThan(1);
     expect((await get()).status).toBe(503);

@@ -13,7 +13,7 @@ import { claimsAt, createSigningKey, type SigningKey, startIssuer, type TestIssu
 import { answerWith, hang, hangUp, jsonAnswer } from '../helpers/scripted-answers.ts';
 import type { Script } from '../helpers/scripted-server.ts';
 
-const BATCH = { name: 'batch', method: 'jwt' };
+const BATCH = { name: 'batch', method: 'jwt', endsAt: expect.any(Number) };
 
 let clock: FakeClock;
 let key: SigningKey;
