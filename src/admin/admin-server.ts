@@ -43,7 +43,10 @@ export function createAdminServer(broker: BrokerFace, actionable?: Actionable): 
   };
   return createServer(
     { requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
-    (request, response) => void answer(request).then((page) => send(page, request, response)),
+    (request, response) =>
+      void answer(request)
+        .catch(() => textPage(500, 'failed'))
+        .then((page) => send(page, request, response)),
   );
 }
 
@@ -65,15 +68,11 @@ function send(page: Page, request: IncomingMessage, response: ServerResponse): v
   response.end(request.method === 'HEAD' ? undefined : page.text);
 }
 
-async function answerOf(pages: Pages, path: string, method: string | undefined, query: string): Promise<Page> {
+function answerOf(pages: Pages, path: string, method: string | undefined, query: string): Page | Promise<Page> {
   const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
   if (page === undefined) return textPage(404, `not found; there are ${Object.keys(pages).join(', ')}`);
   if (method !== 'GET' && method !== 'HEAD') return { ...textPage(405, 'only GET and HEAD'), allow: 'GET, HEAD' };
-  try {
-    return await page(query);
-  } catch {
-    return textPage(500, 'failed');
-  }
+  return page(query);
 }
 
 function readiness(broker: BrokerFace, verbose: boolean): Page {
