@@ -24,6 +24,10 @@ export interface ReloadableParts {
   readonly quit: () => void;
 }
 
+/** What a config names may come later than the config: a secret in Kubernetes, an address that is being freed. Milliseconds. */
+const FIRST_RETRY_MS = 2_000;
+const LONGEST_RETRY_MS = 60_000;
+
 interface Running {
   readonly broker: Broker;
   readonly watch: Watch;
@@ -40,6 +44,8 @@ export class ReloadableBroker {
   #turn: Promise<unknown> = Promise.resolve();
   /** Not begun yet, so that it takes what has changed until then. */
   #waiting: Promise<readonly string[]> | undefined;
+  /** Of a changed config that could not be taken over. */
+  #cancelRetry = () => {};
   #stopping = false;
 
   constructor(parts: ReloadableParts) {
@@ -54,7 +60,7 @@ export class ReloadableBroker {
 
   /**
    * Takes the changed config over, or leaves everything as it is; resolves to what is wrong with it. What is asked for while another one waits is one
-   * with it. Never rejects.
+   * with it. What fails is tried again by itself, in silence while it fails for the same reasons. Never rejects.
    */
   reload(): Promise<readonly string[]> {
     if (this.#stopping) return Promise.resolve(['the broker is stopping']);
@@ -68,6 +74,7 @@ export class ReloadableBroker {
   /** Stops accepting, finishes what is in flight within the grace; resolves to the number of requests that were cut. */
   async drain(): Promise<number> {
     this.#stopping = true;
+    this.#cancelRetry();
     await this.#turn;
     this.#running?.watch.stop();
     const cuts = await Promise.all([this.#running?.broker.drain() ?? 0, ...this.#retiring]);
@@ -81,18 +88,27 @@ export class ReloadableBroker {
     return done;
   }
 
-  async #reload(): Promise<readonly string[]> {
-    const { load, log } = this.#parts;
+  async #reload(said?: string, retryMs = FIRST_RETRY_MS): Promise<readonly string[]> {
+    this.#cancelRetry();
+    if (this.#stopping) return [];
     try {
-      if (!this.#stopping) await this.#follow(await load());
+      await this.#follow(await this.#parts.load());
       return [];
     } catch (error) {
-      this.#running?.broker.unusableFiles.add('config');
       const problems = problemsOf(error);
-      for (const at of problems) log.error({ at }, 'config problem');
-      log.error({ err: error }, 'the changed config cannot be used: the old one stays');
+      const says = problems.join('\n');
+      if (says !== said) this.#tell(problems, error);
+      const again = () => void this.#inTurn(() => this.#reload(says, Math.min(2 * retryMs, LONGEST_RETRY_MS)));
+      this.#cancelRetry = (this.#parts.clock ?? systemClock).after(retryMs, again);
       return problems;
     }
+  }
+
+  #tell(problems: readonly string[], err: unknown): void {
+    const { log } = this.#parts;
+    this.#running?.broker.unusableFiles.add('config');
+    for (const at of problems) log.error({ at }, 'config problem');
+    log.error({ err }, 'the changed config cannot be used: the old one stays');
   }
 
   async #follow(loaded: LoadedConfig): Promise<void> {

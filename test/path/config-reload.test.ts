@@ -266,6 +266,18 @@ describe('a changed config', () => {
     expect(origin.requests.map(({ field }) => field('authorization')[0])).toEqual(['Bearer by-first', 'Bearer by-first+']);
   });
 
+  test('what it names may come later: it is tried again by itself', async () => {
+    const authorizationServer = await server(() => tokenAnswer());
+    const origin = await server(ok);
+    const running = await start({ routes: {} });
+    const secret = { clientAuthentication: { secret: { fromFile: 'later' } } };
+    const answer = await running.reload({ ...orders(authorizationServer, secret), routes: { api: route('/', origin.url, 'orders') } });
+    expect(answer.json).toEqual({ reloaded: false, problems: [expect.stringContaining('names a file that does not exist')] });
+    await running.broker.replace('later', 'orders-secret');
+    await running.broker.logged('config reloaded');
+    expect(await running.get('/x')).toBe(200);
+  });
+
   test('an address that cannot be bound leaves everything as it is', async () => {
     const origin = await server(ok);
     const taken = createServer();
