@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { readHtpasswd } from '../config/htpasswd.ts';
 import type { Config } from '../config/schema/root.ts';
+import type { Address } from '../config/schema/values.ts';
 import { BrokerError } from '../errors.ts';
 import { createHeadCheck } from '../listener/head-check.ts';
 import { createRouter } from '../route/router.ts';
@@ -10,7 +11,7 @@ import { askedToken, createOffer } from '../token-endpoint/offer.ts';
 import { placeOf } from '../wire/place.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import type { Io } from './io.ts';
-import { type AskingCaller, describeGranted, describeHandedOut, describeMatch } from './match-description.ts';
+import { type AskingCaller, addressText, describeGranted, describeHandedOut, describeMatch } from './match-description.ts';
 
 const EXIT_NO_MATCH = 1;
 
@@ -21,6 +22,8 @@ interface Asked {
   readonly host: string;
   /** Listeners that it may arrive at. */
   readonly listeners: readonly string[];
+  /** What it was taken for, where something else may have been meant. */
+  readonly note?: string;
 }
 
 export function explainCommand(io: Io): Command {
@@ -49,7 +52,7 @@ interface Explanation {
 function explain(config: Config, method: string, url: string, caller: string | undefined): Explanation {
   const asked = askedOf(config, method, url);
   if (typeof asked === 'string') return { why: [asked] };
-  const why: string[] = [];
+  const why = asked.note === undefined ? [] : [asked.note];
   for (const listener of asked.listeners) {
     const callers = callersAt(config, listener, caller);
     if (callers.length === 0) why.push(`listener ${listener}: ${whyNobody(config, listener, caller)}`);
@@ -75,7 +78,9 @@ function askedOf({ listeners }: Config, method: string, url: string): Asked | st
   });
   const host = authority as string;
   if (here.length > 0) return { method, target: rest.startsWith('/') ? rest : `/${rest}`, host, listeners: here };
-  return { method, target: url, host, listeners: all };
+  const places = all.map((name) => addressText(listeners[name]?.address as Address)).join(', ');
+  const note = `no listener has port ${port}: taken for what a forward proxy is sent; listeners are at ${places}`;
+  return { method, target: url, host, listeners: all, note };
 }
 
 /** Who can be known there, the given one only where one is given. */

@@ -75,7 +75,7 @@ function describeCaller({ listeners }: Config, { listener, caller }: Found): str
   ];
 }
 
-function addressText(address: Address): string {
+export function addressText(address: Address): string {
   return address.kind === 'unix' ? `unix:${address.path}` : authorityOf(address);
 }
 

@@ -94,6 +94,14 @@ describe('token-broker explain', () => {
     );
   });
 
+  test('says first that no listener has the port of a URL, where nothing takes it as it would come to a forward proxy', async () => {
+    const { code, stderr } = await explain('GET', 'http://127.0.0.1:8085/orders/42', '--caller', 'billing');
+    expect([code, stderr.split('\n')[0]]).toEqual([
+      1,
+      'no listener has port 8085: taken for what a forward proxy is sent; listeners are at 127.0.0.1:8080, 127.0.0.1:8081',
+    ]);
+  });
+
   test('names fixed fields, and shows no secret of theirs', async () => {
     const { stdout } = await explain('GET', '/open');
     expect(stdout).toContain(', X-Tenant, X-Api-Key: <token orders>; ');
