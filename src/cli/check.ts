@@ -1,6 +1,7 @@
 /** `token-broker check`: everything that is wrong with a config, at once. */
 
 import { Command, Option } from 'commander';
+import { readHtpasswd } from '../config/htpasswd.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, type ConfigProblem, formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema/root.ts';
@@ -69,7 +70,8 @@ function printText(
 function summary(config: Config): string {
   const sections = ['listeners', 'callers', 'tokens', 'routes'] as const;
   const counts = sections.map((section) => {
-    const count = Object.keys(config[section]).length;
+    const ofFile = section === 'callers' && config.callersFile !== undefined ? readHtpasswd(config.callersFile.reveal()) : [];
+    const count = Object.keys(config[section]).length + ofFile.length;
     return `${count} ${count === 1 ? section.slice(0, -1) : section}`;
   });
   return counts.join(', ');

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { bent, ENV, type Loose, useDirectory, validConfig } from '../config/fixture.ts';
+import { bent, ENV, type Loose, PASSWORD_HASH, useDirectory, validConfig } from '../config/fixture.ts';
 import { run } from './run.ts';
 
 const directory = useDirectory();
@@ -61,6 +61,14 @@ describe('token-broker check', () => {
       draft['routes'].second = { path: '/second', callers: ['app'], token: 'orders', upstream: 'https://orders.example' };
     });
     expect(await check(config)).toEqual({ code: 0, stdout: `${file()}: ok (1 listener, 1 caller, 1 token, 2 routes)\n`, stderr: '' });
+  });
+
+  test('counts the callers of the htpasswd file among the others', async () => {
+    await writeFile(directory.path('callers.htpasswd'), `ann:${PASSWORD_HASH}\nben:${PASSWORD_HASH}\n`);
+    const config = bent((draft) => {
+      draft['callersFile'] = 'callers.htpasswd';
+    });
+    expect(await check(config)).toMatchObject({ code: 0, stdout: `${file()}: ok (1 listener, 3 callers, 1 token, 1 route)\n` });
   });
 
   test('prints warnings as such, and still exits with 0', async () => {

@@ -300,7 +300,7 @@ describe('callers', () => {
       callers.other = callers.app;
     });
     expect(problems).toEqual([]);
-    expect(warnings).toEqual(['callers.other may use no route; list it under "callers" of one, or remove it']);
+    expect(warnings).toEqual(['callers.other may use nothing; list it under "callers" of a route or a token, or remove it']);
   });
 });
 

@@ -15,7 +15,7 @@ export function starterConfig(answers: Answers, passwordHash: string | undefined
     section('What to obtain, and as whom.', 'tokens', { [name]: token(answers, name) }),
     section(`Which caller may go where: ${routeInWords(answers)}.`, 'routes', { [name]: route(answers, name) }),
     ...store(answers),
-    section('Probes, metrics and actions.', 'admin', { address: '127.0.0.1:9099' }),
+    section('Probes, metrics, actions, and a page that shows the life of each token.', 'admin', { address: '127.0.0.1:9099' }),
   ];
   return `// Written by "token-broker init". Every key is described in docs/configuration.md.\n{\n${sections.join(',\n\n')}\n}\n`;
 }

@@ -39,5 +39,5 @@ function unused({ callers, routes, tokens }: Config): Finding[] {
   if (used.has('*')) return [];
   return Object.keys(callers)
     .filter((name) => !used.has(name))
-    .map((name) => warning(['callers', name], 'may use no route; list it under "callers" of one, or remove it', 'key'));
+    .map((name) => warning(['callers', name], 'may use nothing; list it under "callers" of a route or a token, or remove it', 'key'));
 }
