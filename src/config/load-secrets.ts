@@ -1,5 +1,6 @@
 /** Fills every secret of a parsed config from the environment and from files, and judges what it finds. */
 
+import { realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { certificatesProblem, keyMatchesCertificate, privateKeyProblem } from './contents.ts';
 import { type ConfigPath, valueAt } from './path.ts';
@@ -91,7 +92,7 @@ async function loadFile(secret: Secret, at: ConfigPath, file: string): Promise<L
     if (again.fault === undefined) secret.fill(again.text);
   });
   const entry = { secret, path: at, file, fingerprint: content.fingerprint };
-  const exposed = secret.kind.confidential && (content.mode & 0o077) !== 0;
+  const exposed = secret.kind.confidential && (content.mode & 0o077) !== 0 && !(await isInKubernetesVolume(file));
   return { findings: exposed ? [warning(at, exposedText(content.mode))] : [], files: [entry] };
 }
 
@@ -113,7 +114,13 @@ export function fileFault(fault: string): string {
 
 function exposedText(mode: number): string {
   const octal = (mode & 0o777).toString(8).padStart(4, '0');
-  return `names a file that is open to other users (mode ${octal}); make it 0600 or 0400 (in Kubernetes: "defaultMode: 0400")`;
+  return `names a file that is open to other users (mode ${octal}); make it 0600 or 0400`;
+}
+
+/** Only containers that mount it see it, and one that is not root could not read a file there that is for its owner alone. */
+async function isInKubernetesVolume(file: string): Promise<boolean> {
+  const path = await realpath(file).catch(() => file);
+  return path.split('/').some((folder) => /^\.\.\d{4}_\d\d_/.test(folder));
 }
 
 /** A certificate and a key side by side must belong together. */

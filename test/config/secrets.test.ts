@@ -73,12 +73,18 @@ describe('secrets', () => {
     const { problems, warnings } = await verdict(file(), withSecret({ fromFile: 'moded' }));
     expect(problems).toEqual([]);
     expect(said(warnings)).toEqual(
-      shown === undefined
-        ? []
-        : [
-            `${SECRET_AT}.fromFile names a file that is open to other users (mode ${shown}); make it 0600 or 0400 (in Kubernetes: "defaultMode: 0400")`,
-          ],
+      shown === undefined ? [] : [`${SECRET_AT}.fromFile names a file that is open to other users (mode ${shown}); make it 0600 or 0400`],
     );
+  });
+
+  test('K03 in a volume of Kubernetes, where only a mode for all lets a user other than root read them, are not warned about', async () => {
+    const written = '..2026_11_22_16_30_00.123456';
+    await mkdir(directory.path(`volume/${written}`), { recursive: true });
+    await writeSecret(`volume/${written}/secret`, CANARY);
+    await chmod(directory.path(`volume/${written}/secret`), 0o444);
+    await symlink(written, directory.path('volume/..data'));
+    await symlink('..data/secret', directory.path('volume/secret'));
+    expect(await verdict(file(), withSecret({ fromFile: 'volume/secret' }))).toEqual({ problems: [], warnings: [] });
   });
 
   test('K03 may be readable by all when they are no secrets', async () => {
