@@ -116,6 +116,7 @@ function typeWords(root: JsonSchema): Words {
     if (type === 'object') return objectWords(schema, words);
     if (type === 'boolean') return '`true` or `false`';
     if (type === 'integer') return 'whole number';
+    if (type === 'number') return 'number';
     if (type === 'null') return '`null`';
     if (type === undefined) return 'any JSON';
     if (pattern !== undefined) return byPattern.get(pattern) ?? 'text';
