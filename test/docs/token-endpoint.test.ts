@@ -1,9 +1,13 @@
-/** The table of docs/token-endpoint.md says what the code does. */
+/** The table of docs/token-endpoint.md says what the code does, and its example does what it says. */
 
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
+import { projectRoot } from '../../scripts/find-tool.mjs';
 import { BrokerError, ERROR_KINDS, type ErrorCode } from '../../src/errors.ts';
 import { toOAuthError } from '../../src/token-endpoint/answers.ts';
-import { read } from './markdown.ts';
+import { startTokenEndpoint } from '../helpers/token-endpoint.ts';
+import { blocks, read } from './markdown.ts';
 
 const rows = [...read('docs/token-endpoint.md').matchAll(/^\| (`.+?`) \| `([A-Z_]+)` \| (\d{3})/gm)].map(
   ([, errors = '', code, status]) => ({
@@ -16,6 +20,19 @@ const rows = [...read('docs/token-endpoint.md').matchAll(/^\| (`.+?`) \| `([A-Z_
 test('docs/token-endpoint.md lists every code that a token endpoint can answer with', () => {
   const codes = Object.keys(ERROR_KINDS).filter((code) => !code.startsWith('UPSTREAM_'));
   expect(rows.map(({ code }) => code)).toEqual(codes);
+});
+
+test('its example with a client library gets a token', async () => {
+  const scene = await startTokenEndpoint();
+  const [example] = blocks('docs/token-endpoint.md', ['js']);
+  const code = example?.text.replaceAll('http://127.0.0.1:8090', scene.url()).replace("'warehouse'", "'billing'");
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', `${code}\nconsole.log(access_token, expires_in > 0);`],
+    { cwd: projectRoot, env: { ...process.env, WAREHOUSE_PASSWORD: 'secret' } },
+  );
+  expect(stdout).toBe('scripted-access-token true\n');
+  await scene.close();
 });
 
 test.each(rows)('says of $code what it is called and which status it has', ({ errors, code, status }) => {
