@@ -5,6 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { projectRoot } from '../../scripts/find-tool.mjs';
+import { PASSWORD_HASH } from '../config/fixture.ts';
+import { blocks } from '../docs/markdown.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { CHART, type HelmResult, helm, type Manifest, manifestProblems, render, template } from './helm.ts';
 
@@ -246,6 +248,47 @@ describe('chart in an app chart', () => {
   });
 });
 
+describe("the README's values", () => {
+  const examples = blocks('charts/token-broker/README.md', ['yaml']).filter(({ text }) =>
+    /^(?:# my-values.yaml|extraVolumes:)$/m.test(text),
+  );
+  const hash = PASSWORD_HASH.replaceAll('$', '$$$$');
+
+  test.each(examples)(
+    'of line $line give manifests that Kubernetes accepts, and a config that passes "token-broker check"',
+    async ({ text }) => {
+      const manifests = render(CHART, parse(text.replace(/\$argon2id\S+…/, hash), { merge: true }));
+      expect([...manifests.values()].flatMap(manifestProblems)).toEqual([]);
+      expect(await checkConfig(manifests.get('ConfigMap'))).toMatch(/^exit 0$/m);
+    },
+  );
+
+  test('are three examples, of which one has all that a listener can serve', () => {
+    const [, more] = examples.map(({ text }) => text);
+    const ports = render(CHART, parse(more ?? '', { merge: true })).get('Service').spec.ports;
+    expect([examples.length, ports.map(({ port }: Manifest) => port)]).toEqual([3, [8444, 8443, 8445, 9100]]);
+  });
+});
+
+describe('what helm says of an installation', () => {
+  const said = (config: object) => {
+    const { status, output } = helm(['install', 'demo', CHART, '--dry-run=client', '--values', '-'], JSON.stringify({ config }));
+    expect(status).toBe(0);
+    return output.slice(output.indexOf('NOTES:'));
+  };
+  const tls = { cert: { fromFile: 'tls.crt' }, key: { fromFile: 'tls.key' } };
+  const listener = { address: '0.0.0.0:8443', authenticate: ['basic'], tls };
+
+  test.each([
+    ['without routes', {}, true],
+    ['with a route', { routes: { a: { path: '/', callers: ['*'], token: null, upstream: 'https://a.example' } } }, false],
+    ['that hands out tokens, which needs no routes', { listeners: { tokens: { ...listener, serve: 'token-endpoint' } } }, false],
+    ['whose routes may stand in another file', { extends: '/etc/fleet/fleet.config.json' }, false],
+  ])('of a gateway %s: %#', (_name, config, warned) => {
+    expect(said(config).includes('It has no routes yet')).toBe(warned);
+  });
+});
+
 describe('the rendered config', () => {
   test.each([
     ['its defaults', {}],
@@ -260,7 +303,7 @@ async function checkConfig(configMap: Manifest): Promise<string> {
   const folder = mkdtempSync(join(scratch, 'config-'));
   const text: string = configMap.data['sidecar.config.json'].replaceAll(SECRETS_FOLDER, join(folder, 'secrets'));
   const contents = await secretContents();
-  for (const [, file = ''] of text.matchAll(/"fromFile": "([^"]+)"/g)) {
+  for (const [, file = ''] of text.matchAll(/"(?:fromFile|callersFile)": "([^"]+)"/g)) {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, contents[basename(file)] ?? 'a-secret');
   }
@@ -279,5 +322,5 @@ async function checkConfig(configMap: Manifest): Promise<string> {
 async function secretContents(): Promise<Record<string, string>> {
   const authority = await createAuthority();
   const server = await authority.issueServer();
-  return { 'tls.crt': server.cert, 'tls.key': server.key, 'ca.crt': authority.certificate };
+  return { 'tls.crt': server.cert, 'tls.key': server.key, 'ca.crt': authority.certificate, htpasswd: `ann:${PASSWORD_HASH}` };
 }
