@@ -233,8 +233,12 @@ export class CachedToken implements TokenSource {
   #inherit(before: CachedToken): void {
     const held = before.#held;
     before.#held = undefined;
+    const { identity, store } = this.#parts;
+    if (held === undefined || held.identity !== identity) return;
     // Its end is planned anew: how it is renewed may have changed.
-    if (held !== undefined && held.identity === this.#parts.identity) this.#hold(held.token, held.identity);
+    this.#hold(held.token, identity);
+    // A store that is new, or seals with another key, has nothing of it.
+    store?.keep?.(identity, toStored(held.token));
   }
 
   /** A refused client is not asked again before somebody needs the token; a server in trouble is, so that the token is there when it is back. */

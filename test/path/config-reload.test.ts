@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { BrokerStatus } from '../../src/admin/status.ts';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
@@ -238,6 +239,24 @@ describe('a changed config', () => {
     connection.write(tokenAnswer());
     expect([(await before).status, (await after).status]).toEqual([200, 200]);
     expect(authorizationServer.requests).toHaveLength(1);
+  });
+
+  test('the token at hand is in a snapshot that is new, or sealed with another key, from then on', async () => {
+    const origin = await server(ok);
+    const authorizationServer = await server(() => tokenAnswer());
+    const config = { ...orders(authorizationServer), routes: { api: route('/', origin.url, 'orders') } };
+    const running = await start(config);
+    expect(await running.get('/')).toBe(200);
+    const sealedWith = (id: string, byte: number) => {
+      const key = { id, key: { unsafeInline: Buffer.alloc(32, byte).toString('base64') } };
+      return { store: { snapshot: join(running.broker.directory, 'tokens'), encryption: { keys: [key] } } };
+    };
+    expect((await running.reload(sealedWith('k1', 1))).status).toBe(200);
+    expect((await running.reload(sealedWith('k2', 2))).status).toBe(200);
+    await running.post('/quit');
+    expect(await running.broker.exited).toEqual({ code: 0, signal: null });
+    authorizationServer.answer = () => answerWith(503, []);
+    expect(await (await start({ ...config, ...sealedWith('k2', 2) })).get('/')).toBe(200);
   });
 
   test('a refresh token that has replaced the configured one goes on under the next config', async () => {

@@ -64,6 +64,13 @@ export class Snapshot implements TokenStore {
     };
   }
 
+  keep(identity: string, token: StoredToken): void {
+    void this.#ready().then(() => {
+      for (const name of namesOf(identity, '', this.#parts.keys)) this.#left.delete(name);
+      this.#keep(identity, token);
+    });
+  }
+
   async remove(identity: string): Promise<void> {
     await this.#ready();
     for (const name of namesOf(identity, '', this.#parts.keys)) this.#tokens.delete(name);
@@ -73,6 +80,7 @@ export class Snapshot implements TokenStore {
   }
 
   async flush(): Promise<void> {
+    await this.#loaded;
     if (this.#cancelWrite !== undefined) this.#write();
     await this.#writing;
   }

@@ -19,6 +19,8 @@ export interface TokenStore {
    * @param identity the token's digest
    */
   obtain(identity: string, wanted: (token: StoredToken) => boolean): Promise<StoredToken | Turn>;
+  /** Where the tokens of this replica outlive it: what it holds and has not obtained through this store. */
+  keep?(identity: string, token: StoredToken): void;
   /** Takes out what stands there, whoever shared it, and nothing newer. */
   remove(identity: string): Promise<void>;
   /** Whoever opens the same store next finds everything. */
