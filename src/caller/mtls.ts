@@ -47,7 +47,7 @@ function conditionsOf(rule: Rule): Condition[] {
     conditions.push((certificate) => certificate.uris.some(matches));
   }
   if (dns !== undefined) {
-    const pattern = wildcardPattern(dns.toLowerCase(), '[^.\\s\\p{Cc}]+');
+    const pattern = wildcardPattern(dns.toLowerCase(), '[^.\\s\\p{Cc}]');
     conditions.push((certificate) => certificate.dnsNames.some((name) => pattern.test(name.toLowerCase())));
   }
   if (fingerprint !== undefined) conditions.push((certificate) => certificate.fingerprint === fingerprint);
@@ -58,7 +58,7 @@ function conditionsOf(rule: Rule): Condition[] {
 /** A wildcard stands for a part of the path, never for a part of the host: that would name other people's trust domains. */
 function uriMatcher(pattern: string): (uri: string) => boolean {
   const origin = originOf(pattern);
-  const path = wildcardPattern(pattern.slice(origin.length), '[^/?#\\s\\p{Cc}]+');
+  const path = wildcardPattern(pattern.slice(origin.length), '[^/?#\\s\\p{Cc}]');
   return (uri) => {
     const own = originOf(uri);
     return own.toLowerCase() === origin.toLowerCase() && path.test(uri.slice(own.length));
