@@ -85,6 +85,8 @@ const RETRY_MS = 2_000;
 const RETRY_SERVING_MS = 30_000;
 /** A token can name any key: who makes tokens up can have the keys read once in this time. */
 const UNKNOWN_KEY_MS = 10_000;
+/** Half of all who may wait, so that whoever makes keys up holds up nobody whose key is there. */
+const MOST_UNKNOWN = 500;
 
 class FetchedKeys implements IssuerKeys {
   readonly #config: IssuerKeysConfig;
@@ -98,6 +100,8 @@ class FetchedKeys implements IssuerKeys {
   /** Monotonic: when the last try ended. */
   #triedAt = Number.NEGATIVE_INFINITY;
   #pending: Promise<KeySet> | undefined;
+  /** Who waits for a key that may not exist. */
+  #unknown = 0;
 
   constructor(config: IssuerKeysConfig, clock: Clock, observer: KeysObserver) {
     this.#config = config;
@@ -136,7 +140,7 @@ class FetchedKeys implements IssuerKeys {
       if (this.#failure !== undefined) throw this.#failure;
       return undefined;
     }
-    const found = this.#kept === known ? await this.#read() : this.#kept;
+    const found = this.#kept === known ? await this.#readForUnknown() : this.#kept;
     return found === known ? undefined : found;
   }
 
@@ -150,6 +154,16 @@ class FetchedKeys implements IssuerKeys {
 
   close(): Promise<void> {
     return this.#calls.close();
+  }
+
+  async #readForUnknown(): Promise<KeySet> {
+    if (this.#unknown >= MOST_UNKNOWN) throw new AuthorizationServerError('transient', 'too_many_unknown_keys');
+    this.#unknown += 1;
+    try {
+      return await this.#read();
+    } finally {
+      this.#unknown -= 1;
+    }
   }
 
   #pauseMs(): number {

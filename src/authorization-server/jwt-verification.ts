@@ -35,17 +35,20 @@ export interface VerifiedJwt {
   readonly endsAt: number;
 }
 
-/** `undefined` for a token that is refused. Rejects with `AuthorizationServerError` where the keys cannot be had. @param nowAt wall clock */
-export async function verifyJwt(token: string, source: IssuerKeys, rules: JwtRules, nowAt: number): Promise<VerifiedJwt | undefined> {
+/** `refused`: by these rules. `forged`: by any, since none of these keys has signed it. */
+export type JwtVerdict = VerifiedJwt | 'refused' | 'forged';
+
+/** Rejects with `AuthorizationServerError` where the keys cannot be had. @param nowAt wall clock */
+export async function verifyJwt(token: string, source: IssuerKeys, rules: JwtRules, nowAt: number): Promise<JwtVerdict> {
   const keys = await source.get();
   const found = await verifyWith(token, keys, rules, nowAt);
   if (found !== 'unknown-key') return found;
   const newer = await source.after(keys);
-  const again = newer && (await verifyWith(token, newer, rules, nowAt));
-  return again === 'unknown-key' ? undefined : again;
+  const again = newer === undefined ? 'unknown-key' : await verifyWith(token, newer, rules, nowAt);
+  return again === 'unknown-key' ? 'forged' : again;
 }
 
-async function verifyWith(token: string, keys: KeySet, rules: JwtRules, nowAt: number): Promise<VerifiedJwt | undefined | 'unknown-key'> {
+async function verifyWith(token: string, keys: KeySet, rules: JwtRules, nowAt: number): Promise<JwtVerdict | 'unknown-key'> {
   try {
     const claims = await signedClaims(token, keys.find, {
       issuer: rules.issuer,
@@ -55,15 +58,18 @@ async function verifyWith(token: string, keys: KeySet, rules: JwtRules, nowAt: n
       currentDate: new Date(nowAt),
       requiredClaims: ['exp'],
     });
-    if (typeof claims.iat === 'number' && claims.iat * 1000 > nowAt + rules.clockToleranceMs) return undefined;
+    if (typeof claims.iat === 'number' && claims.iat * 1000 > nowAt + rules.clockToleranceMs) return 'refused';
     // Bound to a key that nobody has proven here (RFC 7800): whoever found it could send it.
-    if (claims['cnf'] !== undefined) return undefined;
+    if (claims['cnf'] !== undefined) return 'refused';
     return { keys, endsAt: (claims.exp as number) * 1000 + rules.clockToleranceMs };
   } catch (error) {
-    return codeOf(error) === 'ERR_JWKS_NO_MATCHING_KEY' ? 'unknown-key' : undefined;
+    const code = codeOf(error);
+    if (code === 'ERR_JWKS_NO_MATCHING_KEY') return 'unknown-key';
+    return code === FORGED ? 'forged' : 'refused';
   }
 }
 
+const FORGED = 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED';
 /** Of a token that names no key, so many are tried. */
 const MAX_TRIED = 16;
 
@@ -73,12 +79,16 @@ async function signedClaims(token: string, find: JWTVerifyGetKey, options: JWTVe
   } catch (error) {
     if (codeOf(error) !== 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw error;
     let tried = 0;
+    let failure: unknown;
     for await (const key of error as AsyncIterable<webcrypto.CryptoKey>) {
       if (++tried > MAX_TRIED) break;
-      const claims = await jwtVerify(token, key, options).catch(() => undefined);
-      if (claims !== undefined) return claims.payload;
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (cause) {
+        if (failure === undefined || codeOf(failure) === FORGED) failure = cause;
+      }
     }
-    throw error;
+    throw failure;
   }
 }
 

@@ -2,8 +2,8 @@
 
 import { hash, randomBytes } from 'node:crypto';
 import { toAuthorizationServerError } from '../authorization-server/failure.ts';
-import type { KeySet, KeysObserver } from '../authorization-server/issuer-keys.ts';
-import { readClaims, verifyJwt } from '../authorization-server/jwt-verification.ts';
+import type { IssuerKeys, KeySet, KeysObserver } from '../authorization-server/issuer-keys.ts';
+import { type JwtVerdict, readClaims, verifyJwt } from '../authorization-server/jwt-verification.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import { derive } from '../derive.ts';
@@ -44,7 +44,7 @@ interface Known {
 /** RFC 7519 names no limit; no known issuer comes near this. */
 const MAX_TOKEN = 8 * 1024;
 const MAX_KNOWN = 10_000;
-/** As many as may wait for a token of the config. */
+/** For the keys of one issuer: as many as may wait for a token of the config. */
 const MAX_WAITING = 1_000;
 const RETRY_AFTER_SECONDS = 2;
 
@@ -53,15 +53,20 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
   const key = randomBytes(32).toString('hex');
   const known = new RecentMap<Known>(MAX_KNOWN);
   const running = new Map<string, Promise<Verdict>>();
+  const inLine = createLines();
 
   /** Whom a token is for is looked at before its signature, so that nobody has keys fetched with a token that fits nobody. */
   async function verify(digest: string, token: string): Promise<Verdict> {
     const claims = readClaims(token);
     if (claims === undefined) return 'refused';
+    // Who makes a token up can have it fit many callers: it costs the signature once.
+    const others = new Set<IssuerKeys>();
     for (const candidate of candidates) {
-      if (claims.iss !== candidate.rules.issuer || !candidate.fits(claims)) continue;
-      const verified = await verifyJwt(token, candidate.keys, candidate.rules, clock.now()).catch(unverifiable);
-      if (verified === undefined) continue;
+      if (claims.iss !== candidate.rules.issuer || others.has(candidate.keys) || !candidate.fits(claims)) continue;
+      const { keys: source, rules } = candidate;
+      const verified = await inLine(source, () => verifyJwt(token, source, rules, clock.now()).catch(unverifiable));
+      if (verified === 'forged') others.add(candidate.keys);
+      if (typeof verified === 'string') continue;
       const { keys, endsAt } = verified;
       const caller = { ...candidate.caller, endsAt };
       known.set(digest, { candidate, keys, caller });
@@ -75,7 +80,6 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
     if (token === undefined || token.length > MAX_TOKEN) return 'refused';
     const shared = running.get(digest);
     if (shared !== undefined) return shared;
-    if (running.size >= MAX_WAITING) throw overloaded();
     const verdict = verify(digest, token).finally(() => running.delete(digest));
     running.set(digest, verdict);
     return verdict;
@@ -105,6 +109,21 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
     async close() {
       await Promise.all([...sources.values()].map((keys) => keys.close()));
     },
+  };
+}
+
+/** How many wait for keys, by those keys: an issuer in trouble holds up no caller of another one. */
+function createLines(): (keys: IssuerKeys, verify: () => Promise<JwtVerdict>) => Promise<JwtVerdict> {
+  const waiting = new Map<IssuerKeys, number>();
+  return async (keys, verify) => {
+    const count = waiting.get(keys) ?? 0;
+    if (count >= MAX_WAITING) throw overloaded();
+    waiting.set(keys, count + 1);
+    try {
+      return await verify();
+    } finally {
+      waiting.set(keys, (waiting.get(keys) as number) - 1);
+    }
   };
 }
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createJwtCheck, type JwtCheck } from '../../src/caller/jwt.ts';
 import { caller } from '../../src/config/schema/callers.ts';
 import { createAuthority } from '../helpers/certificates.ts';
@@ -148,6 +148,21 @@ describe('a JWT of a caller', () => {
     start({}, { special: { keys: set(own) } });
     expect(await judge(await own.sign(claims()))).toMatchObject({ name: 'special', method: 'jwt' });
     expect(await judge(await key.sign(claims()))).toEqual(BATCH);
+  });
+
+  test('B04 one that nobody has signed costs its signature once, however many callers it fits', async () => {
+    const roles = Array.from({ length: 20 }, (_, index) => `role-${index}`);
+    const callers = Object.fromEntries(roles.map((role) => [role, { claims: { roles: role } }]));
+    const stranger = await createSigningKey('ES256', 'one');
+    const verify = jest.spyOn(crypto.subtle, 'verify');
+    try {
+      start({ claims: { roles: 'nobody' } }, callers);
+      expect(await judge(await stranger.sign(claims({ roles })))).toBe('refused');
+      expect(verify).toHaveBeenCalledTimes(1);
+      expect(await judge(await key.sign(claims({ roles: ['role-7'] })))).toMatchObject({ name: 'role-7' });
+    } finally {
+      verify.mockRestore();
+    }
   });
 
   test('B05 is verified once, then known at once, and not a moment longer than it lasts', async () => {

@@ -230,6 +230,49 @@ describe('keys of an issuer', () => {
   });
 });
 
+describe('who waits for keys holds up nobody else', () => {
+  const hanging = (count: number, sign: (index: number) => Promise<string>) =>
+    Promise.all(Array.from({ length: count }, (_, index) => sign(index).then((token) => ({ done: judge(token) }))));
+
+  test('B04 not the callers of another issuer', async () => {
+    const silent = 'https://127.0.0.1:9';
+    const usual = { audience: 'token-broker', claims: { sub: '*' } };
+    const other = await startIssuer([]);
+    other.answer = hang;
+    try {
+      check = createJwtCheck({
+        callers: {
+          silent: caller.parse({ jwt: { ...usual, issuer: silent, jwksUri: `${other.url}/keys` } }),
+          batch: caller.parse({ jwt: { ...usual, issuer: issuer.url } }),
+        },
+        clock,
+        observer: { changed: () => {}, failed: () => {} },
+      });
+      const waiting = await hanging(1_000, (index) => key.sign(claimsAt(clock.now(), silent, { jti: `waiting-${index}` })));
+      await other.server.untilRequests(1);
+      expect(await outcome()).toEqual(BATCH);
+      expect(await judge(await key.sign(claimsAt(clock.now(), silent)))).toBe('503 BROKER_OVERLOADED 1');
+      await check.close();
+      await Promise.all(waiting.map(({ done }) => done));
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('B04 not those whose key is there, behind a thousand that name made-up keys', async () => {
+    start();
+    await outcome();
+    issuer.answer = hang;
+    await clock.advance(10_000);
+    const stranger = await createSigningKey();
+    const waiting = await hanging(1_000, (index) => stranger.sign(claimsAt(clock.now(), issuer.url, { jti: `made-up-${index}` })));
+    await issuer.server.untilRequests(3);
+    expect(await outcome()).toEqual(BATCH);
+    await check?.close();
+    expect(new Set(await Promise.all(waiting.map(({ done }) => done)))).toEqual(new Set([UNVERIFIABLE]));
+  });
+});
+
 describe('keys of a Kubernetes API server', () => {
   test('are read over TLS of its own authority, with a token that is read anew each time and goes nowhere else', async () => {
     const authority = await createAuthority();
