@@ -1,5 +1,6 @@
 /** Binding a server to an address, and saying where it ended up. */
 
+import { chmodSync, lchownSync, lstatSync } from 'node:fs';
 import { chmod, lchown, lstat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import type { Address } from '../config/schema/values.ts';
@@ -34,8 +35,46 @@ export async function bind(server: Server, address: Address, access: SocketAcces
   return boundAddress(server);
 }
 
+/** A socket that is in use, with nobody's way in. */
+export interface AccessChange {
+  /** To those for whom it is from now on. */
+  open(): void;
+  /** As it was. */
+  undo(): void;
+}
+
+export function isSameAccess(a: SocketAccess, b: SocketAccess): boolean {
+  return modeOf(a) === modeOf(b) && isSameOwner(a, b);
+}
+
+function isSameOwner({ owner: a }: SocketAccess, { owner: b }: SocketAccess): boolean {
+  return a?.uid === b?.uid && a?.gid === b?.gid;
+}
+
+/** Closes a socket for the time in which its access changes. What is left out is as at a start. Throws Node's error, and then nothing has changed. */
+export function changeAccess(path: string, before: SocketAccess, access: SocketAccess): AccessChange {
+  const { uid, gid, mode } = lstatSync(path);
+  const undo = () => {
+    lchownSync(path, uid, gid);
+    chmodSync(path, mode & 0o777);
+  };
+  try {
+    chmodSync(path, 0);
+    if (!isSameOwner(before, access)) lchownSync(path, idOr(process.geteuid, access.owner?.uid), idOr(process.getegid, access.owner?.gid));
+  } catch (error) {
+    undo();
+    throw error;
+  }
+  return { open: () => chmodSync(path, Number.parseInt(modeOf(access) ?? (0o777 & ~process.umask()).toString(8), 8)), undo };
+}
+
+/** That of this process where none is asked for. */
+function idOr(own: (() => number) | undefined, asked = -1): number {
+  return asked < 0 && own !== undefined ? own() : asked;
+}
+
 /** The owner first: what a mode opens is then open to that owner's group, not to ours. */
-export async function setAccess(path: string, access: SocketAccess): Promise<void> {
+async function setAccess(path: string, access: SocketAccess): Promise<void> {
   const { owner } = access;
   if (owner !== undefined) await lchown(path, owner.uid, owner.gid);
   const mode = modeOf(access);

@@ -3,7 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Address } from '../config/schema/values.ts';
 import { BrokerError } from '../errors.ts';
-import { bind, type SocketAccess, setAccess } from './bind.ts';
+import { type AccessChange, bind, changeAccess, isSameAccess, type SocketAccess } from './bind.ts';
 
 /** Takes connections, each paused until it is read. */
 export interface Taker {
@@ -23,8 +23,14 @@ interface Entrance {
   readonly server: Server;
   /** As text: `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`. */
   readonly bound: string;
+  access: SocketAccess;
   taker: Taker;
+  /** How many connections have come in. */
+  came: number;
 }
+
+/** The backlog of Node; one connection is taken in each turn of the event loop. */
+const LONGEST_LINE = 512;
 
 export class Entrances {
   readonly #open = new Map<string, Entrance>();
@@ -35,16 +41,19 @@ export class Entrances {
    */
   async open(wanted: readonly Wanted[]): Promise<Map<string, string>> {
     const fresh: Taker[] = [];
+    const changes: AccessChange[] = [];
     try {
       for (const each of wanted) {
-        if (this.#open.has(keyOf(each))) {
-          if (each.address.kind === 'unix') await setAccess(each.address.path, each);
-          continue;
-        }
+        if (this.#open.has(keyOf(each))) continue;
         this.#open.set(keyOf(each), await bindEntrance(each));
         fresh.push(each.taker);
       }
+      for (const each of wanted) changes.push(...this.#changeAccess(each));
+      // Who stands in line has come by the old access, and is not for the new taker.
+      if (changes.length > 0) await this.#lineTaken();
+      for (const { open } of changes) open();
     } catch (error) {
+      for (const { undo } of changes) undo();
       for (const taker of fresh) this.close(taker);
       throw error;
     }
@@ -60,9 +69,32 @@ export class Entrances {
     }
   }
 
+  /** Nobody else comes in at a socket while its access changes. */
+  #changeAccess(wanted: Wanted): AccessChange[] {
+    const { address, name } = wanted;
+    const { access } = this.#open.get(keyOf(wanted)) as Entrance;
+    if (address.kind !== 'unix' || isSameAccess(access, wanted)) return [];
+    try {
+      return [changeAccess(address.path, access, wanted)];
+    } catch (cause) {
+      throw bindError(name, address, cause);
+    }
+  }
+
+  async #lineTaken(): Promise<void> {
+    const came = () => [...this.#open.values()].reduce((sum, entrance) => sum + entrance.came, 0);
+    for (let turn = 0; turn < LONGEST_LINE; turn += 1) {
+      const before = came();
+      // The first ends the turn of the event loop that is under way, and the second a whole one.
+      for (let ends = 0; ends < 2; ends += 1) await new Promise((resolve) => setImmediate(resolve));
+      if (came() === before) return;
+    }
+  }
+
   #lead(wanted: Wanted): string {
     const entrance = this.#open.get(keyOf(wanted)) as Entrance;
     entrance.taker = wanted.taker;
+    entrance.access = wanted;
     limit(entrance.server, wanted.taker);
     return entrance.bound;
   }
@@ -76,9 +108,14 @@ function keyOf({ name, address }: Wanted): string {
 async function bindEntrance(wanted: Wanted): Promise<Entrance> {
   const { name, address, taker } = wanted;
   // Nothing is read before the connection has found its taker: see `adopt`.
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => entrance.taker.accept(socket));
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+    entrance.came += 1;
+    entrance.taker.accept(socket);
+  }).on('drop', () => {
+    entrance.came += 1;
+  });
   limit(server, taker);
-  const entrance = { server, bound: '', taker };
+  const entrance: Entrance & { bound: string } = { server, bound: '', access: wanted, taker, came: 0 };
   try {
     entrance.bound = await bind(server, address, wanted);
   } catch (cause) {
