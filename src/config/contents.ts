@@ -47,6 +47,11 @@ export function keyMatchesCertificate(key: string, certificates: string): boolea
   return new X509Certificate(certificates).checkPrivateKey(createPrivateKey(key));
 }
 
+/** Whether TLS takes the two, which belong together: not with a key or a signature that is too weak for it. */
+export function isStrongEnough(key: string, certificates: string): boolean {
+  return succeeds(() => createSecureContext({ key, cert: certificates }));
+}
+
 /** A hash as `token-broker hash-password` or `htpasswd -B` make it. */
 export function passwordHashProblem(text: string): string | undefined {
   if (parsePasswordHash(text) !== undefined) return undefined;

@@ -2,7 +2,7 @@
 
 import { realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { certificatesProblem, keyMatchesCertificate, privateKeyProblem } from './contents.ts';
+import { certificatesProblem, isStrongEnough, keyMatchesCertificate, privateKeyProblem } from './contents.ts';
 import { type ConfigPath, valueAt } from './path.ts';
 import { type Finding, problem, warning } from './problem.ts';
 import { NO_FILE, readTextFile } from './read-file.ts';
@@ -133,6 +133,9 @@ function keyPairFindings(value: unknown, path: ConfigPath): Finding[] {
   if (isPair && !keyMatchesCertificate(key.reveal(), certificate.reveal())) {
     return [problem([...path, 'key'], `does not belong to the certificate in "${name}"; give the key it was issued for`)];
   }
+  // A "certificate" may be there to be named in an assertion alone.
+  if (isPair && name === 'cert' && !isStrongEnough(key.reveal(), certificate.reveal()))
+    return [problem([...path, 'key'], 'is too weak for TLS, or its certificate is; use RSA of 2048 bits or more, or P-256, and SHA-256')];
   return entries.flatMap(([step, child]) => keyPairFindings(child, [...path, step]));
 }
 

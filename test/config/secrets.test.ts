@@ -179,6 +179,14 @@ describe('TLS material', () => {
     ]);
   });
 
+  test('is refused when no handshake could use it', async () => {
+    const weak = await (await createAuthority()).issueServer({ key: 'rsa-1024' });
+    const { problems } = await verdict(file(), withTls({ cert: weak.cert, key: { unsafeInline: weak.key } }));
+    expect(said(problems)).toEqual([
+      'listeners.local.tls.key is too weak for TLS, or its certificate is; use RSA of 2048 bits or more, or P-256, and SHA-256',
+    ]);
+  });
+
   test('is refused when a file holds something else, without showing it', async () => {
     const server = await (await createAuthority()).issueServer();
     const broken = `-----BEGIN CERTIFICATE-----\n${CANARY.replaceAll('-', '')}AA==\n-----END CERTIFICATE-----\n`;
