@@ -6,7 +6,7 @@ import type { BrokerStatus } from './admin/status.ts';
 import { type AdminEntrance, adminEntrances } from './admin-entrances.ts';
 import { createAuthenticator } from './caller/authenticate.ts';
 import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
-import { createPasswordCheck } from './caller/password-check.ts';
+import { createPasswordCheck, type PasswordCheck } from './caller/password-check.ts';
 import { readPeerCertificate } from './caller/peer-certificate.ts';
 import { type Clock, guarded, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
@@ -45,7 +45,7 @@ export interface SharedParts {
 const REVOCATION_MS = 3_000;
 
 /** What a broker needs of the one that it follows. */
-type Predecessor = Pick<Broker, 'tokens' | 'jwts' | 'addresses' | 'warm'>;
+type Predecessor = Pick<Broker, 'tokens' | 'passwords' | 'jwts' | 'addresses' | 'warm'>;
 
 export class Broker {
   readonly #config: Config;
@@ -56,6 +56,7 @@ export class Broker {
   readonly #clock: Clock;
   readonly #tracing: Tracing | undefined;
   readonly tokens: Tokens;
+  readonly passwords: PasswordCheck;
   readonly jwts: JwtCheck;
   readonly #stages: BrokerStages;
   readonly #listeners: HttpListener[];
@@ -64,6 +65,7 @@ export class Broker {
   addresses: ReadonlyMap<string, string> = new Map();
   /** Counted here, told to the log by whoever watches the files. */
   readonly unusableFiles: UnusableFiles;
+  readonly #store: StoreHealth;
   readonly #status: ReturnType<typeof createStatus>;
   #phase: BrokerStatus['phase'] = 'starting';
   #warm = false;
@@ -80,22 +82,22 @@ export class Broker {
     const { telemetry } = config;
     this.#tracing = telemetry && new Tracing({ config: telemetry, clock, log, metrics });
     const observer = reportTokens(log, metrics);
-    const store = new StoreHealth(config.store, clock);
+    this.#store = new StoreHealth(config.store, clock);
     this.unusableFiles = new UnusableFiles(clock, () => metrics.reloadFailures.inc());
     this.tokens = new Tokens({
       config,
       clock,
       observer: this.#tracing?.observing(observer) ?? observer,
-      storeObserver: store.observe(reportStore(log, metrics)),
+      storeObserver: this.#store.observe(reportStore(log, metrics)),
       grantObserver: reportGrants(log),
     });
     const { callers, callersFile } = config;
-    const passwords = createPasswordCheck({ callers, callersFile, clock });
+    this.passwords = createPasswordCheck({ callers, callersFile, clock });
     this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
     const authenticators = new Map(
       Object.entries(config.listeners).map(([name, listener]) => [
         name,
-        createAuthenticator({ listener, callers, clock, passwords, jwts: this.jwts }),
+        createAuthenticator({ listener, callers, clock, passwords: this.passwords, jwts: this.jwts }),
       ]),
     );
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
@@ -109,7 +111,7 @@ export class Broker {
       listeners: this.#listeners,
       addresses: () => this.addresses,
       exits: this.#stages.exits(),
-      store,
+      store: this.#store,
       unusableFiles: this.unusableFiles,
       requestsInFlight: () => metrics.requests.inFlight,
     });
@@ -127,16 +129,13 @@ export class Broker {
       return { name: listener.name, address, mode, owner, taker: listener };
     });
     try {
-      await before?.tokens.flush();
       this.addresses = await this.#entrances.open([...this.#adminEntrances, ...listeners]);
     } catch (error) {
       await this.close();
       throw error;
     }
-    before?.tokens.handOver(this.tokens);
-    if (before !== undefined) this.jwts.follow(before.jwts);
-    this.#warm = before?.warm ?? false;
-    observeState(this.#metrics, this.tokens, this.#listeners);
+    if (before !== undefined) this.#follow(before);
+    observeState(this.#metrics, this.tokens, this.#listeners, this.#store);
     this.#phase = 'running';
     for (const [listener, address] of this.addresses)
       if (before?.addresses.get(listener) !== address) this.#log.info({ listener, address }, 'listening');
@@ -145,6 +144,13 @@ export class Broker {
       this.#warm = true;
     });
     if (before === undefined) this.#log.info('ready');
+  }
+
+  #follow(before: Predecessor): void {
+    before.tokens.handOver(this.tokens);
+    this.passwords.follow(before.passwords);
+    this.jwts.follow(before.jwts);
+    this.#warm = before.warm;
   }
 
   /** Stops accepting, finishes what is in flight within the grace; resolves to the number of requests that were cut. */
@@ -212,7 +218,8 @@ export class Broker {
   }
 
   async #finish(closeAdmin?: (server: HandedServer) => void): Promise<number> {
-    const cut = await this.#drainListeners(this.#config.shutdown.grace);
+    const { grace } = this.#config.shutdown;
+    const [cut] = await Promise.all([this.#drainListeners(grace), this.tokens.arrived(grace)]);
     await this.tokens.revoke(REVOCATION_MS);
     await this.close(closeAdmin);
     return cut;

@@ -31,6 +31,12 @@ export class RecentMap<Value> {
     this.#younger.set(key, value);
   }
 
+  /** Those that were used last come last. */
+  *[Symbol.iterator](): Generator<[string, Value]> {
+    yield* this.#older;
+    yield* this.#younger;
+  }
+
   get size(): number {
     return this.#younger.size + this.#older.size;
   }

@@ -55,7 +55,7 @@ export class ReloadableBroker {
 
   /** Rejects when something cannot be started. */
   async start(loaded: LoadedConfig): Promise<void> {
-    await this.#follow(loaded);
+    await this.#inTurn(() => this.#follow(loaded));
   }
 
   /**

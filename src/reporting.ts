@@ -3,6 +3,7 @@
 import type { KeysObserver } from './authorization-server/issuer-keys.ts';
 import type { AccessRecord } from './exchange.ts';
 import type { HttpListener } from './listener/http-listener.ts';
+import type { StoreHealth } from './status/store-health.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { GrantObserver, TokenObserver } from './token/observer.ts';
@@ -104,14 +105,11 @@ export function reportGrants(log: Log): (name: string) => GrantObserver {
 }
 
 export function reportStore(log: Log, metrics: Metrics): StoreObserver & SnapshotObserver {
-  metrics.storeUp.set(1);
   return {
     lost(reason) {
-      metrics.storeUp.set(0);
       log.warn({ reason }, 'store lost: serving from memory alone');
     },
     recovered() {
-      metrics.storeUp.set(1);
       log.info('store recovered');
     },
     unreadable(reason, first) {
@@ -178,7 +176,10 @@ function endOfPath(target: string): number {
 }
 
 /** What is read at each scrape; a broker that follows another takes its place. */
-export function observeState(metrics: Metrics, tokens: Tokens, listeners: readonly HttpListener[]): void {
+export function observeState(metrics: Metrics, tokens: Tokens, listeners: readonly HttpListener[], store: StoreHealth): void {
+  metrics.observe('store_up', '1 while the shared store works, 0 while it does not.', undefined, function* () {
+    yield ['', Number(store.status().state === 'working')] as const;
+  });
   metrics.observe('token_seconds_left', 'Seconds until the token ends; absent while there is none.', 'token', function* () {
     for (const token of tokens.all()) {
       const { secondsLeft } = token.status();

@@ -6,6 +6,7 @@ import type { Secret } from '../config/secret.ts';
 import type { Caller } from './caller.ts';
 
 export interface Account {
+  readonly username: string;
   readonly caller: Caller;
   /** As they are at the moment: one of them must fit. */
   hashTexts(): readonly string[];
@@ -65,13 +66,16 @@ export class Accounts {
 function accountsOfConfig(callers: Readonly<Record<string, CallerConfig>>): Map<string, Account> {
   const accounts = new Map<string, Account>();
   for (const [name, { basic }] of Object.entries(callers)) {
-    if (basic) accounts.set(basic.username ?? name, accountOf({ name, method: 'basic' }, basic.passwordHash));
+    if (basic === undefined) continue;
+    const username = basic.username ?? name;
+    accounts.set(username, accountOf(username, { name, method: 'basic' }, basic.passwordHash));
   }
   return accounts;
 }
 
-function accountOf(caller: Caller, passwordHashes: readonly Secret[]): Account {
+function accountOf(username: string, caller: Caller, passwordHashes: readonly Secret[]): Account {
   return {
+    username,
     caller,
     hashTexts: () => passwordHashes.map((secret) => secret.reveal()),
     version: () => {
@@ -83,12 +87,14 @@ function accountOf(caller: Caller, passwordHashes: readonly Secret[]): Account {
 }
 
 class FileAccount implements Account {
+  readonly username: string;
   readonly caller: Caller;
   readonly hashText: string;
   readonly #followFile: () => void;
   #version: number;
 
   constructor(name: string, hashText: string, version: number, followFile: () => void) {
+    this.username = name;
     this.caller = { name, method: 'basic' };
     this.hashText = hashText;
     this.#version = version;

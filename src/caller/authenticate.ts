@@ -83,7 +83,7 @@ function basicWay(check: PasswordCheck): Way {
   return (request) => {
     const authorization = credentialsOf(request);
     if (authorization === undefined || !isBasic(authorization)) return 'none';
-    return check(authorization, request.authority === undefined ? request.fields : undefined);
+    return check.judge(authorization, request.authority === undefined ? request.fields : undefined);
   };
 }
 

@@ -1,6 +1,5 @@
 /** Checks Basic credentials against the callers' password hashes, and remembers the outcome so that hashing stays rare. */
 
-import { hash, randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import type { Secret } from '../config/secret.ts';
@@ -12,13 +11,19 @@ import { type Account, Accounts, versionOf } from './accounts.ts';
 import { parseBasic } from './basic.ts';
 import type { Verdict } from './caller.ts';
 import { createHashingQueue } from './hashing-queue.ts';
+import { VerifiedPasswords } from './verified-passwords.ts';
 
-/**
- * Judges the value of an `Authorization` field of the Basic scheme; at once when the outcome is remembered.
- *
- * @param section where it stands as `Authorization`, if it does
- */
-export type PasswordCheck = (authorization: string, section?: Fields) => Verdict | Promise<Verdict>;
+export interface PasswordCheck {
+  /**
+   * Judges the value of an `Authorization` field of the Basic scheme; at once when the outcome is remembered.
+   *
+   * @param section where it stands as `Authorization`, if it does
+   */
+  judge(authorization: string, section?: Fields): Verdict | Promise<Verdict>;
+  /** Goes on with what the check before this one has found right: a changed config shall not have all callers hashed at once. */
+  follow(before: PasswordCheck): void;
+  readonly verified: VerifiedPasswords;
+}
 
 export interface PasswordCheckOptions {
   readonly callers: Readonly<Record<string, CallerConfig>>;
@@ -29,18 +34,12 @@ export interface PasswordCheckOptions {
   readonly verify?: (hashText: string, password: string) => Promise<boolean>;
 }
 
-interface Verified {
-  readonly account: Account;
-  readonly version: number;
-}
-
 interface Refused {
   readonly version: number;
   /** Monotonic. */
   readonly untilAt: number;
 }
 
-const MAX_VERIFIED = 10_000;
 const MAX_REFUSED = 1_000;
 /** A caller that retries wrong credentials costs one hash in this time; a person who mistyped is not kept waiting. */
 const REFUSED_FOR_MS = 10_000;
@@ -51,19 +50,14 @@ const UNKNOWN_NAMES_LANE = ':';
 export function createPasswordCheck(options: PasswordCheckOptions): PasswordCheck {
   const { clock = systemClock, verify = verifyHashText } = options;
   const accounts = new Accounts(options.callers, options.callersFile);
-  const key = randomBytes(32).toString('hex');
-  const verified = new RecentMap<Verified>(MAX_VERIFIED);
+  const verified = new VerifiedPasswords();
   const refused = new RecentMap<Refused>(MAX_REFUSED);
   const running = new Map<string, Promise<Verdict>>();
   const queue = createHashingQueue();
 
-  // A digest under a key nobody else has; it is never shown, so SHA-256 may be used without HMAC, which measured 13 µs
-  // against 0.3 µs.
-  const digestOf = (text: string) => hash('sha256', key + text);
-
   /** An unknown name is checked against an account chosen by the name, so that it takes as long as a known one. */
   function decoyFor(username: string): Account | undefined {
-    return accounts.pick(Number.parseInt(digestOf(username).slice(0, 8), 16));
+    return accounts.pick(Number.parseInt(verified.digestOf(username).slice(0, 8), 16));
   }
 
   async function compute(digest: string, account: Account | undefined, username: string, password: string): Promise<Verdict> {
@@ -72,7 +66,7 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
     const lane = account === undefined ? UNKNOWN_NAMES_LANE : username;
     const matches = checked !== undefined && (await queue.run(lane, () => anyMatches(checked, password, verify)));
     if (matches && account !== undefined) {
-      verified.set(digest, { account, version });
+      verified.add(digest, account, version);
       return account.caller;
     }
     refused.set(digest, { version, untilAt: clock.monotonic() + REFUSED_FOR_MS });
@@ -95,12 +89,15 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
     return verdict;
   }
 
-  const digestIn = (section: Fields) => digestOf(fieldValue(section, 'authorization') ?? '');
+  const digestIn = (section: Fields) => verified.digestOf(fieldValue(section, 'authorization') ?? '');
 
-  return (authorization, section) => {
-    const digest = section === undefined ? digestOf(authorization) : derive(section, digestIn);
-    const known = verified.get(digest);
-    return known !== undefined && known.version === versionOf(known.account) ? known.account.caller : judge(digest, authorization);
+  return {
+    judge(authorization, section) {
+      const digest = section === undefined ? verified.digestOf(authorization) : derive(section, digestIn);
+      return verified.callerOf(digest) ?? judge(digest, authorization);
+    },
+    follow: (before) => verified.follow(before.verified, accounts),
+    verified,
   };
 }
 

@@ -28,11 +28,6 @@ export class Metrics {
     labelNames: ['token'] as const,
     registers: [this.#registry],
   });
-  readonly storeUp = new Gauge({
-    name: `${PREFIX}store_up`,
-    help: '1 while the shared store works, 0 while it does not.',
-    registers: [this.#registry],
-  });
   readonly storeUnreadable = new Counter({
     name: `${PREFIX}store_unreadable_total`,
     help: 'Entries of the store that could not be used.',
@@ -60,17 +55,17 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
   }
 
-  /** A gauge whose values are read at each scrape, from whoever has said last how. */
-  observe(name: string, help: string, label: string, read: () => Iterable<readonly [label: string, value: number]>): void {
+  /** A gauge whose values are read at each scrape, from whoever has said last how. @param label none where there is one value */
+  observe(name: string, help: string, label: string | undefined, read: () => Iterable<readonly [label: string, value: number]>): void {
     this.#registry.removeSingleMetric(PREFIX + name);
     const gauge: Gauge<string> = new Gauge({
       name: PREFIX + name,
       help,
-      labelNames: [label],
+      labelNames: label === undefined ? [] : [label],
       registers: [this.#registry],
       collect: () => {
         gauge.reset();
-        for (const [value, number] of read()) gauge.set({ [label]: value }, number);
+        for (const [value, number] of read()) gauge.set(label === undefined ? {} : { [label]: value }, number);
       },
     });
   }

@@ -139,8 +139,7 @@ export class CachedToken implements TokenSource {
     if (this.#closed) await this.#flight.settled();
     const held = this.#held;
     this.#held = undefined;
-    this.#obtaining.purged();
-    if (this.#before !== undefined) this.#before.source.#obtaining.purged();
+    this.#purged();
     this.#cancelTimer();
     await this.#parts.discard(held?.token, held?.identity ?? this.#parts.identity);
   }
@@ -185,6 +184,11 @@ export class CachedToken implements TokenSource {
     else this.#before = { source: before, arrived };
   }
 
+  /** Resolves when nothing is on its way any more, whatever came of it. */
+  async settled(): Promise<void> {
+    await this.#arriving();
+  }
+
   /** Stops renewing; who needs it still has it obtained. */
   retire(): void {
     this.#closed = true;
@@ -225,7 +229,12 @@ export class CachedToken implements TokenSource {
     return isFresh && serves(toStored(held.token)) ? held.token : undefined;
   }
 
-  /** Resolves when nothing is on its way any more. */
+  /** Whatever config it is on its way under. */
+  #purged(): void {
+    this.#obtaining.purged();
+    if (this.#before !== undefined) this.#before.source.#purged();
+  }
+
   #arriving(): Promise<void> | undefined {
     return this.#flight.running ? this.#flight.settled() : this.#before?.arrived;
   }
@@ -248,7 +257,7 @@ export class CachedToken implements TokenSource {
 
   #hold(token: Token, identity: string): Token {
     const { renew } = this.#parts;
-    const lifetime = planLifetime(Math.min(token.lifetimeMs, renew.maxLifetime), renew, this.#clock.random());
+    const lifetime = planLifetime(token.lifetimeMs, renew, this.#clock.random());
     this.#held = { token, identity, ...lifetime };
     this.#schedule(lifetime.renewAtAge - token.ageMs(this.#clock));
     return token;

@@ -20,7 +20,9 @@ export interface Lifetime {
  *
  * @param random uniform in [0, 1)
  */
-export function planLifetime(lifetimeMs: number, renew: RenewConfig, random: number): Lifetime {
+export function planLifetime(statedMs: number, renew: RenewConfig, random: number): Lifetime {
+  // A config that has followed may allow less than the one under which it came.
+  const lifetimeMs = Math.min(statedMs, renew.maxLifetime);
   const half = lifetimeMs / 2;
   const unusableAtAge = lifetimeMs - Math.min(renew.hardMargin ?? Math.min(5_000, lifetimeMs / 10), half);
   if (renew.before === 0) return { renewAtAge: unusableAtAge, unusableAtAge };

@@ -33,9 +33,11 @@ export interface TokensOptions {
 
 export class Tokens {
   readonly #servers = new Map<string, AuthorizationServer>();
-  readonly #sources = new Map<string, CachedToken>();
-  /** Those of this config, by name: where one has gone on in the next config, `#sources` has its heir. */
+  /** By name. */
   readonly #own = new Map<string, CachedToken>();
+  /** Names of those that have gone on in the next config, and that. */
+  readonly #handedOver = new Set<string>();
+  #next: Tokens | undefined;
   readonly #ofCallers = new Map<string, CallerTokens>();
   readonly #store: TokenStore | undefined;
   readonly #forget: (() => void)[] = [];
@@ -54,12 +56,11 @@ export class Tokens {
       if (ownCredentialsPlace(token) === undefined) this.#own.set(name, this.#createSource(name, token as GrantConfig, password, options));
       else this.#ofCallers.set(name, this.#createOfCallers(name, token, createCallerTokens, options));
     }
-    for (const [name, source] of this.#own) this.#sources.set(name, source);
   }
 
-  /** The source of a token that the config defines, and that is the same for all callers. */
+  /** The source of a token that the config defines, and that is the same for all callers. Whatever config it has gone on in by now. */
   source(name: string): CachedToken {
-    return this.#sources.get(name) as CachedToken;
+    return this.#next !== undefined && this.#handedOver.has(name) ? this.#next.source(name) : (this.#own.get(name) as CachedToken);
   }
 
   /** The tokens under a name of the config, where each caller has one made from its own credentials. */
@@ -78,7 +79,7 @@ export class Tokens {
 
   /** Without those that are made from callers' credentials. */
   all(): CachedToken[] {
-    return [...this.#sources.values()];
+    return [...this.#own.keys()].map((name) => this.source(name));
   }
 
   /** Asks for every eager token once, all at the same time; failures are told to the observer and change nothing. */
@@ -87,30 +88,41 @@ export class Tokens {
     await Promise.allSettled(eager.map((source) => source.get()));
   }
 
-  /** What the next process needs is on the disk. */
-  async flush(): Promise<void> {
-    await this.#store?.flush?.();
-  }
-
   /**
    * What is the same token in both goes on in `next`, whose config follows this one, without a grant: whoever asks here, too, is given that one. The
    * others are renewed no more. Those of callers are made anew there.
    */
   handOver(next: Tokens): void {
+    if (this.#store !== undefined) next.#store?.follow?.(this.#store);
     for (const [name, source] of this.#own) {
       const heir = next.#own.get(name);
-      if (heir?.identity !== source.identity) {
+      if (heir?.identity !== source.identity || bindingOf(next.#config.tokens[name]) !== bindingOf(this.#config.tokens[name])) {
         source.retire();
         continue;
       }
       heir.takeOver(source);
-      this.#sources.set(name, heir);
+      this.#handedOver.add(name);
     }
+    this.#next = next;
+  }
+
+  /**
+   * Waits, `withinMs` at most, for answers that nobody could ask for again: what goes on in the next config, and whatever uses up a refresh token. A
+   * server that takes each of those once may end the whole row where its answer is not heard.
+   */
+  async arrived(withinMs: number): Promise<void> {
+    const awaited = [...this.#own.values()].filter(
+      ({ name }) => this.#handedOver.has(name) || this.#config.tokens[name]?.grant === 'refresh_token',
+    );
+    const over = new AbortController();
+    const late = sleep(withinMs, undefined, { ref: false, signal: over.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(awaited.map((source) => source.settled())), late]);
+    over.abort();
   }
 
   /** Gives back what asked for it, all at the same time, and waits `withinMs` at most: a server in trouble holds up no stop. */
   async revoke(withinMs: number): Promise<void> {
-    const left = this.all().filter((source) => source === this.#own.get(source.name));
+    const left = [...this.#own.values()].filter(({ name }) => !this.#handedOver.has(name));
     const asking = [...left, ...this.allOfCallers()].filter((source) => this.#config.tokens[source.name]?.revokeOnShutdown);
     for (const source of asking) source.close();
     await Promise.race([Promise.all(asking.map((source) => source.purge())), sleep(withinMs, undefined, { ref: false })]);
@@ -163,6 +175,11 @@ export class Tokens {
   #follow(token: TokenConfig, source: { secretChanged(): void }): void {
     for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => source.secretChanged()));
   }
+}
+
+/** What it takes to send a token: one that is bound goes on in no config that says otherwise, nor the other way round. */
+function bindingOf({ dpop, certificateBound }: Partial<TokenConfig> = {}): string {
+  return JSON.stringify([dpop?.alg ?? null, Boolean(certificateBound)]);
 }
 
 function secretsOf(value: unknown): Secret[] {

@@ -21,7 +21,7 @@ function bench(text: string) {
       return hashText === `hash of ${password}`;
     },
   });
-  return { file, computed, check: (username: string, password: string) => check(field(username, password)) };
+  return { file, computed, check: (username: string, password: string) => check.judge(field(username, password)) };
 }
 
 const caller = (name: string) => ({ name, method: 'basic' });
@@ -87,8 +87,8 @@ describe('callers of an htpasswd file', () => {
     const file = new Secret({ fromFile: 'callers.htpasswd' });
     file.fill(`ann:${hashSync('a', 4).replace('$2b$', '$2y$')}\nbob:${await hashPassword('b')}`);
     const check = createPasswordCheck({ callers: {}, callersFile: file });
-    await expect(check(field('ann', 'a'))).resolves.toEqual(caller('ann'));
-    await expect(check(field('bob', 'b'))).resolves.toEqual(caller('bob'));
-    await expect(check(field('ann', 'b'))).resolves.toBe('refused');
+    await expect(check.judge(field('ann', 'a'))).resolves.toEqual(caller('ann'));
+    await expect(check.judge(field('bob', 'b'))).resolves.toEqual(caller('bob'));
+    await expect(check.judge(field('ann', 'b'))).resolves.toBe('refused');
   });
 });

@@ -12,14 +12,15 @@ function secret(value: string): Secret {
   return made;
 }
 
-/** A check whose hashes are "hash of PASSWORD", and a count of what was computed. */
-function bench(users: Record<string, Secret[]>) {
+/** A check whose hashes are "hash of PASSWORD", and a count of what was computed. @param file an htpasswd file beside them */
+function bench(users: Record<string, Secret[]>, file?: Secret) {
   const clock = new FakeClock();
   const computed: string[] = [];
   let held: (() => void)[] | undefined;
   const callers = Object.fromEntries(Object.entries(users).map(([name, passwordHash]) => [name, { basic: { passwordHash } }]));
   const check = createPasswordCheck({
     callers,
+    callersFile: file,
     clock,
     async verify(hashText, password) {
       computed.push(`${hashText} / ${password}`);
@@ -34,7 +35,8 @@ function bench(users: Record<string, Secret[]>) {
   return {
     clock,
     computed,
-    check: (username: string, password: string) => check(field(username, password)),
+    whole: check,
+    check: (username: string, password: string) => check.judge(field(username, password)),
     hold: () => {
       held = [];
     },
@@ -94,7 +96,8 @@ describe('password check', () => {
 
   test('B02 refuses malformed credentials without hashing', () => {
     const check = createPasswordCheck({ callers: { billing: { basic: { passwordHash: [secret('x')] } } } });
-    for (const text of ['Basic', 'Basic !', `Basic ${Buffer.from('billing').toString('base64')}`]) expect(check(text)).toBe('refused');
+    for (const text of ['Basic', 'Basic !', `Basic ${Buffer.from('billing').toString('base64')}`])
+      expect(check.judge(text)).toBe('refused');
   });
 
   test('accepts any hash of the list, so that two passwords can overlap', async () => {
@@ -109,8 +112,8 @@ describe('password check', () => {
       callers: { billing: { basic: { username: 'svc_billing', passwordHash: [secret('hash of right')] } } },
       verify: async (hashText, password) => hashText === `hash of ${password}`,
     });
-    await expect(check(field('svc_billing', 'right'))).resolves.toEqual(BILLING);
-    await expect(check(field('billing', 'right'))).resolves.toBe('refused');
+    await expect(check.judge(field('svc_billing', 'right'))).resolves.toEqual(BILLING);
+    await expect(check.judge(field('billing', 'right'))).resolves.toBe('refused');
   });
 
   test('B05 what was verified or refused against a replaced hash is checked anew, and only that', async () => {
@@ -188,20 +191,62 @@ describe('password check', () => {
         return true;
       },
     });
-    await expect(check(field('billing', 'right'))).rejects.toThrow('out of memory');
+    await expect(check.judge(field('billing', 'right'))).rejects.toThrow('out of memory');
     failing = false;
-    await expect(check(field('billing', 'right'))).resolves.toEqual(BILLING);
+    await expect(check.judge(field('billing', 'right'))).resolves.toEqual(BILLING);
+  });
+
+  test('B05 the check of the next config hashes nobody again who has all his hashes still, and lets in nobody else', async () => {
+    const file = secret('ann:hash of a\nbob:hash of b\ncarol:hash of c');
+    const right = secret('hash of right');
+    const before = bench({ billing: [right], left: [secret('hash of left')], both: [secret('hash of old'), secret('hash of new')] }, file);
+    const users = [
+      ['billing', 'right'],
+      ['left', 'left'],
+      ['both', 'old'],
+      ['both', 'new'],
+      ['ann', 'a'],
+      ['bob', 'b'],
+      ['carol', 'c'],
+    ] as const;
+    for (const [name, password] of users) await before.check(name, password);
+    file.fill('bob:hash of b\ncarol:hash of c');
+    const next = secret('bob:hash of other\ncarol:hash of c\nleft:hash of d');
+    const after = bench({ billing: [secret('hash of third'), secret('hash of right')], both: [secret('hash of new')] }, next);
+    after.whole.follow(before.whole);
+    expect([after.check('billing', 'right'), after.check('carol', 'c')]).toEqual([BILLING, { name: 'carol', method: 'basic' }]);
+    expect(after.computed).toEqual([]);
+    expect(await Promise.all(users.map(async ([name, password]) => after.check(name, password)))).toEqual([
+      BILLING,
+      'refused',
+      'refused',
+      { name: 'both', method: 'basic' },
+      'refused',
+      'refused',
+      { name: 'carol', method: 'basic' },
+    ]);
+    const third = bench({ billing: [secret('hash of right')] });
+    third.whole.follow(after.whole);
+    expect([await third.check('billing', 'right'), third.computed]).toEqual([BILLING, ['hash of right / right']]);
+  });
+
+  test('B05 a user name that has gone to another caller is that one from then on', async () => {
+    const before = bench({ billing: [secret('hash of right')] });
+    await before.check('billing', 'right');
+    const check = createPasswordCheck({ callers: { other: { basic: { username: 'billing', passwordHash: [secret('hash of right')] } } } });
+    check.follow(before.whole);
+    expect(check.judge(field('billing', 'right'))).toEqual({ name: 'other', method: 'basic' });
   });
 
   test('checks real hashes', async () => {
     const check = createPasswordCheck({ callers: { billing: { basic: { passwordHash: [secret(await hashPassword('pässword'))] } } } });
-    await expect(check(field('billing', 'pässword'))).resolves.toEqual(BILLING);
-    await expect(check(field('billing', 'password'))).resolves.toBe('refused');
-    await expect(check(field('nobody', 'pässword'))).resolves.toBe('refused');
+    await expect(check.judge(field('billing', 'pässword'))).resolves.toEqual(BILLING);
+    await expect(check.judge(field('billing', 'password'))).resolves.toBe('refused');
+    await expect(check.judge(field('nobody', 'pässword'))).resolves.toBe('refused');
   });
 
   test('refuses whoever has a hash that cannot be read', async () => {
     const check = createPasswordCheck({ callers: { billing: { basic: { passwordHash: [secret('right')] } } } });
-    await expect(check(field('billing', 'right'))).resolves.toBe('refused');
+    await expect(check.judge(field('billing', 'right'))).resolves.toBe('refused');
   });
 });

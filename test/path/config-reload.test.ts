@@ -1,10 +1,16 @@
 /** A config that changes while the broker serves: by `POST /reload`, SIGHUP or the file itself. */
 
 import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { BrokerStatus } from '../../src/admin/status.ts';
+import { Broker } from '../../src/broker.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { secretHash } from '../helpers/broker.ts';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { closedAfterEach } from '../helpers/closing.ts';
@@ -257,6 +263,103 @@ describe('a changed config', () => {
     expect(await running.broker.exited).toEqual({ code: 0, signal: null });
     authorizationServer.answer = () => answerWith(503, []);
     expect(await (await start({ ...config, ...sealedWith('k2', 2) })).get('/')).toBe(200);
+  });
+
+  test('R11 a renewal that nobody waits for is heard to its end: its refresh token is the only one that is good', async () => {
+    let good = 'first';
+    let held: ScriptedConnection | undefined;
+    const authorizationServer = await server(({ body, count }, connection) => {
+      if (new URLSearchParams(body.toString()).get('refresh_token') !== good) return oauthError('invalid_grant');
+      good = `${good}+`;
+      if (count === 1) {
+        held = connection;
+        return undefined;
+      }
+      return tokenAnswer({ access_token: `token-${count}`, refresh_token: good });
+    });
+    const tokens = {
+      orders: {
+        authorizationServer: 'as',
+        grant: 'refresh_token',
+        clientId: 'orders-sidecar',
+        clientAuthentication: { method: 'none' },
+        refreshToken: { unsafeInline: 'first' },
+      },
+    };
+    const running = await start({ ...orders(authorizationServer), tokens, routes: {} });
+    await authorizationServer.untilRequests(1);
+    expect((await running.reload({ log: { level: 'debug' } })).status).toBe(200);
+    held?.write(tokenAnswer({ access_token: 'token-1', refresh_token: good }));
+    await running.broker.logged('drained what the old config served');
+    expect((await running.post('/tokens/orders/renew')).status).toBe(200);
+    expect(authorizationServer.requests).toHaveLength(2);
+  });
+
+  test('R11 nor is it lost when the broker stops: the file has the one that is good', async () => {
+    const asked = Promise.withResolvers<ScriptedConnection>();
+    const authorizationServer = await server((_request, connection) => {
+      asked.resolve(connection);
+      return undefined;
+    });
+    const folder = await mkdtemp(join(tmpdir(), 'token-broker-reload-'));
+    closed({ close: () => rm(folder, { recursive: true }) });
+    const tokens = {
+      orders: {
+        authorizationServer: 'as',
+        grant: 'refresh_token',
+        clientId: 'orders-sidecar',
+        clientAuthentication: { method: 'none' },
+        refreshToken: { unsafeInline: 'first' },
+        persist: join(folder, 'orders'),
+        persistKey: { unsafeInline: Buffer.alloc(32, 3).toString('base64') },
+      },
+    };
+    const running = await start({ ...orders(authorizationServer), tokens, routes: {} });
+    const connection = await asked.promise;
+    running.broker.signal('SIGTERM');
+    await running.broker.logged('draining');
+    connection.write(tokenAnswer({ refresh_token: 'second' }));
+    expect(await running.broker.exited).toEqual({ code: 0, signal: null });
+    expect(await readdir(folder)).toEqual(['orders']);
+  });
+
+  test('B05 who has proven a password is known under the next config without another hash', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'token-broker-reload-'));
+    closed({ close: () => rm(folder, { recursive: true }) });
+    const file = join(folder, 'sidecar.config.json');
+    const callers = { billing: { basic: { passwordHash: await secretHash() } } };
+    const listeners = { local: { address: '127.0.0.1:0', authenticate: ['basic'] } };
+    await writeFile(file, JSON.stringify({ listeners, callers, admin: { address: '127.0.0.1:0' } }));
+    const authorization = `Basic ${Buffer.from('billing:secret').toString('base64')}`;
+    const brokers: Broker[] = [];
+    for (let count = 0; count < 2; count += 1) {
+      const { config } = await loadConfig(file);
+      brokers.push(closed(new Broker({ config, log: createLog('silent') })));
+    }
+    const [before, after] = brokers as [Broker, Broker];
+    await before.start();
+    await before.passwords.judge(authorization);
+    await after.start(before);
+    expect(after.passwords.judge(authorization)).toEqual({ name: 'billing', method: 'basic' });
+  });
+
+  test('T17 a token that was bound to a key of the broker does not go on as one that is not, nor the other way round', async () => {
+    const authorizationServer = await server(({ field, count }) =>
+      tokenAnswer({ access_token: `token-${count}`, token_type: field('dpop').length > 0 ? 'DPoP' : 'Bearer' }),
+    );
+    const origin = await server(ok);
+    const running = await start({ ...orders(authorizationServer, { dpop: true }), routes: { api: route('/', origin.url, 'orders') } });
+    const sent = async () => {
+      expect(await running.get('/x')).toBe(200);
+      return origin.requests.at(-1)?.field('authorization')[0];
+    };
+    expect(await sent()).toBe('DPoP token-1');
+    expect((await running.reload(orders(authorizationServer))).status).toBe(200);
+    expect(await sent()).toBe('Bearer token-2');
+    expect((await running.reload({ ...orders(authorizationServer), log: { level: 'debug' } })).status).toBe(200);
+    expect(await sent()).toBe('Bearer token-2');
+    expect((await running.reload(orders(authorizationServer, { dpop: true }))).status).toBe(200);
+    expect(await sent()).toBe('DPoP token-3');
   });
 
   test('a refresh token that has replaced the configured one goes on under the next config', async () => {

@@ -34,8 +34,10 @@ describe('taking over a token', () => {
     const long = await before.cached.get();
     after.cached.takeOver(before.cached);
     expect(after.cached.peek()).toBe(long);
+    expect(after.cached.sendableMs(long)).toBe(18_000);
     await clock.advance(21_000);
     expect(after.cached.peek()).not.toBe(long);
+    expect(after.cached.mayBeSent(long)).toBe(false);
   });
 
   test('waits for the grant that is on its way, and takes the refresh token that came with it', async () => {
@@ -94,6 +96,23 @@ describe('taking over a token', () => {
     expect([(await waiting).reveal(), (await asked).reveal()]).toEqual(['token-2', 'token-2']);
     expect(before.events.filter((event) => event.startsWith('discarded'))).toHaveLength(1);
     expect(after.cached.peek()?.reveal()).toBe('token-2');
+  });
+
+  test('C15 a purge reaches it also where another config has followed meanwhile', async () => {
+    const { before, after, clock } = twoRigs();
+    const third = rig({ clock, renew: { minInterval: '1ms' } });
+    const answer = held(before);
+    const waiting = before.cached.get();
+    await settle();
+    after.cached.takeOver(before.cached);
+    third.cached.takeOver(after.cached);
+    const asked = third.cached.get();
+    await third.cached.purge();
+    answer.resolve();
+    await settle();
+    await clock.advance(1_000);
+    expect([(await waiting).reveal(), (await asked).reveal()]).toEqual(['token-2', 'token-2']);
+    expect(third.cached.peek()?.reveal()).toBe('token-2');
   });
 
   test('a grant of the config before that fails leaves the next one its own try', async () => {

@@ -33,9 +33,11 @@ export class Snapshot implements TokenStore {
   readonly #seal: Seal;
   /** By name. What was read and not used yet is kept until it ends: its token may be needed later. */
   readonly #tokens = new Map<string, StoredToken>();
-  /** Names that the process before left behind, each good for one look: afterwards memory knows better. */
+  /** Names that the process or the config before left behind, each good for one look: afterwards memory knows better. */
   readonly #left = new Set<string>();
   #loaded: Promise<void> | undefined;
+  /** That of the next config: it alone writes the file. */
+  #next: Snapshot | undefined;
   #cancelWrite: (() => void) | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -72,21 +74,40 @@ export class Snapshot implements TokenStore {
   }
 
   async remove(identity: string): Promise<void> {
-    await this.#ready();
-    for (const name of namesOf(identity, '', this.#parts.keys)) this.#tokens.delete(name);
-    this.#write();
-    // Not before it is on the disk: a process that ends suddenly must not bring it back.
-    await Promise.all([this.#writing, this.#parts.behind.remove(identity)]);
+    await Promise.all([this.#takeOut(identity, () => true), this.#parts.behind.remove(identity)]);
   }
 
-  async flush(): Promise<void> {
-    await this.#loaded;
-    if (this.#cancelWrite !== undefined) this.#write();
-    await this.#writing;
+  follow(before: TokenStore): void {
+    if (!(before instanceof Snapshot) || before.#parts.file.path !== this.#parts.file.path) return;
+    before.#next = this;
+    before.#cancelWrite?.();
+    before.#cancelWrite = undefined;
+    this.#writing = before.#writing;
+    this.#loaded = before.#ready().then(() => {
+      for (const [name, token] of before.#tokens) this.#find(name, token);
+      this.#writeSoon();
+    });
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.flush(), this.#parts.behind.close()]);
+    if (this.#cancelWrite !== undefined) this.#write();
+    await Promise.all([this.#writing, this.#parts.behind.close()]);
+  }
+
+  /** Resolves once it is on the disk: a process that ends suddenly must not bring back what was taken out. */
+  async #takeOut(identity: string, which: (token: StoredToken) => boolean): Promise<void> {
+    await this.#ready();
+    const values = new Set<string>();
+    for (const name of namesOf(identity, '', this.#parts.keys)) {
+      const token = this.#tokens.get(name);
+      if (token === undefined || !which(token)) continue;
+      values.add(token.value);
+      this.#tokens.delete(name);
+    }
+    // What the next config has obtained since is another token.
+    if (this.#next !== undefined) return this.#next.#takeOut(identity, ({ value }) => values.has(value));
+    this.#write();
+    await this.#writing;
   }
 
   #ready(): Promise<void> {
@@ -98,21 +119,26 @@ export class Snapshot implements TokenStore {
     const [name, ...older] = namesOf(identity, '', this.#parts.keys);
     for (const each of older) this.#tokens.delete(each);
     this.#tokens.set(name, token);
-    this.#writeSoon();
+    const next = this.#next;
+    if (next === undefined) this.#writeSoon();
+    else void next.#ready().then(() => next.#keep(identity, token));
   }
 
   async #load(): Promise<void> {
-    const { file, observer, clock } = this.#parts;
+    const { file, observer } = this.#parts;
     const content = await file.read();
     if (content === undefined) return;
     const entries = 'text' in content ? readEntries(content.text) : undefined;
     const opened = entries?.map(([name, text]) => [name, this.#seal.open(name, text)] as const);
     if (opened === undefined || opened.some(([, token]) => token === 'damaged')) observer.unreadable('damaged', true);
-    for (const [name, token] of opened ?? []) {
-      if (typeof token === 'string' || hasEnded(token, clock)) continue;
-      this.#tokens.set(name, token);
-      this.#left.add(name);
-    }
+    for (const [name, token] of opened ?? []) if (typeof token !== 'string') this.#find(name, token);
+  }
+
+  /** Of the process or the config before. */
+  #find(name: string, token: StoredToken): void {
+    if (hasEnded(token, this.#parts.clock)) return;
+    this.#tokens.set(name, token);
+    this.#left.add(name);
   }
 
   #writeSoon(): void {

@@ -23,8 +23,8 @@ export interface TokenStore {
   keep?(identity: string, token: StoredToken): void;
   /** Takes out what stands there, whoever shared it, and nothing newer. */
   remove(identity: string): Promise<void>;
-  /** Whoever opens the same store next finds everything. */
-  flush?(): Promise<void>;
+  /** What `before`, of the config before, holds and will still be given goes on here, where it is the same place. */
+  follow?(before: TokenStore): void;
   close(): Promise<void>;
 }
 

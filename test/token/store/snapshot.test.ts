@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openStore } from '../../helpers/shared-store.ts';
+import { openStore, storedToken } from '../../helpers/shared-store.ts';
 
 let directory = '';
 beforeEach(async () => {
@@ -39,5 +39,42 @@ describe('a snapshot', () => {
     expect([typeof (await after.obtain('one')), typeof (await after.obtain('two'))]).toEqual(['object', 'object']);
     expect(after.events).toEqual(['unreadable damaged']);
     await after.close();
+  });
+
+  test('C15 of the next config is written by that alone: what is purged there, nothing of the config before brings back', async () => {
+    const before = open();
+    for (const name of ['kept', 'purged', 'gone']) await before.share(`token-${name}`, name);
+    const onItsWay = await before.obtain('late');
+    const after = open();
+    after.store.follow?.(before.store);
+    expect(await after.obtain('kept')).toBe('token-kept');
+    await after.store.remove('purged');
+    expect(Object.keys(JSON.parse(await readFile(file(), 'utf8')).entries)).toHaveLength(2);
+    if (typeof onItsWay === 'object') onItsWay.share(storedToken('token-late'), 60_000);
+    await before.store.remove('gone');
+    await before.close();
+    await after.close();
+    const last = open();
+    expect(await Promise.all(['kept', 'purged', 'gone', 'late'].map((name) => last.obtain(name)))).toEqual([
+      'token-kept',
+      expect.any(Object),
+      expect.any(Object),
+      'token-late',
+    ]);
+    await last.close();
+  });
+
+  test('C15 what the config before gives back stays where the next one has obtained another', async () => {
+    const before = open();
+    await before.share('token-1', 'renamed');
+    const after = open();
+    after.store.follow?.(before.store);
+    expect(await after.obtain('renamed')).toBe('token-1');
+    await after.share('token-2', 'renamed');
+    await before.store.remove('renamed');
+    await Promise.all([before.close(), after.close()]);
+    const last = open();
+    expect(await last.obtain('renamed')).toBe('token-2');
+    await last.close();
   });
 });
