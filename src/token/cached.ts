@@ -35,12 +35,6 @@ export interface TokenStatus {
   readonly lastFailure: LastFailure | undefined;
 }
 
-interface Timer {
-  /** Monotonic. */
-  readonly at: number;
-  readonly cancel: () => void;
-}
-
 /** One token of the config: at most one grant in flight, whoever asks. */
 export class CachedToken implements TokenSource {
   readonly #parts: ObtainingParts;
@@ -50,7 +44,9 @@ export class CachedToken implements TokenSource {
   readonly #refusals: Refusals;
   #held: Held | undefined;
   #usedAt: number;
-  #timer: Timer | undefined;
+  #stopTimer: (() => void) | undefined;
+  /** Monotonic, whole milliseconds: a broken number is an object of its own, for each token. */
+  #timerAt = 0;
   #closed = false;
   /** While a grant is on its way for the same token under the config before. */
   #before: { readonly source: CachedToken; readonly arrived: Promise<void> } | undefined;
@@ -155,7 +151,7 @@ export class CachedToken implements TokenSource {
     const renewal = {
       waiting: this.#flight.waiting,
       obtaining: this.#flight.running,
-      renewsInMs: this.#timer && Math.max(0, this.#timer.at - this.#clock.monotonic()),
+      renewsInMs: this.#stopTimer && Math.max(0, this.#timerAt - this.#clock.monotonic()),
       lastFailure: this.#obtaining.failures.last,
     };
     const held = this.#held;
@@ -269,18 +265,18 @@ export class CachedToken implements TokenSource {
     const { renew, observer, name } = this.#parts;
     if (this.#closed || !renew.eager || renew.before === 0) return;
     const afterMs = Math.max(delayMs, renew.minInterval);
-    const cancel = this.#clock.after(afterMs, () => {
-      this.#timer = undefined;
+    this.#timerAt = Math.round(this.#clock.monotonic() + afterMs);
+    this.#stopTimer = this.#clock.after(afterMs, () => {
+      this.#stopTimer = undefined;
       if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) return observer.idle(name);
       this.#renewAhead();
       // Timers may fire a moment early: what was put off is taken up again.
       if (!this.#flight.running) this.#schedule(this.#obtaining.failures.leftMs);
     });
-    this.#timer = { at: this.#clock.monotonic() + afterMs, cancel };
   }
 
   #cancelTimer(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
   }
 }
