@@ -4,7 +4,7 @@ import type { Control } from './admin/actions.ts';
 import type { HandedServer } from './admin/handed-server.ts';
 import type { BrokerStatus } from './admin/status.ts';
 import { type AdminEntrance, adminEntrances } from './admin-entrances.ts';
-import { createAuthenticator } from './caller/authenticate.ts';
+import { createAuthenticators } from './caller/authenticate.ts';
 import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
 import { createPasswordCheck, type PasswordCheck } from './caller/password-check.ts';
 import { readPeerCertificate } from './caller/peer-certificate.ts';
@@ -94,12 +94,7 @@ export class Broker {
     const { callers, callersFile } = config;
     this.passwords = createPasswordCheck({ callers, callersFile, clock });
     this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
-    const authenticators = new Map(
-      Object.entries(config.listeners).map(([name, listener]) => [
-        name,
-        createAuthenticator({ listener, callers, clock, passwords: this.passwords, jwts: this.jwts }),
-      ]),
-    );
+    const authenticators = createAuthenticators(config.listeners, { callers, clock, passwords: this.passwords, jwts: this.jwts });
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
     this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
     this.#adminEntrances = this.#createAdminEntrances();

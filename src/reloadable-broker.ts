@@ -35,6 +35,7 @@ interface Running {
 
 export class ReloadableBroker {
   readonly #parts: ReloadableParts;
+  readonly #clock: Clock;
   readonly #metrics = new Metrics();
   readonly #entrances = new Entrances();
   readonly #began: Beginning;
@@ -50,7 +51,8 @@ export class ReloadableBroker {
 
   constructor(parts: ReloadableParts) {
     this.#parts = parts;
-    this.#began = beginning(parts.clock ?? systemClock);
+    this.#clock = parts.clock ?? systemClock;
+    this.#began = beginning(this.#clock);
   }
 
   /** Rejects when something cannot be started. */
@@ -99,7 +101,7 @@ export class ReloadableBroker {
       const says = problems.join('\n');
       if (says !== said) this.#tell(problems, error);
       const again = () => void this.#inTurn(() => this.#reload(says, Math.min(2 * retryMs, LONGEST_RETRY_MS)));
-      this.#cancelRetry = (this.#parts.clock ?? systemClock).after(retryMs, again);
+      this.#cancelRetry = this.#clock.after(retryMs, again);
       return problems;
     }
   }
@@ -112,7 +114,7 @@ export class ReloadableBroker {
   }
 
   async #follow(loaded: LoadedConfig): Promise<void> {
-    const { log, clock = systemClock, prepare, onStarted, quit } = this.#parts;
+    const { log, prepare, onStarted, quit } = this.#parts;
     const before = this.#running;
     for (const warning of loaded.warnings) log.warn({ at: formatProblem(warning) }, 'config warning');
     await prepare?.(loaded);
@@ -120,7 +122,7 @@ export class ReloadableBroker {
     const broker = new Broker({
       config: loaded.config,
       log,
-      clock,
+      clock: this.#clock,
       shared: { entrances: this.#entrances, metrics: this.#metrics, began: this.#began, control },
     });
     await broker.start(before?.broker);

@@ -40,6 +40,14 @@ const ANONYMOUS: Caller = { name: 'anonymous', method: 'anonymous' };
 
 const PASSED_THROUGH: Caller = { name: 'basic-passthrough', method: 'basic-passthrough' };
 
+/** One for each listener, by its name. */
+export function createAuthenticators(
+  listeners: Readonly<Record<string, ListenerConfig>>,
+  options: Omit<AuthenticatorOptions, 'listener'>,
+): Map<string, Authenticator> {
+  return new Map(Object.entries(listeners).map(([name, listener]) => [name, createAuthenticator({ ...options, listener })]));
+}
+
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const ways = options.listener.authenticate.map((name) => wayOf(name, options));
   // Whatever its place in the list: before the others it would let wrong credentials pass as nobody's.

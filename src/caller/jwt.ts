@@ -1,17 +1,16 @@
 /** Recognises a caller by the JWT that it sends as bearer token, and remembers the outcome so that signatures are checked once. */
 
-import { hash, randomBytes } from 'node:crypto';
 import { toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { IssuerKeys, KeySet, KeysObserver } from '../authorization-server/issuer-keys.ts';
 import { type JwtVerdict, readClaims, verifyJwt } from '../authorization-server/jwt-verification.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
-import { derive } from '../derive.ts';
 import { BrokerError } from '../errors.ts';
-import { type Fields, fieldValue } from '../message.ts';
+import type { Fields } from '../message.ts';
 import { RecentMap } from '../recent-map.ts';
 import type { Caller, Verdict } from './caller.ts';
-import { type Candidate, type Candidates, readCandidates } from './jwt-candidates.ts';
+import { CredentialsDigest } from './credentials-digest.ts';
+import { type Candidates, readCandidates } from './jwt-candidates.ts';
 
 export interface JwtCheck {
   /**
@@ -36,7 +35,8 @@ export interface JwtCheckOptions {
 }
 
 interface Known {
-  readonly candidate: Candidate;
+  readonly source: IssuerKeys;
+  /** Of the source, when it was verified. */
   readonly keys: KeySet;
   readonly caller: Required<Caller>;
 }
@@ -50,7 +50,7 @@ const RETRY_AFTER_SECONDS = 2;
 
 export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCheckOptions): JwtCheck {
   const { candidates, sources } = readCandidates(callers, clock, observer);
-  const key = randomBytes(32).toString('hex');
+  const digests = new CredentialsDigest();
   const known = new RecentMap<Known>(MAX_KNOWN);
   const running = new Map<string, Promise<Verdict>>();
   const inLine = createLines();
@@ -61,15 +61,14 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
     if (claims === undefined) return 'refused';
     // Who makes a token up can have it fit many callers: it costs the signature once.
     const others = new Set<IssuerKeys>();
-    for (const candidate of candidates) {
-      if (claims.iss !== candidate.rules.issuer || others.has(candidate.keys) || !candidate.fits(claims)) continue;
-      const { keys: source, rules } = candidate;
+    for (const { caller: fitting, keys: source, rules, fits } of candidates) {
+      if (claims.iss !== rules.issuer || others.has(source) || !fits(claims)) continue;
       const verified = await inLine(source, () => verifyJwt(token, source, rules, clock.now()).catch(unverifiable));
-      if (verified === 'forged') others.add(candidate.keys);
+      if (verified === 'forged') others.add(source);
       if (typeof verified === 'string') continue;
       const { keys, endsAt } = verified;
-      const caller = { ...candidate.caller, endsAt };
-      known.set(digest, { candidate, keys, caller });
+      const caller = { ...fitting, endsAt };
+      known.set(digest, { source, keys, caller });
       return caller;
     }
     return 'refused';
@@ -85,15 +84,11 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
     return verdict;
   }
 
-  // As for passwords: under a key nobody else has, and never shown.
-  const digestOf = (text: string) => hash('sha256', key + text);
-  const digestIn = (section: Fields) => digestOf(fieldValue(section, 'authorization') ?? '');
-
   return {
     judge(authorization, section) {
-      const digest = section === undefined ? digestOf(authorization) : derive(section, digestIn);
+      const digest = digests.of(authorization, section);
       const found = known.get(digest);
-      const holds = found !== undefined && found.candidate.keys.current() === found.keys && clock.now() < found.caller.endsAt;
+      const holds = found !== undefined && found.source.current() === found.keys && clock.now() < found.caller.endsAt;
       return holds ? found.caller : judge(digest, authorization);
     },
     warmUp() {

@@ -3,8 +3,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import type { Secret } from '../config/secret.ts';
-import { derive } from '../derive.ts';
-import { type Fields, fieldValue } from '../message.ts';
+import type { Fields } from '../message.ts';
 import { parsePasswordHash, verifyPassword } from '../password-hash.ts';
 import { RecentMap } from '../recent-map.ts';
 import { type Account, Accounts, versionOf } from './accounts.ts';
@@ -57,7 +56,7 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
 
   /** An unknown name is checked against an account chosen by the name, so that it takes as long as a known one. */
   function decoyFor(username: string): Account | undefined {
-    return accounts.pick(Number.parseInt(verified.digestOf(username).slice(0, 8), 16));
+    return accounts.pick(Number.parseInt(verified.digest.ofText(username).slice(0, 8), 16));
   }
 
   async function compute(digest: string, account: Account | undefined, username: string, password: string): Promise<Verdict> {
@@ -89,11 +88,9 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
     return verdict;
   }
 
-  const digestIn = (section: Fields) => verified.digestOf(fieldValue(section, 'authorization') ?? '');
-
   return {
     judge(authorization, section) {
-      const digest = section === undefined ? verified.digestOf(authorization) : derive(section, digestIn);
+      const digest = verified.digest.of(authorization, section);
       return verified.callerOf(digest) ?? judge(digest, authorization);
     },
     follow: (before) => verified.follow(before.verified, accounts),

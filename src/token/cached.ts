@@ -2,7 +2,6 @@
 
 import type { AuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
-import type { LastFailure } from './failure.ts';
 import { Obtaining, type ObtainingParts, type Serves } from './obtaining.ts';
 import { Refusals } from './refusals.ts';
 import { type Lifetime, planLifetime, sendableMs } from './renewal.ts';
@@ -10,29 +9,11 @@ import { SingleFlight } from './single-flight.ts';
 import type { TokenSource, Waiter } from './source.ts';
 import { toStored } from './stored.ts';
 import type { Token } from './token.ts';
+import { atHand, type TokenStatus } from './token-status.ts';
 
 interface Held extends Lifetime {
   readonly token: Token;
   readonly identity: string;
-}
-
-export type TokenState = 'none' | 'fresh' | 'renewing' | 'expired';
-
-export interface TokenStatus {
-  readonly state: TokenState;
-  readonly fingerprint: string | undefined;
-  /** As granted. */
-  readonly scope: string | undefined;
-  readonly secondsLeft: number | undefined;
-  /** What the one at hand was planned with when it came. */
-  readonly plan: (Lifetime & { readonly lifetimeMs: number; readonly ageMs: number }) | undefined;
-  /** Requests that wait for it. */
-  readonly waiting: number;
-  /** It is being asked for at this moment. */
-  readonly obtaining: boolean;
-  /** Milliseconds until it is asked for without anybody's need; `undefined` where it will not be. */
-  readonly renewsInMs: number | undefined;
-  readonly lastFailure: LastFailure | undefined;
 }
 
 /** One token of the config: at most one grant in flight, whoever asks. */
@@ -148,21 +129,13 @@ export class CachedToken implements TokenSource {
 
   /** For `/readyz`, `/metrics` and `/status`; does not count as a use. */
   status(): TokenStatus {
-    const renewal = {
+    return {
+      ...atHand(this.#held, this.#clock),
       waiting: this.#flight.waiting,
       obtaining: this.#flight.running,
       renewsInMs: this.#stopTimer && Math.max(0, this.#timerAt - this.#clock.monotonic()),
       lastFailure: this.#obtaining.failures.last,
     };
-    const held = this.#held;
-    if (held === undefined)
-      return { ...renewal, state: 'none', fingerprint: undefined, scope: undefined, secondsLeft: undefined, plan: undefined };
-    const { token, renewAtAge, unusableAtAge } = held;
-    const { fingerprint, scope, lifetimeMs } = token;
-    const ageMs = token.ageMs(this.#clock);
-    const state = ageMs >= unusableAtAge ? 'expired' : ageMs >= renewAtAge ? 'renewing' : 'fresh';
-    const plan = { lifetimeMs, ageMs, renewAtAge, unusableAtAge };
-    return { ...renewal, state, fingerprint, scope, secondsLeft: (lifetimeMs - ageMs) / 1000, plan };
   }
 
   /** The same token under the config before: what it holds, or is about to, is held and renewed here from now on. */

@@ -84,6 +84,15 @@ function orders(authorizationServer: ScriptedServer, more: Config = {}): Config 
   };
 }
 
+/** The token `orders`, by a refresh token that each answer replaces. */
+const REFRESHING = {
+  authorizationServer: 'as',
+  grant: 'refresh_token',
+  clientId: 'orders-sidecar',
+  clientAuthentication: { method: 'none' },
+  refreshToken: { unsafeInline: 'first' },
+};
+
 describe('a changed config', () => {
   test('is told in the status: when it was taken over, or that it cannot be used, while the beginning stays', async () => {
     const origin = await server(ok);
@@ -277,16 +286,7 @@ describe('a changed config', () => {
       }
       return tokenAnswer({ access_token: `token-${count}`, refresh_token: good });
     });
-    const tokens = {
-      orders: {
-        authorizationServer: 'as',
-        grant: 'refresh_token',
-        clientId: 'orders-sidecar',
-        clientAuthentication: { method: 'none' },
-        refreshToken: { unsafeInline: 'first' },
-      },
-    };
-    const running = await start({ ...orders(authorizationServer), tokens, routes: {} });
+    const running = await start({ ...orders(authorizationServer), tokens: { orders: REFRESHING }, routes: {} });
     await authorizationServer.untilRequests(1);
     expect((await running.reload({ log: { level: 'debug' } })).status).toBe(200);
     held?.write(tokenAnswer({ access_token: 'token-1', refresh_token: good }));
@@ -305,11 +305,7 @@ describe('a changed config', () => {
     closed({ close: () => rm(folder, { recursive: true }) });
     const tokens = {
       orders: {
-        authorizationServer: 'as',
-        grant: 'refresh_token',
-        clientId: 'orders-sidecar',
-        clientAuthentication: { method: 'none' },
-        refreshToken: { unsafeInline: 'first' },
+        ...REFRESHING,
         persist: join(folder, 'orders'),
         persistKey: { unsafeInline: Buffer.alloc(32, 3).toString('base64') },
       },
@@ -371,16 +367,11 @@ describe('a changed config', () => {
       return tokenAnswer({ access_token: `by-${given}`, refresh_token: good });
     });
     const origin = await server(ok);
-    const tokens = {
-      orders: {
-        authorizationServer: 'as',
-        grant: 'refresh_token',
-        clientId: 'orders-sidecar',
-        clientAuthentication: { method: 'none' },
-        refreshToken: { unsafeInline: 'first' },
-      },
-    };
-    const running = await start({ ...orders(authorizationServer), tokens, routes: { api: route('/', origin.url, 'orders') } });
+    const running = await start({
+      ...orders(authorizationServer),
+      tokens: { orders: REFRESHING },
+      routes: { api: route('/', origin.url, 'orders') },
+    });
     expect(await running.get('/x')).toBe(200);
     expect((await running.reload({ log: { level: 'debug' } })).status).toBe(200);
     expect((await running.post('/tokens/orders/renew')).status).toBe(200);
