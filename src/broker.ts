@@ -3,27 +3,25 @@
 import type { Control } from './admin/actions.ts';
 import type { HandedServer } from './admin/handed-server.ts';
 import type { BrokerStatus } from './admin/status.ts';
-import { type AdminEntrance, adminEntrances } from './admin-entrances.ts';
 import { createAuthenticators } from './caller/authenticate.ts';
 import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
 import { createPasswordCheck, type PasswordCheck } from './caller/password-check.ts';
-import { readPeerCertificate } from './caller/peer-certificate.ts';
 import { type Clock, guarded, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import { Entrances } from './listener/entrances.ts';
-import { HttpListener } from './listener/http-listener.ts';
-import { observed } from './observed-service.ts';
-import { observeState, reportAccess, reportGrants, reportKeys, reportStore, reportTokens } from './reporting.ts';
-import { createService } from './service.ts';
-import { BrokerStages } from './stages.ts';
-import { type Beginning, beginning, createStatus } from './status/broker-status.ts';
-import { StoreHealth } from './status/store-health.ts';
-import { UnusableFiles } from './status/unusable-files.ts';
+import type { HttpListener } from './listener/http-listener.ts';
+import { type AdminEntrance, adminEntrances } from './operation/admin-entrances.ts';
+import { observeState, reportGrants, reportKeys, reportStore, reportTokens } from './operation/reporting.ts';
+import { type Beginning, beginning, createStatus } from './operation/status/broker-status.ts';
+import { StoreHealth } from './operation/status/store-health.ts';
+import { UnusableFiles } from './operation/status/unusable-files.ts';
+import { tokenActions } from './operation/token-actions.ts';
+import { Tracing } from './operation/tracing.ts';
+import { createListeners } from './service/create-listeners.ts';
+import { BrokerStages } from './stages/stages.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { Tokens } from './token/tokens.ts';
-import { tokenActions } from './token-actions.ts';
-import { Tracing } from './tracing.ts';
 
 export interface BrokerParts {
   readonly config: Config;
@@ -53,7 +51,6 @@ export class Broker {
   readonly #metrics: Metrics;
   readonly #entrances: Entrances;
   readonly #shared: SharedParts | undefined;
-  readonly #clock: Clock;
   readonly #tracing: Tracing | undefined;
   readonly tokens: Tokens;
   readonly passwords: PasswordCheck;
@@ -77,7 +74,6 @@ export class Broker {
     this.#metrics = shared?.metrics ?? new Metrics();
     this.#entrances = shared?.entrances ?? new Entrances();
     this.#log = log;
-    this.#clock = clock;
     const metrics = this.#metrics;
     const { telemetry } = config;
     this.#tracing = telemetry && new Tracing({ config: telemetry, clock, log, metrics });
@@ -96,7 +92,17 @@ export class Broker {
     this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
     const authenticators = createAuthenticators(config.listeners, { callers, clock, passwords: this.passwords, jwts: this.jwts });
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
-    this.#listeners = Object.keys(config.listeners).map((name) => this.#createListener(name));
+    this.#listeners = createListeners({
+      config,
+      stages: this.#stages,
+      tokens: this.tokens,
+      clock,
+      log,
+      metrics,
+      tracing: this.#tracing,
+      unusableFiles: this.unusableFiles,
+      onFault: (cause) => this.#fault(cause),
+    });
     this.#adminEntrances = this.#createAdminEntrances();
     this.#status = createStatus({
       config,
@@ -177,33 +183,6 @@ export class Broker {
     }
     await Promise.all([this.tokens.close(), this.#stages.close(), this.jwts.close(), this.#tracing?.close()]);
     if (this.#shared === undefined) this.#metrics.close();
-  }
-
-  #createListener(name: string): HttpListener {
-    const config = this.#config.listeners[name] as Config['listeners'][string];
-    const clock = this.#clock;
-    const onFault = (cause: unknown) => this.#fault(cause);
-    const service = createService(config, { config: this.#config, stages: this.#stages, tokens: this.tokens, clock });
-    return new HttpListener({
-      name,
-      config,
-      ...observed(service, {
-        listener: name,
-        clock,
-        metrics: this.#metrics,
-        tracing: this.#tracing,
-        report: reportAccess(this.#log, this.#metrics, this.#config.log.access, () => clock.monotonic()),
-        ended: (record) => this.#stages.ended(record),
-        onFault,
-      }),
-      onFault,
-      readCertificate: readPeerCertificate,
-      onTlsChange: () => this.unusableFiles.remove(`listeners.${name}.tls`),
-      onTlsProblem: (err) => {
-        this.unusableFiles.add(`listeners.${name}.tls`);
-        this.#log.error({ listener: name, err }, 'changed TLS files cannot be used: the old ones stay');
-      },
-    });
   }
 
   /** What nobody foresaw, where no request can be answered for it. */

@@ -7,7 +7,7 @@ import { ConfigError, type ConfigProblem, formatProblem } from './config/problem
 import type { Watch } from './config/watch.ts';
 import { BrokerError } from './errors.ts';
 import { Entrances } from './listener/entrances.ts';
-import { type Beginning, beginning } from './status/broker-status.ts';
+import { type Beginning, beginning } from './operation/status/broker-status.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
 

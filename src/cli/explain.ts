@@ -7,7 +7,7 @@ import type { Address } from '../config/schema/values.ts';
 import { BrokerError } from '../errors.ts';
 import { createHeadCheck } from '../listener/head-check.ts';
 import { createRouter } from '../route/router.ts';
-import { askedToken, createOffer } from '../token-endpoint/offer.ts';
+import { askedToken, createOffer } from '../service/token-endpoint/offer.ts';
 import { placeOf } from '../wire/place.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import type { Io } from './io.ts';

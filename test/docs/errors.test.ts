@@ -9,7 +9,7 @@ import { refuseLoop } from '../../src/listener/loop.ts';
 import { refusalOf } from '../../src/listener/refusal.ts';
 import { checkRequestHead } from '../../src/listener/request-head.ts';
 import type { CallerRequest } from '../../src/message.ts';
-import { createOffer } from '../../src/token-endpoint/offer.ts';
+import { createOffer } from '../../src/service/token-endpoint/offer.ts';
 import { answerTimeout, connectTimeout, toUpstreamError } from '../../src/upstream/failure.ts';
 import { ProxyFailure } from '../../src/wire/proxy-handshake.ts';
 import { WireError } from '../../src/wire/wire-error.ts';

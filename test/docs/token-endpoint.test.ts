@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { projectRoot } from '../../scripts/find-tool.mjs';
 import { BrokerError, ERROR_KINDS, type ErrorCode } from '../../src/errors.ts';
-import { toOAuthError } from '../../src/token-endpoint/answers.ts';
+import { toOAuthError } from '../../src/service/token-endpoint/answers.ts';
 import { startTokenEndpoint } from '../helpers/token-endpoint.ts';
 import { blocks, read } from './markdown.ts';
 

@@ -61,7 +61,7 @@ const UPSTREAM: Record<string, Script> = {
 
 /** Makes the broker fail in a way that nobody foresaw. */
 const FAULT = `
-import { BrokerStages } from ${JSON.stringify(new URL('../../src/stages.ts', import.meta.url).href)};
+import { BrokerStages } from ${JSON.stringify(new URL('../../src/stages/stages.ts', import.meta.url).href)};
 const route = BrokerStages.prototype.route;
 BrokerStages.prototype.route = function (request, caller) {
   if (request.target === '/fault') throw new TypeError('${SAID} at ' + import.meta.url);

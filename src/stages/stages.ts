@@ -1,27 +1,27 @@
 /** The four stages, put together from a config. */
 
-import type { Authenticator } from './caller/authenticate.ts';
-import { isBasic } from './caller/basic.ts';
-import { isBearer } from './caller/bearer.ts';
-import type { Caller } from './caller/caller.ts';
-import type { Clock } from './clock.ts';
-import type { Config } from './config/schema/root.ts';
-import type { Secret } from './config/secret.ts';
-import { derive, deriveFields } from './derive.ts';
-import { type AccessRecord, type AskingRequest, type Stages, unreadFields } from './exchange.ts';
+import type { Authenticator } from '../caller/authenticate.ts';
+import { isBasic } from '../caller/basic.ts';
+import { isBearer } from '../caller/bearer.ts';
+import type { Caller } from '../caller/caller.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/schema/root.ts';
+import type { Secret } from '../config/secret.ts';
+import { derive, deriveFields } from '../derive.ts';
+import { type AccessRecord, type AskingRequest, type Stages, unreadFields } from '../exchange.ts';
+import { type CallerRequest, type Fields, fieldValue, type Reply } from '../message.ts';
+import type { Tracing } from '../operation/tracing.ts';
+import { createRouter, type RouteMatch, type Router } from '../route/router.ts';
+import { createTraceparent } from '../telemetry/trace-context.ts';
+import type { Token } from '../token/token.ts';
+import type { Tokens } from '../token/tokens.ts';
+import { ownFields } from '../upstream/fields.ts';
+import { type Forwarded, forward } from '../upstream/forward.ts';
+import { limitBody } from '../upstream/limited-body.ts';
+import { answerAsLast, countedDown, forwardsLeft } from '../upstream/max-forwards.ts';
 import { type Destination, Exit } from './exit.ts';
 import { InjectedToken } from './injected-token.ts';
-import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
 import { RequestTokens } from './request-tokens.ts';
-import { createRouter, type RouteMatch, type Router } from './route/router.ts';
-import { createTraceparent } from './telemetry/trace-context.ts';
-import type { Token } from './token/token.ts';
-import type { Tokens } from './token/tokens.ts';
-import type { Tracing } from './tracing.ts';
-import { ownFields } from './upstream/fields.ts';
-import { type Forwarded, forward } from './upstream/forward.ts';
-import { limitBody } from './upstream/limited-body.ts';
-import { answerAsLast, countedDown, forwardsLeft } from './upstream/max-forwards.ts';
 
 export interface StagesParts {
   readonly config: Config;

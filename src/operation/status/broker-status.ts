@@ -1,15 +1,15 @@
 /** Gathers what a running broker shows of itself from those who know it. */
 
-import packageJson from '../../package.json' with { type: 'json' };
-import type { AuthorizationServerStatus, BrokerStatus, ListenerStatus, TokenStatus, UpstreamStatus } from '../admin/status.ts';
-import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
-import type { Clock } from '../clock.ts';
-import type { ListenerConfig } from '../config/schema/listeners.ts';
-import type { Config } from '../config/schema/root.ts';
-import type { Exit } from '../exit.ts';
-import type { HttpListener } from '../listener/http-listener.ts';
-import type { CachedToken } from '../token/cached.ts';
-import type { Tokens } from '../token/tokens.ts';
+import packageJson from '../../../package.json' with { type: 'json' };
+import type { AuthorizationServerStatus, BrokerStatus, ListenerStatus, TokenStatus, UpstreamStatus } from '../../admin/status.ts';
+import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
+import type { Clock } from '../../clock.ts';
+import type { ListenerConfig } from '../../config/schema/listeners.ts';
+import type { Config } from '../../config/schema/root.ts';
+import type { HttpListener } from '../../listener/http-listener.ts';
+import type { Exit } from '../../stages/exit.ts';
+import type { CachedToken } from '../../token/cached.ts';
+import type { Tokens } from '../../token/tokens.ts';
 import type { StoreHealth } from './store-health.ts';
 import type { UnusableFiles } from './unusable-files.ts';
 

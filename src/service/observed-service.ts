@@ -1,11 +1,11 @@
 /** A service whose requests are counted, logged and traced. */
 
-import type { Clock } from './clock.ts';
-import { type AccessRecord, createRecord } from './exchange.ts';
-import type { HttpListenerParts } from './listener/http-listener.ts';
+import type { Clock } from '../clock.ts';
+import { type AccessRecord, createRecord } from '../exchange.ts';
+import type { HttpListenerParts } from '../listener/http-listener.ts';
+import type { Tracing } from '../operation/tracing.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { Service } from './service.ts';
-import type { Metrics } from './telemetry/metrics.ts';
-import type { Tracing } from './tracing.ts';
 
 export interface ObservingParts {
   /** The name of the listener that serves it. */

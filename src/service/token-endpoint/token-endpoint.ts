@@ -1,13 +1,13 @@
 /** A token endpoint for our callers: `/tokens/NAME` hands out a token of the config as an authorization server would (RFC 6749 §4.4). */
 
-import type { Clock } from '../clock.ts';
-import type { Config } from '../config/schema/root.ts';
-import { BrokerError, toBrokerError } from '../errors.ts';
-import { type AccessRecord, refuse, type Stages } from '../exchange.ts';
-import type { CallerRequest, Reply } from '../message.ts';
+import type { Clock } from '../../clock.ts';
+import type { Config } from '../../config/schema/root.ts';
+import { BrokerError, toBrokerError } from '../../errors.ts';
+import { type AccessRecord, refuse, type Stages } from '../../exchange.ts';
+import type { CallerRequest, Reply } from '../../message.ts';
+import type { Token } from '../../token/token.ts';
+import type { Tokens } from '../../token/tokens.ts';
 import type { Service } from '../service.ts';
-import type { Token } from '../token/token.ts';
-import type { Tokens } from '../token/tokens.ts';
 import { answerToken, toOAuthError } from './answers.ts';
 import { askingCaller } from './client-credentials.ts';
 import { type Form, invalid, readForm } from './form.ts';

@@ -1,14 +1,14 @@
 /** The token for a request: that of the config, or the one made from what this caller brings. */
 
-import { type ReadOwnCredentials, readOwnCredentials } from './caller/own-credentials.ts';
-import { canBringCredentials, ownCredentialsPlace } from './config/own-credentials.ts';
-import type { Config } from './config/schema/root.ts';
+import { type ReadOwnCredentials, readOwnCredentials } from '../caller/own-credentials.ts';
+import { canBringCredentials, ownCredentialsPlace } from '../config/own-credentials.ts';
+import type { Config } from '../config/schema/root.ts';
+import type { CallerRequest } from '../message.ts';
+import type { CachedToken } from '../token/cached.ts';
+import type { CallerToken } from '../token/callers/caller-token.ts';
+import type { CallerTokens } from '../token/callers/caller-tokens.ts';
+import type { Tokens } from '../token/tokens.ts';
 import type { TokenSupply } from './injected-token.ts';
-import type { CallerRequest } from './message.ts';
-import type { CachedToken } from './token/cached.ts';
-import type { CallerToken } from './token/callers/caller-token.ts';
-import type { CallerTokens } from './token/callers/caller-tokens.ts';
-import type { Tokens } from './token/tokens.ts';
 
 export class RequestTokens {
   readonly #tokens: Tokens;

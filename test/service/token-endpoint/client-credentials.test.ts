@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Caller } from '../../src/caller/caller.ts';
-import { BrokerError, type ErrorCode } from '../../src/errors.ts';
-import { type CallerRequest, fieldValue } from '../../src/message.ts';
-import { askingCaller } from '../../src/token-endpoint/client-credentials.ts';
+import type { Caller } from '../../../src/caller/caller.ts';
+import { BrokerError, type ErrorCode } from '../../../src/errors.ts';
+import { type CallerRequest, fieldValue } from '../../../src/message.ts';
+import { askingCaller } from '../../../src/service/token-endpoint/client-credentials.ts';
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 const refusal = (code: ErrorCode) => new BrokerError(code, 'no', { stage: 'caller' });

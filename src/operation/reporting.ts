@@ -1,15 +1,15 @@
 /** What happens in the broker, told to the log and the metrics. */
 
-import type { KeysObserver } from './authorization-server/issuer-keys.ts';
-import type { AccessRecord } from './exchange.ts';
-import type { HttpListener } from './listener/http-listener.ts';
+import type { KeysObserver } from '../authorization-server/issuer-keys.ts';
+import type { AccessRecord } from '../exchange.ts';
+import type { HttpListener } from '../listener/http-listener.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { GrantObserver, TokenObserver } from '../token/observer.ts';
+import type { StoreObserver } from '../token/store/shared-store.ts';
+import type { SnapshotObserver } from '../token/store/snapshot.ts';
+import type { Tokens } from '../token/tokens.ts';
 import type { StoreHealth } from './status/store-health.ts';
-import type { Log } from './telemetry/log.ts';
-import type { Metrics } from './telemetry/metrics.ts';
-import type { GrantObserver, TokenObserver } from './token/observer.ts';
-import type { StoreObserver } from './token/store/shared-store.ts';
-import type { SnapshotObserver } from './token/store/snapshot.ts';
-import type { Tokens } from './token/tokens.ts';
 
 const QUESTION_MARK = 0x3f;
 const HASH = 0x23;

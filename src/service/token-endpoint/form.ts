@@ -1,8 +1,8 @@
 /** Reads the form that a token request is (RFC 6749 §3.2, appendix B): short, soon there, each parameter in it once. */
 
-import type { Clock } from '../clock.ts';
-import { BrokerError, type ErrorCode } from '../errors.ts';
-import { type CallerRequest, fieldValue } from '../message.ts';
+import type { Clock } from '../../clock.ts';
+import { BrokerError, type ErrorCode } from '../../errors.ts';
+import { type CallerRequest, fieldValue } from '../../message.ts';
 
 /** Parameters by name; one without a value counts as left out. */
 export type Form = ReadonlyMap<string, string>;

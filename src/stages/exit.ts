@@ -1,24 +1,24 @@
 /** Where the requests of one route leave the broker: the connections they take, and the fields that are the same for each of them. */
 
-import type { Clock } from './clock.ts';
-import { ownCredentialsPlace } from './config/own-credentials.ts';
-import type { Config } from './config/schema/root.ts';
-import type { RouteConfig } from './config/schema/routes.ts';
-import { type Derivation, markRepeated } from './derive.ts';
+import type { Clock } from '../clock.ts';
+import { ownCredentialsPlace } from '../config/own-credentials.ts';
+import type { Config } from '../config/schema/root.ts';
+import type { RouteConfig } from '../config/schema/routes.ts';
+import { type Derivation, markRepeated } from '../derive.ts';
+import type { Fields } from '../message.ts';
+import { RecentMap } from '../recent-map.ts';
+import { mapLocation } from '../route/location.ts';
+import { createRoute, type Route } from '../route/route.ts';
+import { withBoundCertificate } from '../token/bound-certificate.ts';
+import type { Token } from '../token/token.ts';
+import type { ConnectionCounts, UpstreamConnections } from '../upstream/connections.ts';
+import { createAnswerPassing, createPassing } from '../upstream/fields.ts';
+import { Http1Pool } from '../upstream/http1/pool.ts';
+import { Http2Pool } from '../upstream/http2/pool.ts';
+import { MOST_ORIGINS, OriginConnections, sumOf } from '../upstream/origin-connections.ts';
+import { RecentFailures } from '../upstream/recent-failures.ts';
+import { ThroughProxy } from '../upstream/through-proxy.ts';
 import { type TokenRoute, tokenField } from './injected-token.ts';
-import type { Fields } from './message.ts';
-import { RecentMap } from './recent-map.ts';
-import { mapLocation } from './route/location.ts';
-import { createRoute, type Route } from './route/route.ts';
-import { withBoundCertificate } from './token/bound-certificate.ts';
-import type { Token } from './token/token.ts';
-import type { ConnectionCounts, UpstreamConnections } from './upstream/connections.ts';
-import { createAnswerPassing, createPassing } from './upstream/fields.ts';
-import { Http1Pool } from './upstream/http1/pool.ts';
-import { Http2Pool } from './upstream/http2/pool.ts';
-import { MOST_ORIGINS, OriginConnections, sumOf } from './upstream/origin-connections.ts';
-import { RecentFailures } from './upstream/recent-failures.ts';
-import { ThroughProxy } from './upstream/through-proxy.ts';
 
 /** The route's own upstream, or the origin that a token names. */
 export class Destination implements TokenRoute {

@@ -1,19 +1,19 @@
 /** What an `ext-authz` listener serves: a proxy asks about a request, and is told what to put on it before it sends it on itself. */
 
-import type { Caller } from './caller/caller.ts';
-import { ownCredentialsPlace } from './config/own-credentials.ts';
-import type { ListenerConfig } from './config/schema/listeners.ts';
-import type { RouteConfig } from './config/schema/routes.ts';
-import type { TokenConfig } from './config/schema/tokens.ts';
-import { toBrokerError } from './errors.ts';
-import { type AccessRecord, exchange, refuse, type Stages, unreadFields } from './exchange.ts';
-import { tokenField } from './injected-token.ts';
-import { createDialect, dialectFields } from './listener/dialect.ts';
-import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
+import type { Caller } from '../caller/caller.ts';
+import { ownCredentialsPlace } from '../config/own-credentials.ts';
+import type { ListenerConfig } from '../config/schema/listeners.ts';
+import type { RouteConfig } from '../config/schema/routes.ts';
+import type { TokenConfig } from '../config/schema/tokens.ts';
+import { toBrokerError } from '../errors.ts';
+import { type AccessRecord, exchange, refuse, type Stages, unreadFields } from '../exchange.ts';
+import { createDialect, dialectFields } from '../listener/dialect.ts';
+import { type CallerRequest, type Fields, fieldValue, type Reply } from '../message.ts';
+import { tokenField } from '../stages/injected-token.ts';
+import { sendableMs } from '../token/renewal.ts';
+import type { Token } from '../token/token.ts';
+import type { Forwarded } from '../upstream/forward.ts';
 import type { Service, ServiceParts } from './service.ts';
-import { sendableMs } from './token/renewal.ts';
-import type { Token } from './token/token.ts';
-import type { Forwarded } from './upstream/forward.ts';
 
 const DEFAULT_MAX_REUSE_MS = 60_000;
 

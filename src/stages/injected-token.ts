@@ -1,10 +1,10 @@
 /** The token of one request: which one is sent, with which proof beside it, and what happens when an upstream refuses it. */
 
-import type { RouteConfig } from './config/schema/routes.ts';
-import type { Fields } from './message.ts';
-import type { CachedToken } from './token/cached.ts';
-import type { Token } from './token/token.ts';
-import type { SentToken } from './upstream/unauthorized.ts';
+import type { RouteConfig } from '../config/schema/routes.ts';
+import type { Fields } from '../message.ts';
+import type { CachedToken } from '../token/cached.ts';
+import type { Token } from '../token/token.ts';
+import type { SentToken } from '../upstream/unauthorized.ts';
 
 /** What the requests of one route share. */
 export interface TokenRoute {

@@ -1,10 +1,10 @@
 /** Where a broker is asked about itself: `admin`, which can be told what to do, and `probes`, which cannot. */
 
-import type { Actionable } from './admin/actions.ts';
-import { type BrokerFace, createAdminServer } from './admin/admin-server.ts';
-import { HandedServer } from './admin/handed-server.ts';
-import type { Config } from './config/schema/root.ts';
-import type { Wanted } from './listener/entrances.ts';
+import type { Actionable } from '../admin/actions.ts';
+import { type BrokerFace, createAdminServer } from '../admin/admin-server.ts';
+import { HandedServer } from '../admin/handed-server.ts';
+import type { Config } from '../config/schema/root.ts';
+import type { Wanted } from '../listener/entrances.ts';
 
 export type AdminEntrance = Wanted & { readonly taker: HandedServer };
 

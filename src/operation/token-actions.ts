@@ -1,9 +1,9 @@
 /** What the admin address can have done to a token. */
 
-import type { Actionable, Control } from './admin/actions.ts';
-import type { Config } from './config/schema/root.ts';
-import type { Log } from './telemetry/log.ts';
-import type { Tokens } from './token/tokens.ts';
+import type { Actionable, Control } from '../admin/actions.ts';
+import type { Config } from '../config/schema/root.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Tokens } from '../token/tokens.ts';
 
 export interface TokenActionsParts {
   readonly config: Pick<Config, 'admin' | 'tokens'>;

@@ -1,9 +1,9 @@
 /** What a token endpoint says: a token (RFC 6749 §5.1), or an error that OAuth clients can read (§5.2). */
 
-import type { ErrorCode } from '../errors.ts';
-import type { CallerRequest, Reply } from '../message.ts';
-import { problemOf, type ToProblem } from '../problem.ts';
-import type { Token } from '../token/token.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { CallerRequest, Reply } from '../../message.ts';
+import { problemOf, type ToProblem } from '../../problem.ts';
+import type { Token } from '../../token/token.ts';
 
 const OAUTH_ERRORS: Readonly<Record<ErrorCode, string>> = {
   REQUEST_INVALID: 'invalid_request',

@@ -1,7 +1,7 @@
 /** Files of the config that changed into something that cannot be used, until they can be again. */
 
-import type { UnusableFile } from '../admin/status.ts';
-import type { Clock } from '../clock.ts';
+import type { UnusableFile } from '../../admin/status.ts';
+import type { Clock } from '../../clock.ts';
 
 export class UnusableFiles {
   readonly #clock: Clock;

@@ -1,10 +1,10 @@
 /** Which tokens a token endpoint has, and for whom. */
 
-import type { Config } from '../config/schema/root.ts';
-import type { TokenConfig } from '../config/schema/tokens.ts';
-import { BrokerError } from '../errors.ts';
-import type { CallerRequest } from '../message.ts';
-import { isOpenTo } from '../route/router.ts';
+import type { Config } from '../../config/schema/root.ts';
+import type { TokenConfig } from '../../config/schema/tokens.ts';
+import { BrokerError } from '../../errors.ts';
+import type { CallerRequest } from '../../message.ts';
+import { isOpenTo } from '../../route/router.ts';
 
 /** Nothing but a name as the config writes it: another spelling of it is another path. */
 const PATH = /^\/tokens\/([A-Za-z0-9._-]+)$/;

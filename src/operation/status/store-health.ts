@@ -1,10 +1,10 @@
 /** Whether the store works, as far as those who used it have told. */
 
-import type { StoreStatus } from '../admin/status.ts';
-import type { Clock } from '../clock.ts';
-import type { StoreConfig } from '../config/schema/store.ts';
-import type { StoreObserver } from '../token/store/shared-store.ts';
-import type { SnapshotObserver } from '../token/store/snapshot.ts';
+import type { StoreStatus } from '../../admin/status.ts';
+import type { Clock } from '../../clock.ts';
+import type { StoreConfig } from '../../config/schema/store.ts';
+import type { StoreObserver } from '../../token/store/shared-store.ts';
+import type { SnapshotObserver } from '../../token/store/snapshot.ts';
 
 export class StoreHealth {
   readonly #config: Pick<StoreConfig, 'redis' | 'snapshot'> | undefined;

@@ -1,10 +1,10 @@
 /** Client id and secret as OAuth clients send them (RFC 6749 §2.3.1): they are user name and password of a caller with Basic credentials. */
 
-import { parseBasic } from '../caller/basic.ts';
-import type { Caller } from '../caller/caller.ts';
-import { type BrokerError, toBrokerError } from '../errors.ts';
-import type { AskingRequest, Stages } from '../exchange.ts';
-import { type CallerRequest, fieldValue } from '../message.ts';
+import { parseBasic } from '../../caller/basic.ts';
+import type { Caller } from '../../caller/caller.ts';
+import { type BrokerError, toBrokerError } from '../../errors.ts';
+import type { AskingRequest, Stages } from '../../exchange.ts';
+import { type CallerRequest, fieldValue } from '../../message.ts';
 import { type Form, formDecoded, invalid } from './form.ts';
 
 /** Who asks for a token. Rejects as `authenticate` does, and with REQUEST_INVALID where it says two things at once. */

@@ -1,14 +1,14 @@
 /** What becomes a span: each request, and each grant. Only where the config asks for it. */
 
-import type { Clock } from './clock.ts';
-import type { TelemetryConfig } from './config/schema/telemetry.ts';
-import type { AccessRecord } from './exchange.ts';
-import { type CallerRequest, fieldValue } from './message.ts';
-import type { Log } from './telemetry/log.ts';
-import type { Metrics } from './telemetry/metrics.ts';
-import { SpanExporter } from './telemetry/span-exporter.ts';
-import { Tracer } from './telemetry/tracer.ts';
-import type { TokenObserver } from './token/observer.ts';
+import type { Clock } from '../clock.ts';
+import type { TelemetryConfig } from '../config/schema/telemetry.ts';
+import type { AccessRecord } from '../exchange.ts';
+import { type CallerRequest, fieldValue } from '../message.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { SpanExporter } from '../telemetry/span-exporter.ts';
+import { Tracer } from '../telemetry/tracer.ts';
+import type { TokenObserver } from '../token/observer.ts';
 
 /** Others are anybody's text, and might be many. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']);
