@@ -1,18 +1,16 @@
 /** One connection of a caller: requests read strictly, one after the other, each answered before the next is looked at (RFC 9112 §9.3). */
 
 import type { Socket } from 'node:net';
-import { type BrokerError, toBrokerError } from '../../errors.ts';
+import type { BrokerError } from '../../errors.ts';
 import type { Peer } from '../../message.ts';
 import { Inlet } from '../../wire/inlet.ts';
 import { Outlet } from '../../wire/outlet.ts';
-import type { ParsedRequestHead } from '../../wire/request-head.ts';
 import { tear } from '../../wire/tear.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped, headTooSlow } from '../refusal.ts';
-import type { CheckedHead } from '../request-head.ts';
 import type { CallerBody } from './caller-body.ts';
-import { HeadReader, NO_HEAD } from './head-reader.ts';
-import { Turn, type TurnCarrier } from './turn.ts';
+import type { Turn } from './turn.ts';
+import { Turns, type TurnTaker } from './turns.ts';
 
 /** How much is read, and for how long, of what nobody wants, before the connection is dropped (RFC 9112 §9.6). */
 const LINGER_BYTES = 32 * 1024 ** 2;
@@ -24,13 +22,13 @@ const LINGER_MS = 5_000;
  */
 type State = 'idle' | 'busy' | 'tunnel' | 'lingering' | 'closed';
 
-export class CallerConnection implements Connection, TurnCarrier {
+export class CallerConnection implements Connection, TurnTaker {
   deadlineAt: number;
   readonly outlet: Outlet;
   readonly #host: ConnectionHost;
   readonly inlet: Inlet;
   readonly peer: Peer;
-  readonly #heads: HeadReader;
+  readonly #turns: Turns;
   #state: State = 'idle';
   #turn: Turn | undefined;
   /** Nothing that follows on the connection is looked at. */
@@ -42,7 +40,7 @@ export class CallerConnection implements Connection, TurnCarrier {
     // Where this fails, whoever accepted the connection still has it to close.
     this.peer = host.peerOf(accepted);
     this.inlet = new Inlet(accepted, (bytes, at) => this.#hear(bytes, at), host.readMemory);
-    this.#heads = new HeadReader(host.limits);
+    this.#turns = new Turns(this, host);
     this.outlet = new Outlet(this.inlet.socket, () => this.#guarded(() => this.#onRoom()), host.writeMemory);
     this.deadlineAt = performance.now() + host.limits.headTimeout;
     this.inlet.socket
@@ -75,13 +73,11 @@ export class CallerConnection implements Connection, TurnCarrier {
   }
 
   onDeadline(): void {
-    this.#guarded(() => this.#onLate());
-  }
-
-  #onLate(): void {
-    if (this.#state === 'idle' && this.#heads.begun) this.#refuse(headTooSlow(), NO_HEAD);
-    else if (this.#state === 'busy' && this.#turn?.awaitsBody === true && !this.outlet.full) this.failBody(bodyStopped());
-    else this.breakOff(this.#state === 'tunnel');
+    this.#guarded(() => {
+      if (this.#state === 'idle' && this.#turns.begun) this.#turns.refuse(headTooSlow());
+      else if (this.#state === 'busy' && this.#turn?.awaitsBody === true && !this.outlet.full) this.failBody(bodyStopped());
+      else this.breakOff(this.#state === 'tunnel');
+    });
   }
 
   openTunnel(): void {
@@ -163,45 +159,22 @@ export class CallerConnection implements Connection, TurnCarrier {
       case 'tunnel':
         this.#turn?.tunnel?.take(this.inlet.lasting(bytes.subarray(at)));
         return bytes.length;
-      case 'lingering':
-      case 'closed':
+      default:
         this.#readPast(bytes.length - at);
         return bytes.length;
     }
   }
 
   #readHead(bytes: Buffer, at: number): number {
-    let head = NO_HEAD;
-    let checked: CheckedHead;
-    try {
-      const read = this.#heads.read(bytes, at);
-      if (read === undefined) {
-        this.deadlineAt = Math.min(this.deadlineAt, performance.now() + this.#host.limits.headTimeout);
-        return bytes.length;
-      }
-      head = read;
-      checked = this.#host.check(head);
-    } catch (error) {
-      this.#refuse(toBrokerError(error, 'listener'), head);
-      return bytes.length;
-    }
-    if (!checked.persistent) this.#closing = true;
+    const next = this.#turns.hear(bytes, at);
+    if (next !== undefined) return next;
+    this.deadlineAt = Math.min(this.deadlineAt, performance.now() + this.#host.limits.headTimeout);
+    return bytes.length;
+  }
+
+  begin(turn: Turn, last: boolean): void {
+    if (last) this.#closing = true;
     this.#lingerBytes = LINGER_BYTES;
-    const turn = new Turn(this, head, checked, this.#host.identify(head));
-    this.#start(turn);
-    if (turn.request !== undefined) this.#host.handle(turn.request, turn.reply);
-    return this.#heads.next;
-  }
-
-  /** What follows on the connection could mean anything: nobody reads it. */
-  #refuse(error: BrokerError, head: ParsedRequestHead): void {
-    const turn = new Turn(this, head);
-    this.#closing = true;
-    this.#start(turn);
-    this.#host.refuse(error, { ...head, ...this.#host.identify(head) }, turn.reply);
-  }
-
-  #start(turn: Turn): void {
     this.#turn = turn;
     this.#state = 'busy';
     this.deadlineAt = Number.POSITIVE_INFINITY;
