@@ -30,14 +30,19 @@ export class SimulatedClock implements Clock {
   /** Lets everything happen that is due within this long, in its order. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
+    await consequences();
     for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
       this.#now = Math.max(this.#now, next.at);
       while (this.#heap[0] !== undefined && this.#heap[0].at <= this.#now) pop(this.#heap).action?.();
-      // What follows from it, down to the next timers.
-      await new Promise((resolve) => setImmediate(resolve));
+      await consequences();
     }
     this.#now = end;
   }
+}
+
+/** What follows from what was done, down to the next timers. */
+function consequences(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function before(a: Timer, b: Timer): boolean {
