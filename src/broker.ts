@@ -11,6 +11,7 @@ import type { Config } from './config/schema/root.ts';
 import { Entrances } from './listener/entrances.ts';
 import type { HttpListener } from './listener/http-listener.ts';
 import { type AdminEntrance, adminEntrances } from './operation/admin-entrances.ts';
+import { Certificates } from './operation/certificates.ts';
 import { observeState, reportGrants, reportKeys, reportStore, reportTokens } from './operation/reporting.ts';
 import { type Beginning, beginning, createStatus } from './operation/status/broker-status.ts';
 import { StoreHealth } from './operation/status/store-health.ts';
@@ -63,6 +64,7 @@ export class Broker {
   /** Counted here, told to the log by whoever watches the files. */
   readonly unusableFiles: UnusableFiles;
   readonly #store: StoreHealth;
+  readonly #certificates: Certificates;
   readonly #status: ReturnType<typeof createStatus>;
   #phase: BrokerStatus['phase'] = 'starting';
   #warm = false;
@@ -79,6 +81,7 @@ export class Broker {
     this.#tracing = telemetry && new Tracing({ config: telemetry, clock, log, metrics });
     const observer = reportTokens(log, metrics);
     this.#store = new StoreHealth(config.store, clock);
+    this.#certificates = new Certificates(config, clock, log);
     this.unusableFiles = new UnusableFiles(clock, () => metrics.reloadFailures.inc());
     this.tokens = new Tokens({
       config,
@@ -114,6 +117,7 @@ export class Broker {
       exits: this.#stages.exits(),
       store: this.#store,
       unusableFiles: this.unusableFiles,
+      certificates: this.#certificates,
       requestsInFlight: () => metrics.requests.inFlight,
     });
   }
@@ -136,7 +140,7 @@ export class Broker {
       throw error;
     }
     if (before !== undefined) this.#follow(before);
-    observeState(this.#metrics, this.tokens, this.#listeners, this.#store);
+    observeState(this.#metrics, { tokens: this.tokens, listeners: this.#listeners, store: this.#store, certificates: this.#certificates });
     this.#phase = 'running';
     for (const [listener, address] of this.addresses)
       if (before?.addresses.get(listener) !== address) this.#log.info({ listener, address }, 'listening');
@@ -176,6 +180,7 @@ export class Broker {
   /** Ends at once. */
   async close(closeAdmin = (server: HandedServer) => server.close()): Promise<void> {
     this.#phase = 'stopped';
+    this.#certificates.close();
     await this.#drainListeners(0);
     for (const { taker } of this.#adminEntrances) {
       this.#entrances.close(taker);

@@ -27,6 +27,8 @@ export interface BrokerStatus {
   readonly store: StoreStatus;
   /** Files of the config that changed and cannot be used; their old content stays. */
   readonly unusableFiles: readonly UnusableFile[];
+  /** That the broker shows others. */
+  readonly certificates: readonly CertificateStatus[];
 }
 
 export interface ListenerStatus {
@@ -138,4 +140,14 @@ export interface UnusableFile {
   /** The key of the config that names it; `config` for the config itself. */
   readonly key: string;
   readonly at: string;
+}
+
+/** From when until when a certificate is good, with the chain that comes with it. */
+export interface CertificateStatus {
+  /** The key of the config, as in `listeners.mesh.tls.cert`. */
+  readonly key: string;
+  /** `ending`: less than a fifth of its life is left, and less than two weeks; `future`: it is not good yet. */
+  readonly state: 'good' | 'future' | 'ending' | 'ended';
+  readonly notBefore: string;
+  readonly notAfter: string;
 }

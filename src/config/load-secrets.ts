@@ -7,6 +7,7 @@ import { type ConfigPath, valueAt } from './path.ts';
 import { type Finding, problem, warning } from './problem.ts';
 import { NO_FILE, readTextFile } from './read-file.ts';
 import { Secret } from './secret.ts';
+import { entriesOf, type PlacedSecret, secretsIn } from './secrets-in.ts';
 import type { ConfigSource } from './source.ts';
 
 /** A secret that lives in a file. */
@@ -24,11 +25,6 @@ export interface LoadedSecrets {
   readonly files: readonly FileSecret[];
 }
 
-interface Found {
-  readonly secret: Secret;
-  readonly path: ConfigPath;
-}
-
 interface Origin {
   readonly source: Pick<ConfigSource, 'raw' | 'fileOf'>;
   readonly env: NodeJS.ProcessEnv;
@@ -36,22 +32,12 @@ interface Origin {
 
 /** Fills the secrets in place. Those with a problem stay empty. */
 export async function loadSecrets(config: object, origin: Origin): Promise<LoadedSecrets> {
-  const found = secretsIn(config, []).map(({ secret, path }) => ({ secret, path: asWritten(path, origin.source.raw) }));
+  const found = secretsIn(config).map(({ secret, path }) => ({ secret, path: asWritten(path, origin.source.raw) }));
   const loaded = await Promise.all(found.map((entry) => loadSecret(entry, origin)));
   return {
     findings: [...loaded.flatMap(({ findings }) => findings), ...keyPairFindings(config, [])],
     files: loaded.flatMap(({ files }) => files),
   };
-}
-
-function secretsIn(value: unknown, path: ConfigPath): Found[] {
-  if (value instanceof Secret) return [{ secret: value, path }];
-  return entriesOf(value).flatMap(([key, child]) => secretsIn(child, [...path, key]));
-}
-
-function entriesOf(value: unknown): [string | number, unknown][] {
-  if (Array.isArray(value)) return value.map((item, index) => [index, item]);
-  return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 }
 
 /** A single value stands in the parsed config as a list of one: its path in the file has no index. */
@@ -60,7 +46,7 @@ function asWritten(path: ConfigPath, raw: unknown): ConfigPath {
   return typeof path.at(-1) === 'number' && !Array.isArray(valueAt(raw, parent)) ? parent : path;
 }
 
-async function loadSecret({ secret, path }: Found, { source, env }: Origin): Promise<LoadedSecrets> {
+async function loadSecret({ secret, path }: PlacedSecret, { source, env }: Origin): Promise<LoadedSecrets> {
   const { reference } = secret;
   if ('fromFile' in reference) {
     // A key for files alone has the path as its value.

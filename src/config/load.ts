@@ -1,6 +1,8 @@
 /** Config file → `Config` with its secrets filled, or every problem with it at once. */
 
+import { type Clock, systemClock } from '../clock.ts';
 import { takenNameProblem, withFileCallers } from './callers-file.ts';
+import { certificateFindings } from './certificates.ts';
 import { loadKeptFiles } from './load-kept-files.ts';
 import { loadOwners } from './load-owners.ts';
 import { loadSecrets } from './load-secrets.ts';
@@ -17,6 +19,8 @@ export interface LoadOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** What the config is for: `demo` is for "dev" only. Default: "start". */
   readonly use?: 'start' | 'dev' | 'check';
+  /** Default: that of the process. */
+  readonly clock?: Pick<Clock, 'now'>;
 }
 
 /** A config that can be used, with all that was worth a warning. */
@@ -31,7 +35,7 @@ export interface LoadedConfig {
 
 /** Reads, judges and completes a config. Throws `ConfigError` with everything that is wrong with it. */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
-  const { env = process.env, use = 'start' } = options;
+  const { env = process.env, use = 'start', clock = systemClock } = options;
   const source = await readSource(file);
   const raw = withOtelEnvironment(source.raw, env);
   const { config, complete, names, findings } = parseConfig(raw);
@@ -42,6 +46,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const all = [
     ...findings,
     ...(secrets?.findings ?? []),
+    ...(config === undefined ? [] : certificateFindings(config, clock.now())),
     ...keptFileFindings,
     ...ownerFindings,
     ...(config === undefined ? [] : ruleFindings({ config, names: withFileCallers(names, config), complete })),

@@ -9,6 +9,7 @@ import type { GrantObserver, TokenObserver } from '../token/observer.ts';
 import type { StoreObserver } from '../token/store/shared-store.ts';
 import type { SnapshotObserver } from '../token/store/snapshot.ts';
 import type { Tokens } from '../token/tokens.ts';
+import type { Certificates } from './certificates.ts';
 import type { StoreHealth } from './status/store-health.ts';
 
 const QUESTION_MARK = 0x3f;
@@ -175,8 +176,15 @@ function endOfPath(target: string): number {
   return target.length;
 }
 
+export interface ObservedParts {
+  readonly tokens: Tokens;
+  readonly listeners: readonly HttpListener[];
+  readonly store: StoreHealth;
+  readonly certificates: Certificates;
+}
+
 /** What is read at each scrape; a broker that follows another takes its place. */
-export function observeState(metrics: Metrics, tokens: Tokens, listeners: readonly HttpListener[], store: StoreHealth): void {
+export function observeState(metrics: Metrics, { tokens, listeners, store, certificates }: ObservedParts): void {
   metrics.observe('store_up', '1 while the shared store works, 0 while it does not.', undefined, function* () {
     yield ['', Number(store.status().state === 'working')] as const;
   });
@@ -196,4 +204,10 @@ export function observeState(metrics: Metrics, tokens: Tokens, listeners: readon
   metrics.observe('connections_open', 'Open connections from callers.', 'listener', function* () {
     for (const listener of listeners) yield [listener.name, listener.openConnections] as const;
   });
+  const validity = (name: string, help: string, edge: 'notBefore' | 'notAfter') =>
+    metrics.observe(name, help, 'certificate', function* () {
+      for (const certificate of certificates.status()) yield [certificate.key, Date.parse(certificate[edge]) / 1000] as const;
+    });
+  validity('certificate_not_before_seconds', 'When a certificate of the config begins to be good, in Unix time.', 'notBefore');
+  validity('certificate_not_after_seconds', 'When a certificate of the config ends, in Unix time.', 'notAfter');
 }

@@ -22,6 +22,8 @@ export interface TestBroker {
   /** Resolves with the first log line, past or to come, that has this message and fits. */
   logged(message: string, fits?: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
   metrics(): Promise<string>;
+  /** Of a file beside the config. */
+  path(name: string): string;
   close(): Promise<void>;
 }
 
@@ -74,6 +76,7 @@ export async function startBroker(
         watchers.add(look);
         look();
       }),
+    path: (name) => join(folder, name),
     metrics: async () => (await fetch(`http://${address('admin')}/metrics`)).text(),
     async close() {
       watch.stop();

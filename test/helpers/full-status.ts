@@ -71,4 +71,5 @@ export const FULL_STATUS: BrokerStatus = {
   ],
   store: { kind: 'redis', snapshot: true, state: 'lost', lostAt: at(-61), unreadable: 1 },
   unusableFiles: [{ key: 'listeners.mesh.tls', at: at(-10) }],
+  certificates: [],
 };

@@ -10,6 +10,7 @@ import type { HttpListener } from '../../listener/http-listener.ts';
 import type { Exit } from '../../stages/exit.ts';
 import type { CachedToken } from '../../token/cached.ts';
 import type { Tokens } from '../../token/tokens.ts';
+import type { Certificates } from '../certificates.ts';
 import type { StoreHealth } from './store-health.ts';
 import type { UnusableFiles } from './unusable-files.ts';
 
@@ -36,12 +37,13 @@ export interface StatusParts {
   readonly exits: ReadonlyMap<string, Exit>;
   readonly store: StoreHealth;
   readonly unusableFiles: UnusableFiles;
+  readonly certificates: Certificates;
   readonly requestsInFlight: () => number;
 }
 
 /** @returns what the broker shows, given its phase and why it is not ready */
 export function createStatus(parts: StatusParts): (phase: BrokerStatus['phase'], notReady: string | undefined) => BrokerStatus {
-  const { clock, began, tokens, listeners, exits, store, unusableFiles, requestsInFlight } = parts;
+  const { clock, began, tokens, listeners, exits, store, unusableFiles, certificates, requestsInFlight } = parts;
   const configuredAt = clock.now();
   return (phase, notReady) => {
     const times = new Times(clock);
@@ -61,6 +63,7 @@ export function createStatus(parts: StatusParts): (phase: BrokerStatus['phase'],
       upstreams: [...exits].map(([route, exit]) => upstreamStatus(route, exit, times)),
       store: store.status(),
       unusableFiles: unusableFiles.status(),
+      certificates: certificates.status(),
     };
   };
 }
