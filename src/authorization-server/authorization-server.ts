@@ -61,6 +61,7 @@ export class AuthorizationServer {
       connectTimeoutMs: config.connectTimeout,
       ca: () => config.tls.ca?.reveal(),
       proxy: config.proxy,
+      clock,
     });
     this.#initiation = new Initiation(config.initiation, this.#calls, clock);
     this.#metadata = new MetadataDocument(config, this.#calls, clock);
@@ -130,6 +131,11 @@ export class AuthorizationServer {
       const metadata = await this.#begin();
       await revoke(request, { metadata, issuer: this.#config.issuer, calls: this.#calls, now: this.#clock.now() });
     });
+  }
+
+  /** How far its clock is ahead of ours, in milliseconds, give or take a second; `undefined` while no answer has said. */
+  get clockAheadMs(): number | undefined {
+    return this.#calls.clockAheadMs;
   }
 
   /** Nothing that the server said. */

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { type Clock, systemClock } from '../clock.ts';
 import type { ClientCertificate } from './client-proof.ts';
 import { ConnectionPools, type PoolsOptions } from './connection-pools.ts';
 import { AuthorizationServerError, timeout } from './failure.ts';
@@ -33,16 +34,21 @@ export interface CallRequest {
 export interface CallsOptions extends PoolsOptions {
   /** Milliseconds for the whole call. */
   readonly timeoutMs: number;
+  /** Default: that of the system. */
+  readonly clock?: Pick<Clock, 'now'>;
 }
 
 /** Makes calls to one authorization server over connections of its own, so that a hung server holds up no other. */
 export class AuthorizationServerCalls {
   readonly #timeoutMs: number;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #pools: ConnectionPools;
   readonly #running = new Set<(reason: Error) => void>();
+  #clockAheadMs: number | undefined;
 
   constructor(options: CallsOptions) {
     this.#timeoutMs = options.timeoutMs;
+    this.#clock = options.clock ?? systemClock;
     this.#pools = new ConnectionPools(options);
   }
 
@@ -67,11 +73,18 @@ export class AuthorizationServerCalls {
       })
       .end(call.body);
     try {
-      return await promise;
+      const answer = await promise;
+      this.#clockAheadMs = aheadMs(answer, this.#clock.now()) ?? this.#clockAheadMs;
+      return answer;
     } finally {
       clearTimeout(timer);
       this.#running.delete(giveUp);
     }
+  }
+
+  /** How far the server's clock is ahead of ours, by its last answer that said; it says whole seconds. Milliseconds. */
+  get clockAheadMs(): number | undefined {
+    return this.#clockAheadMs;
   }
 
   async close(): Promise<void> {
@@ -92,6 +105,13 @@ async function read(response: IncomingMessage): Promise<Answer> {
     chunks.push(chunk);
   }
   return { status, field, ...decode(Buffer.concat(chunks), field('content-encoding')) };
+}
+
+/** By `Date` (RFC 9110 §6.6.1), and `Age` where a cache had the answer (RFC 9111 §5.1). */
+function aheadMs(answer: Answer, now: number): number | undefined {
+  const date = Date.parse(answer.field('date') ?? '');
+  const age = Number(answer.field('age') ?? 0);
+  return Number.isNaN(date) || Number.isNaN(age) ? undefined : date + age * 1000 - now;
 }
 
 type Content = Pick<Answer, 'body' | 'tooLarge'>;

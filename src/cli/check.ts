@@ -16,7 +16,10 @@ export function checkCommand(io: Io): Command {
     .description('Check the config without starting anything: every problem at once, with its place.')
     .addOption(configOption())
     .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
-    .option('--online', 'also obtain each token, connect to each upstream, and read the keys of issuers of callers')
+    .option(
+      '--online',
+      'also read metadata, compare clocks, obtain each token, connect to each upstream, and read the keys of issuers of callers',
+    )
     .addHelpText('after', '\nExample:\n  token-broker check -c /etc/token-broker/sidecar.config.json --online\n')
     .action(async ({ config: file, format, online }: { config: string; format: 'text' | 'json'; online?: true }) => {
       const verdict = await judge(file, io.env);

@@ -1,8 +1,10 @@
-/** `token-broker check --online`: each grant, each upstream and the keys of each issuer of callers, tried for real. */
+/** `token-broker check --online`: discovery, clocks, each grant, each upstream and the keys of each issuer of callers, tried for real. */
 
+import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
 import { createIssuerKeys } from '../authorization-server/issuer-keys.ts';
 import { unverifiable } from '../caller/jwt.ts';
 import { systemClock } from '../clock.ts';
+import { type Validity, validityState } from '../config/certificates.ts';
 import type { JwtConfig } from '../config/schema/callers.ts';
 import type { Config } from '../config/schema/root.ts';
 import { withBoundCertificate } from '../token/bound-certificate.ts';
@@ -10,6 +12,7 @@ import { Tokens } from '../token/tokens.ts';
 import { UNOBSERVED } from '../token/unobserved.ts';
 import { probeUpstream } from '../upstream/probe.ts';
 import { describeFailure, whyNotTried } from './own-grant.ts';
+import { duration } from './time-text.ts';
 
 /** One thing that was tried. */
 export interface OnlineResult {
@@ -20,6 +23,11 @@ export interface OnlineResult {
   /** What came of it, without a secret. */
   readonly said: string;
 }
+
+/** `Date` has whole seconds, and an answer takes its time. Milliseconds. */
+const NEAR_MS = 2_000;
+/** What servers commonly bear. Milliseconds. */
+const TOLERATED_MS = 60_000;
 
 /** Tries everything at the same time. Tokens are discarded, and nothing is read from or written to a store. */
 export async function checkOnline(config: Config): Promise<OnlineResult[]> {
@@ -35,6 +43,9 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
   });
   try {
     const results = await Promise.all([
+      ...[...tokens.servers()]
+        .filter(([name]) => config.authorizationServers[name]?.tokenEndpoint === undefined)
+        .map(([name, server]) => attempt(`authorization server ${name}`, () => discover(server))),
       ...tokens.all().map((source) =>
         attempt(`token ${source.name}`, async () => {
           const token = await source.get();
@@ -43,18 +54,43 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
       ),
       ...Object.entries(config.routes).map(([name, route]) =>
         attempt(`upstream of route ${name}`, async () => {
-          await probeUpstream(withBoundCertificate(route, config.tokens));
-          return 'connected';
+          const certificate = await probeUpstream(withBoundCertificate(route, config.tokens));
+          return certificate === undefined ? 'connected' : `connected, ${certificateText(certificate)}`;
         }),
       ),
       ...Object.entries(config.callers).flatMap(([name, { jwt }]) =>
         jwt === undefined ? [] : [attempt(`keys for caller ${name}`, () => readKeys(jwt))],
       ),
     ]);
-    return [...skipped, ...results];
+    return [...skipped, ...results, ...clockResults(tokens)];
   } finally {
     await tokens.close();
   }
+}
+
+async function discover(server: AuthorizationServer): Promise<string> {
+  await server.endpoint();
+  return 'metadata read';
+}
+
+/** By the answers to what was tried: of a server that was not asked, nothing is known. */
+function clockResults(tokens: Tokens): OnlineResult[] {
+  return [...tokens.servers()].flatMap(([name, { clockAheadMs }]): OnlineResult[] => {
+    if (clockAheadMs === undefined) return [];
+    const apartMs = Math.abs(clockAheadMs);
+    const said = `${duration(apartMs / 1000)} ${clockAheadMs > 0 ? 'ahead of' : 'behind'} this machine's`;
+    const what = `clock of authorization server ${name}`;
+    if (apartMs <= NEAR_MS) return [{ what, ok: true, ms: 0, said: "as this machine's" }];
+    if (apartMs <= TOLERATED_MS) return [{ what, ok: true, ms: 0, said }];
+    return [
+      { what, ok: false, ms: 0, said: `${said}: signed assertions, DPoP proofs and JWTs of callers fail; set the clock that is wrong` },
+    ];
+  });
+}
+
+function certificateText(validity: Validity): string {
+  const end = new Date(validity.notAfterAt).toISOString().slice(0, 10);
+  return validityState(validity, systemClock.now()) === 'ending' ? `but its certificate ends on ${end}` : `certificate good until ${end}`;
 }
 
 async function readKeys(jwt: JwtConfig): Promise<string> {

@@ -1,14 +1,19 @@
 /** Connects to an upstream and leaves again: what `check --online` asks. */
 
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { type Validity, validityOf } from '../config/certificates.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
 import { Dialer, type Way } from './dial.ts';
 import { connectTimeout, toUpstreamError } from './failure.ts';
 
-/** Resolves once the connection, with TLS where the URL says so, is there. Rejects with a `BrokerError` of stage `upstream`. */
-export async function probeUpstream(route: Pick<RouteConfig, 'upstream' | 'timeouts'> & Way): Promise<void> {
+/**
+ * Resolves once the connection, with TLS where the URL says so, is there: to how long the certificate shown there is good. Rejects with a `BrokerError` of stage `upstream`.
+ */
+export async function probeUpstream(route: Pick<RouteConfig, 'upstream' | 'timeouts'> & Way): Promise<Validity | undefined> {
   const dialer = new Dialer(route.upstream, route, () => {});
   try {
-    await connected(dialer, route.timeouts.connect);
+    return await connected(dialer, route.timeouts.connect);
   } catch (error) {
     throw toUpstreamError(error);
   } finally {
@@ -16,10 +21,15 @@ export async function probeUpstream(route: Pick<RouteConfig, 'upstream' | 'timeo
   }
 }
 
-function connected(dialer: Dialer, timeoutMs: number): Promise<void> {
+function connected(dialer: Dialer, timeoutMs: number): Promise<Validity | undefined> {
   const { socket, ready } = dialer.dial({ buffer: Buffer.alloc(1024), callback: () => true });
-  return new Promise<void>((resolve, reject) => {
-    socket.once(ready, resolve).on('error', reject);
+  return new Promise<Validity | undefined>((resolve, reject) => {
+    socket.once(ready, () => resolve(validityShownOn(socket))).on('error', reject);
     socket.setTimeout(timeoutMs, () => reject(connectTimeout()));
   }).finally(() => socket.destroy());
+}
+
+function validityShownOn(socket: Socket): Validity | undefined {
+  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  return certificate && validityOf(certificate.toString());
 }

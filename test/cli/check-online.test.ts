@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer } from '../helpers/authorization-server.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { freePort } from '../helpers/redis.ts';
-import { answerWith } from '../helpers/scripted-answers.ts';
+import { answerWith, jsonAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 import { run } from './run.ts';
 
@@ -55,6 +55,8 @@ async function check(secret: string, upstream: string, ...args: string[]) {
 describe('token-broker check --online', () => {
   test('obtains each token for real and connects to each upstream: exit 0', async () => {
     const { stdout, code } = await check(CLIENTS.orders.secret, authorizationServer.issuer.replace('https:', 'http:'));
+    expect(stdout).toMatch(/^ok {5}authorization server acme: metadata read \(\d+ms\)$/m);
+    expect(stdout).toMatch(/^ok {5}clock of authorization server acme: as this machine's \(0ms\)$/m);
     expect(stdout).toMatch(/^ok {5}token orders: granted, lasts 3600s \(\d+ms\)$/m);
     expect(stdout).toMatch(/^ok {5}token own: skipped: it is made from what each caller brings \(0ms\)$/m);
     expect(stdout).toMatch(/^ok {5}upstream of route api: connected \(\d+ms\)$/m);
@@ -79,10 +81,79 @@ describe('token-broker check --online', () => {
     expect([code, result.valid]).toEqual([1, true]);
     expect(result.online).toMatchObject([
       { what: 'token own', ok: true },
+      { what: 'authorization server acme', ok: true },
       { what: 'token orders', ok: true },
       { what: 'upstream of route api', ok: false },
       { what: 'keys for caller batch', ok: true },
       { what: 'keys for caller lost', ok: true },
+      { what: 'clock of authorization server acme', ok: true },
     ]);
+  });
+
+  test.each([
+    [
+      'an hour ahead',
+      3_600,
+      0,
+      /^FAILED clock of authorization server acme: (?:1h|59m \d+s) ahead of this machine's: .*; set the clock that is wrong \(0ms\)$/m,
+      1,
+    ],
+    ['two hours behind', -7_200, 0, /^FAILED clock of authorization server acme: 2h.* behind this machine's: /m, 1],
+    ['half a minute ahead', 30, 0, /^ok {5}clock of authorization server acme: \d\ds ahead of this machine's \(0ms\)$/m, 0],
+    ['as ours, with an answer that a cache has kept for an hour', -3_600, 3_600, /^ok {5}clock of authorization server acme: /m, 0],
+  ])('tells of a clock that is %s', async (_title, ahead, age, line, exit) => {
+    const lines = () => [`Date: ${new Date(Date.now() + ahead * 1000).toUTCString()}`, `Age: ${age}`];
+    const server = await startScriptedServer({
+      answer: () => jsonAnswer(200, { access_token: 'a', token_type: 'Bearer', expires_in: 60 }, lines()),
+    });
+    const file = join(folder, 'clock.json');
+    const token = {
+      authorizationServer: 'acme',
+      grant: 'client_credentials',
+      clientId: 'me',
+      clientAuthentication: { secret: { fromEnv: 'SECRET' } },
+    };
+    const listeners = { local: { address: '127.0.0.1:8080', authenticate: ['anonymous'] } };
+    const upstream = `http://127.0.0.1:${new URL(server.url).port}`;
+    const routes = { api: { path: '/', callers: ['anonymous'], token: 'orders', upstream } };
+    await writeFile(
+      file,
+      JSON.stringify({
+        listeners,
+        authorizationServers: { acme: { tokenEndpoint: `${server.url}/token` } },
+        tokens: { orders: token },
+        routes,
+      }),
+    );
+
+    const { stdout, stderr, code } = await run(['check', '-c', file, '--online'], { env: { SECRET: 'secret' } });
+
+    await server.close();
+    expect(stdout + stderr).toMatch(line);
+    expect(code).toBe(exit);
+  });
+
+  test('says until when the certificate of an upstream is good, or that it ends soon', async () => {
+    const authority = await createAuthority();
+    const said = async (notAfterAt: number) => {
+      const tls = await authority.issueServer({ validity: { notBeforeAt: Date.now() - 86_400_000 * 30, notAfterAt } });
+      const upstream = await startScriptedServer({ answer: () => answerWith(200, []), tls });
+      const file = join(folder, 'upstream.json');
+      const listeners = { local: { address: '127.0.0.1:8080', authenticate: ['anonymous'] } };
+      const route = {
+        path: '/',
+        callers: ['anonymous'],
+        token: null,
+        upstream: upstream.url,
+        upstreamTls: { ca: { unsafeInline: authority.certificate } },
+      };
+      await writeFile(file, JSON.stringify({ listeners, routes: { api: route } }));
+      const { stdout } = await run(['check', '-c', file, '--online'], {});
+      await upstream.close();
+      return /upstream of route api: (.*) \(/.exec(stdout)?.[1];
+    };
+    expect(await said(Date.parse('2099-01-02T12:00:00Z'))).toBe('connected, certificate good until 2099-01-02');
+    const tomorrow = new Date(Date.now() + 86_400_000);
+    expect(await said(tomorrow.getTime())).toBe(`connected, but its certificate ends on ${tomorrow.toISOString().slice(0, 10)}`);
   });
 });
