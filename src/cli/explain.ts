@@ -2,11 +2,13 @@
 
 import { Command } from 'commander';
 import { readHtpasswd } from '../config/htpasswd.ts';
+import { canBringCredentials, type OwnCredentialsPlace, ownCredentialsPlace } from '../config/own-credentials.ts';
 import type { Config } from '../config/schema/root.ts';
+import type { TokenConfig } from '../config/schema/tokens.ts';
 import type { Address } from '../config/schema/values.ts';
 import { BrokerError } from '../errors.ts';
 import { createHeadCheck } from '../listener/head-check.ts';
-import { createRouter } from '../route/router.ts';
+import { createRouter, type RouteMatch, type Router } from '../route/router.ts';
 import { askedToken, createOffer } from '../service/token-endpoint/offer.ts';
 import { placeOf } from '../wire/place.ts';
 import { configOption, loadOrExit } from './config-option.ts';
@@ -123,16 +125,37 @@ function describe(config: Config, { method, target, host }: Asked, listener: str
   switch (settings.serve) {
     case 'proxy': {
       const checked = createHeadCheck(settings)(head);
-      return describeMatch(config, found, createRouter(config.routes).match({ ...checked, listener, method }, caller));
+      return describeMatch(config, found, matchOf(config, { ...checked, listener, method }, caller));
     }
     case 'ext-authz': {
       // Which Host a proxy names when it asks is its own affair; the URL is that of the request which it has.
       const checked = { ...createHeadCheck({ ...settings, hosts: undefined })(head), authority: undefined };
-      return describeGranted(config, found, createRouter(config.routes).match({ ...checked, listener, method }, caller));
+      return describeGranted(config, found, matchOf(config, { ...checked, listener, method }, caller));
     }
     case 'token-endpoint': {
       const name = askedToken({ ...createHeadCheck(settings)(head), method });
       return describeHandedOut(config, found, name, createOffer(config.tokens)(name, caller));
     }
   }
+}
+
+/** Also whether the caller can have brought what the token is made from. */
+function matchOf(config: Config, request: Parameters<Router['match']>[0], caller: AskingCaller): RouteMatch {
+  const match = createRouter(config.routes).match(request, caller);
+  const { token } = match.route.config;
+  const place = token === null ? undefined : ownCredentialsPlace(config.tokens[token] as TokenConfig);
+  const settings = config.listeners[request.listener] as Config['listeners'][string];
+  // Whoever is known by a password has `Authorization` taken.
+  const isTaken = caller.method === 'basic' && place !== undefined && place.in !== 'field';
+  if (place !== undefined && (isTaken || !canBringCredentials(settings, place)))
+    throw new BrokerError(
+      'CALLER_UNAUTHENTICATED',
+      `route "${match.route.name}" has a token that is made from what the caller brings in ${placeText(place)}, which nobody known in this way can bring here`,
+      { stage: 'caller' },
+    );
+  return match;
+}
+
+function placeText(place: OwnCredentialsPlace): string {
+  return place.in === 'field' ? `the field "${place.field}"` : `"Authorization: ${place.in === 'basic' ? 'Basic' : 'Bearer'}"`;
 }

@@ -19,6 +19,7 @@ export function untilStopped(served: Served, quit: Promise<void>, log: Log): Pro
   return new Promise((resolve) => {
     let stopping = false;
     const stop = () => {
+      if (stopping) return;
       stopping = true;
       served.drain().then(
         (cut) => resolve(cut === 0 ? EXIT_DRAINED : EXIT_CUT),
@@ -28,11 +29,14 @@ export function untilStopped(served: Served, quit: Promise<void>, log: Log): Pro
         },
       );
     };
+    // Not `stopping`: Kubernetes sends SIGTERM behind a "quit" too, and what is in flight is still to be finished.
+    let signalled = false;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (stopping) {
+      if (signalled) {
         log.warn({ signal }, 'stopping at once');
         return resolve(EXIT_CUT);
       }
+      signalled = true;
       log.info({ signal }, 'signal received');
       stop();
     };
@@ -41,8 +45,6 @@ export function untilStopped(served: Served, quit: Promise<void>, log: Log): Pro
       log.info({ signal }, 'signal received');
       void served.reload();
     });
-    void quit.then(() => {
-      if (!stopping) stop();
-    });
+    void quit.then(stop);
   });
 }

@@ -17,7 +17,7 @@ import type { Token } from '../token/token.ts';
 import type { Tokens } from '../token/tokens.ts';
 import { ownFields } from '../upstream/fields.ts';
 import { type Forwarded, forward } from '../upstream/forward.ts';
-import { limitBody } from '../upstream/limited-body.ts';
+import { checkLength, limitBody } from '../upstream/limited-body.ts';
 import { answerAsLast, countedDown, forwardsLeft } from '../upstream/max-forwards.ts';
 import { type Destination, Exit } from './exit.ts';
 import { InjectedToken } from './injected-token.ts';
@@ -51,7 +51,9 @@ export class BrokerStages implements Stages {
   }
 
   route(request: CallerRequest, caller: Caller): RouteMatch {
-    return this.#router.match(request, caller);
+    const match = this.#router.match(request, caller);
+    checkLength(request.body, match.route.config.maxBody);
+    return match;
   }
 
   token(match: RouteMatch, request: CallerRequest): Token | undefined | Promise<Token> {

@@ -3,9 +3,13 @@
 import { BrokerError } from '../errors.ts';
 import type { Body } from '../message.ts';
 
-/** @param maxBytes bytes; an announced length above it is refused at once with `REQUEST_TOO_LARGE` */
+/** Throws `REQUEST_TOO_LARGE` for an announced length above `maxBytes`: nothing is done for a request that cannot succeed. */
+export function checkLength(body: Body | undefined, maxBytes: number | undefined): void {
+  if (maxBytes !== undefined && (body?.length ?? 0) > maxBytes) throw tooLarge();
+}
+
+/** @param maxBytes bytes, of a body whose announced length has been checked */
 export function limitBody(body: Body, maxBytes: number): Body {
-  if (body.length !== undefined && body.length > maxBytes) throw tooLarge();
   let bytes = 0;
   return {
     length: body.length,
@@ -28,5 +32,5 @@ export function limitBody(body: Body, maxBytes: number): Body {
 }
 
 function tooLarge(): BrokerError {
-  return new BrokerError('REQUEST_TOO_LARGE', 'the request body is larger than the route allows', { stage: 'upstream', close: true });
+  return new BrokerError('REQUEST_TOO_LARGE', 'the request body is larger than the route allows', { stage: 'route', close: true });
 }

@@ -215,6 +215,28 @@ describe('token-broker explain', () => {
     await Promise.all([broker.close(), origin.close(), server.close()]);
   });
 
+  test('says no where nobody known in that way can bring what the token is made from', async () => {
+    const file = join(folder, 'sidecar.config.json');
+    const config = await configOf({
+      listeners: {
+        local: { address: '127.0.0.1:8080', authenticate: ['basic'] },
+        passed: { address: '127.0.0.1:8081', authenticate: ['basic-passthrough'] },
+      },
+      tokens: { own: { ...ORDERS_TOKEN, grant: 'password', resourceOwner: 'caller' } },
+      routes: { own: { path: '/own', callers: ['basic-passthrough', 'billing'], token: 'own', upstream: 'https://api.acme.example' } },
+    });
+    await writeFile(file, JSON.stringify(config));
+
+    const refused = await run(['explain', 'GET', 'http://localhost:8080/own', '-c', file, '--caller', 'billing']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(
+      'listener local, caller billing: CALLER_UNAUTHENTICATED: route "own" has a token that is made from what the caller brings in "Authorization: Basic", which nobody known in this way can bring here\n',
+    );
+    const taken = await run(['explain', 'GET', 'http://localhost:8081/own', '-c', file]);
+    expect([taken.code, taken.stderr]).toEqual([0, '']);
+    expect(taken.stdout).toContain('caller    basic-passthrough');
+  });
+
   test('knows the callers of an htpasswd file, and those with a JWT', async () => {
     const file = join(folder, 'callers.config.json');
     const config = await configOf();

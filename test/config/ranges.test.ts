@@ -29,13 +29,32 @@ describe('K04 durations', () => {
     expect(await problemsAfter(server({ timeout: '99ms' }))).toEqual([
       'authorizationServers.acme.timeout is too short; the least is 100ms',
     ]);
-    expect(await problemsAfter(server({ timeout: '301s' }))).toEqual([
-      'authorizationServers.acme.timeout is too long; the most is 300000ms',
-    ]);
+    expect(await problemsAfter(server({ timeout: '301s' }))).toEqual(['authorizationServers.acme.timeout is too long; the most is 5m']);
     expect(await problemsAfter(server({ timeout: '5m', connectTimeout: '100ms' }))).toEqual([]);
     expect(await problemsAfter((config) => Object.assign(config['tokens'].orders, { renew: { minInterval: '0s' } }))).toEqual([
       'tokens.orders.renew.minInterval is too short; the least is 1ms',
     ]);
+  });
+
+  test('are no longer than a timer of Node can wait, where one does: longer ones would be over at once', async () => {
+    const [week, more] = ['7d', '7d1ms'];
+    const all = (text: string) => (config: Loose) => {
+      config['shutdown'] = { delay: text, grace: text };
+      config['listeners'].local.limits = { headTimeout: text, idleTimeout: text };
+      config['tokens'].orders.renew = { minInterval: text };
+      config['routes'].orders.timeouts = { connect: text };
+    };
+    expect(await problemsAfter(all(week))).toEqual([]);
+    expect((await problemsAfter(all(more))).sort()).toEqual(
+      [
+        'listeners.local.limits.headTimeout',
+        'listeners.local.limits.idleTimeout',
+        'routes.orders.timeouts.connect',
+        'shutdown.delay',
+        'shutdown.grace',
+        'tokens.orders.renew.minInterval',
+      ].map((path) => `${path} is too long; the most is 7d`),
+    );
   });
 
   test('become milliseconds', async () => {

@@ -7,7 +7,7 @@ import { type Scene, secretHash, startScene } from '../helpers/broker.ts';
 import { request } from '../helpers/http-client.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
-import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
+import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 
 let scene: Scene;
 afterEach(() => scene.close());
@@ -97,6 +97,12 @@ describe('framing', () => {
     expect(text).toMatch(/^HTTP\/1.1 413 /);
     expect(text).toContain('REQUEST_TOO_LARGE');
     expect(scene.origin.requests).toHaveLength(0);
+  });
+
+  test('a length that is announced above maxBody is 413 before a token is asked for', async () => {
+    scene = await startScene({ route: { maxBody: '10B' }, token: () => oauthError('server_error', 503) });
+    const answer = await request(`${scene.url()}/api/x`, { method: 'POST', body: '0123456789abcdef' });
+    expect([answer.status, scene.authorizationServer.requests.length]).toEqual([413, 0]);
   });
 
   test('a broken chunk in the middle of an upload aborts the upstream request, and is answered 400', async () => {

@@ -124,6 +124,39 @@ describe('stopping', () => {
     expect(client.text()).toMatch(/half$/);
   });
 
+  async function quittingInFlight() {
+    const half: ScriptedConnection[] = [];
+    const origin = await scripted((_request, connection) => {
+      connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+      half.push(connection);
+      return undefined;
+    });
+    const broker = await start(origin, { admin: { address: '127.0.0.1:0' } });
+    const client = await openRaw(broker.address());
+    client.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await client.waitFor('half');
+    const answer = await request(`${broker.url('admin')}/quit`, { method: 'POST', fields: ['Token-Broker-Admin', '1'] });
+    expect(answer.status).toBe(202);
+    await broker.logged('draining');
+    broker.signal('SIGTERM');
+    await broker.logged('signal received');
+    return { broker, client, origin: half[0] as ScriptedConnection };
+  }
+
+  test('L05 SIGTERM behind POST /quit, as Kubernetes sends it to the sidecar of a Job, lets what is in flight finish', async () => {
+    const { broker, client, origin } = await quittingInFlight();
+    origin.write('done');
+    expect(await client.waitFor('halfdone')).toContain('HTTP/1.1 200 OK');
+    expect(await broker.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('L05 another signal behind POST /quit and SIGTERM ends it at once', async () => {
+    const { broker } = await quittingInFlight();
+    broker.signal('SIGINT');
+    await broker.logged('stopping at once');
+    expect(await broker.exited).toEqual({ code: 1, signal: null });
+  });
+
   test('L05 a second signal ends it at once', async () => {
     const origin = await scripted((_request, connection) => void connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf'));
     const broker = await start(origin, { shutdown: { grace: '10m' } });

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { certificatesProblem, privateKeyProblem, revocationListsProblem } from '../contents.ts';
 import { material, secret } from './references.ts';
 import { socketAccess } from './socket-access.ts';
-import { address, duration, hostName, size } from './values.ts';
+import { address, duration, hostName, LONGEST_TIMER_MS, size } from './values.ts';
 
 const tls = z
   .strictObject({
@@ -30,12 +30,12 @@ const limits = z.strictObject({
   maxTarget: size({ min: 64, max: 1024 ** 2 })
     .prefault('8KiB')
     .describe('Longest request target: path and query. More is 414.'),
-  headTimeout: duration()
+  headTimeout: duration({ maxMs: LONGEST_TIMER_MS })
     .prefault('10s')
     .describe(
       'How long the head of a request may take, counted for the first one from connecting; longer is 408. Also for the TLS handshake.',
     ),
-  idleTimeout: duration()
+  idleTimeout: duration({ maxMs: LONGEST_TIMER_MS })
     .prefault('60s')
     .describe(
       'How long a connection may be silent: between requests it is then closed, in the middle of a request body the answer is 408.',

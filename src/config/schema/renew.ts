@@ -1,7 +1,7 @@
 /** `renew`: when a token is replaced by a newer one. */
 
 import * as z from 'zod';
-import { duration } from './values.ts';
+import { duration, LONGEST_TIMER_MS } from './values.ts';
 
 export const renew = z.strictObject({
   before: duration({ minMs: 0 })
@@ -14,7 +14,7 @@ export const renew = z.strictObject({
     .describe(
       'Never sent this close to its end, since it must still be good when it arrives. Default: the smaller of 5s and a tenth of the lifetime.',
     ),
-  minInterval: duration()
+  minInterval: duration({ maxMs: LONGEST_TIMER_MS })
     .prefault('1s')
     .describe('The authorization server is not asked for this token again sooner, even where it keeps giving the same one.'),
   eager: z

@@ -10,7 +10,7 @@ import { socketAccess } from './socket-access.ts';
 import { store } from './store.ts';
 import { telemetry } from './telemetry.ts';
 import { token } from './tokens.ts';
-import { address, duration, hostName, name } from './values.ts';
+import { address, duration, hostName, LONGEST_TIMER_MS, name } from './values.ts';
 
 const admin = z
   .strictObject({
@@ -38,10 +38,10 @@ const log = z.strictObject({
 });
 
 const shutdown = z.strictObject({
-  delay: duration({ minMs: 0 })
+  delay: duration({ minMs: 0, maxMs: LONGEST_TIMER_MS })
     .prefault('0s')
     .describe('How long listeners go on accepting after SIGTERM, each answer with "Connection: close", until nobody sends here any more.'),
-  grace: duration({ minMs: 0 })
+  grace: duration({ minMs: 0, maxMs: LONGEST_TIMER_MS })
     .prefault('25s')
     .describe('After that, how long requests in flight may take to finish. What is cut then makes the exit code 1.'),
 });

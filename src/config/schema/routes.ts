@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { certificatesProblem, fieldValueProblem, privateKeyProblem } from '../contents.ts';
 import { proxy } from './proxy.ts';
 import { material, secret } from './references.ts';
-import { callerNames, duration, fieldName, hostName, httpUrl, isSocketPath, name, size } from './values.ts';
+import { callerNames, duration, fieldName, hostName, httpUrl, isSocketPath, LONGEST_TIMER_MS, name, size } from './values.ts';
 
 const methodName = z.string().regex(/^[A-Z][A-Z-]{0,30}$/, 'is not a method; write it in capitals, such as "GET"');
 
@@ -109,7 +109,9 @@ export const route = z.strictObject({
     .describe("Sent as Host instead of the upstream's own."),
   timeouts: z
     .strictObject({
-      connect: duration({ minMs: 100 }).prefault('5s').describe('For connecting to the upstream, TLS included; longer is 504.'),
+      connect: duration({ minMs: 100, maxMs: LONGEST_TIMER_MS })
+        .prefault('5s')
+        .describe('For connecting to the upstream, TLS included; longer is 504.'),
       response: duration({ minMs: 100 }).prefault('60s').describe('From the request sent to the head of the answer; longer is 504.'),
       idle: duration({ minMs: 100 }).prefault('60s').describe('Longest silence within the body of an answer; then it is cut short.'),
     })

@@ -30,6 +30,15 @@ export function parseSize(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
+/** For what Node waits for by one timer, which ends at 24.8 days: a longer one would be over at once. */
+export const LONGEST_TIMER_MS = 7 * 86_400_000;
+
+/** In the largest unit of which it is a whole number. */
+function durationText(ms: number): string {
+  const [unit, unitMs] = Object.entries(DURATION_UNITS_MS).findLast(([, length]) => ms % length === 0 && ms >= length) ?? ['ms', 1];
+  return `${ms / unitMs}${unit}`;
+}
+
 /** A duration string such as `30s`; the parsed value is milliseconds. */
 export function duration(limits: { minMs?: number; maxMs?: number } = {}) {
   const minMs = limits.minMs ?? 1;
@@ -42,8 +51,8 @@ export function duration(limits: { minMs?: number; maxMs?: number } = {}) {
     .transform((text, context) => {
       const ms = parseDuration(text);
       if (ms === undefined) context.addIssue(wrong);
-      else if (ms < minMs) context.addIssue(`is too short; the least is ${minMs}ms`);
-      else if (ms > maxMs) context.addIssue(`is too long; the most is ${maxMs}ms`);
+      else if (ms < minMs) context.addIssue(`is too short; the least is ${durationText(minMs)}`);
+      else if (ms > maxMs) context.addIssue(`is too long; the most is ${durationText(maxMs)}`);
       return ms ?? z.NEVER;
     });
 }
