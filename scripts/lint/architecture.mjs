@@ -106,8 +106,9 @@ const HOMES = [
   { packages: /^oidc-provider$/, homes: ['demo'], because: 'it is a dev dependency and not in the bundle', dynamic: true },
   {
     packages: /^node:fs(?:\/promises)?$/,
-    homes: ['config', 'cli', 'demo', 'listener', 'admin/status-page/sources.ts'],
-    because: 'files are read by the config; a listener keeps only its Unix socket, and the status page is a part of the program',
+    homes: ['config', 'cli', 'demo', 'listener', 'admin/status-page/sources.ts', 'telemetry/log-output.ts'],
+    because:
+      'files are read by the config; a listener keeps only its Unix socket, the status page is a part of the program, and the log is written',
   },
 ];
 

@@ -14,7 +14,7 @@ import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
 import { isColoured } from './paint.ts';
 import { readableLog } from './readable-log.ts';
-import { untilStopped } from './serve.ts';
+import { endOnSignal, untilStopped } from './serve.ts';
 
 export function devCommand(io: Io): Command {
   return new Command('dev')
@@ -24,8 +24,11 @@ export function devCommand(io: Io): Command {
     .addOption(configOption())
     .addHelpText('after', '\nExample:\n  token-broker dev -c sidecar.config.json\n')
     .action(async ({ config: file }: { config: string }) => {
+      const goOn = endOnSignal(io);
       const loaded = await loadOrExit(file, 'dev', io);
-      if (loaded !== undefined) await develop(loaded, io);
+      if (loaded === undefined) return;
+      goOn();
+      await develop(loaded, io);
     });
 }
 
@@ -41,13 +44,14 @@ async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
     onStarted: ({ config }, { addresses }) => surroundings.show(config, addresses),
     quit: quit.resolve,
   });
+  const stopped = untilStopped(broker, quit.promise, log);
   try {
     await broker.start(loaded);
   } catch (error) {
     io.stderr.write(`${(error as Error).message}\n`);
     return io.exit(1);
   }
-  io.exit(await untilStopped(broker, quit.promise, log));
+  io.exit(await stopped);
 }
 
 /** What the demo section asks for, anew with each config. */

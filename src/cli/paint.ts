@@ -8,7 +8,7 @@ export type Style = Parameters<typeof styleText>[0];
 export type Paint = (style: Style, text: string) => string;
 
 export function isColoured({ stdout, env }: Pick<Io, 'stdout' | 'env'>): boolean {
-  return (stdout as NodeJS.WriteStream).isTTY === true && env['NO_COLOR'] === undefined;
+  return (stdout as NodeJS.WriteStream).isTTY === true && (env['NO_COLOR'] ?? '') === '';
 }
 
 export function createPaint(coloured: boolean): Paint {

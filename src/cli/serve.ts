@@ -1,9 +1,19 @@
 /** Runs a broker until it is told to stop. */
 
 import type { Log } from '../telemetry/log.ts';
+import type { Io } from './io.ts';
 
 const EXIT_DRAINED = 0;
 const EXIT_CUT = 1;
+
+/** Before there is anything to be finished, a signal ends the process. Gives what ends that. */
+export function endOnSignal(io: Pick<Io, 'exit'>): () => void {
+  const end = () => io.exit(EXIT_DRAINED);
+  // The config is about to be read anyway.
+  const nothing = () => {};
+  process.on('SIGTERM', end).on('SIGINT', end).on('SIGHUP', nothing);
+  return () => process.off('SIGTERM', end).off('SIGINT', end).off('SIGHUP', nothing);
+}
 
 export interface Served {
   /** Finishes what is in flight and resolves to the number of requests that were cut. */
@@ -12,7 +22,7 @@ export interface Served {
 }
 
 /**
- * Waits for SIGTERM, SIGINT or `quit`, then drains; SIGHUP reloads. Resolves to the exit code: 0 when everything in flight was finished, 1 when the
+ * Waits for SIGTERM, SIGINT or `quit`, then drains, once it has started; SIGHUP reloads. Resolves to the exit code: 0 when everything in flight was finished, 1 when the
  * grace ran out. A second signal ends at once.
  */
 export function untilStopped(served: Served, quit: Promise<void>, log: Log): Promise<number> {

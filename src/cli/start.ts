@@ -7,7 +7,7 @@ import { createLog } from '../telemetry/log.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
-import { untilStopped } from './serve.ts';
+import { endOnSignal, untilStopped } from './serve.ts';
 
 export function startCommand(io: Io): Command {
   return new Command('start')
@@ -15,6 +15,7 @@ export function startCommand(io: Io): Command {
     .addOption(configOption())
     .addHelpText('after', '\nExample:\n  token-broker start -c /etc/token-broker/sidecar.config.json\n')
     .action(async ({ config: file }: { config: string }) => {
+      const goOn = endOnSignal(io);
       const loaded = await loadOrExit(file, 'start', io);
       if (loaded === undefined) return;
       const log = createLog(loaded.config.log.level);
@@ -22,12 +23,14 @@ export function startCommand(io: Io): Command {
       const quit = Promise.withResolvers<void>();
       const load = () => loadConfig(file, { env: io.env, use: 'start' });
       const broker = new ReloadableBroker({ log, load, quit: quit.resolve });
+      goOn();
+      const stopped = untilStopped(broker, quit.promise, log);
       try {
         await broker.start(loaded);
       } catch (err) {
         log.fatal({ err }, 'cannot start');
         return io.exit(1);
       }
-      io.exit(await untilStopped(broker, quit.promise, log));
+      io.exit(await stopped);
     });
 }

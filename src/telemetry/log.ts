@@ -2,10 +2,11 @@
 
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { describeError } from './describe-error.ts';
+import { LogOutput } from './log-output.ts';
 
 export type Log = Logger;
 
-/** @param destination where lines go; default stdout, written in order and flushed at the end of the process */
+/** @param destination where lines go; default stdout */
 export function createLog(level: string, destination?: DestinationStream): Log {
   const options = {
     level,
@@ -14,7 +15,11 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: describeError },
   };
-  return pino(options, destination ?? createStdout());
+  const onDropped = (lines: number) => {
+    log.warn({ lines }, 'log lines dropped: nobody took them');
+  };
+  const log: Log = pino(options, destination ?? new LogOutput(onDropped));
+  return log;
 }
 
 /** Many lines share a millisecond, whose text is made once. */
@@ -28,28 +33,5 @@ function createTimestamp(): () => string {
       text = `,"time":"${new Date(now).toISOString()}"`;
     }
     return text;
-  };
-}
-
-/** Characters; a pipe holds as many bytes. */
-const MAX_HELD = 64 * 1024;
-
-/** Writes the lines of one turn of the event loop together: a write for each measured a quarter of the CPU time of a proxied request. */
-function createStdout(): DestinationStream {
-  // Synchronous: an asynchronous one, flushed at the end, waits for ever once nobody reads the log any more.
-  const stdout = pino.destination({ dest: 1, sync: true });
-  let held = '';
-  const flush = () => {
-    const lines = held;
-    held = '';
-    if (lines !== '') stdout.write(lines);
-  };
-  process.on('exit', flush);
-  return {
-    write(line) {
-      if (held === '') setImmediate(flush);
-      held += line;
-      if (held.length > MAX_HELD) flush();
-    },
   };
 }

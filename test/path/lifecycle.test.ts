@@ -157,6 +157,20 @@ describe('stopping', () => {
     expect(await broker.exited).toEqual({ code: 1, signal: null });
   });
 
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s while it starts ends it as soon as it has, with exit 0', async (signal) => {
+    const broker = await spawnBroker({
+      config: {
+        listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
+        routes: { api: { path: '/', callers: ['anonymous'], token: null, upstream: 'http://192.0.2.1', unsafeHttp: true } },
+      },
+    });
+    closing.push(broker);
+    // The first line of the log, before anything is bound.
+    await broker.logged('config warning');
+    broker.signal(signal);
+    expect(await broker.exited).toEqual({ code: 0, signal: null });
+  });
+
   test('L05 a second signal ends it at once', async () => {
     const origin = await scripted((_request, connection) => void connection.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf'));
     const broker = await start(origin, { shutdown: { grace: '10m' } });
