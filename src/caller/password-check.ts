@@ -9,7 +9,7 @@ import { RecentMap } from '../recent-map.ts';
 import { type Account, Accounts, versionOf } from './accounts.ts';
 import { parseBasic } from './basic.ts';
 import type { Verdict } from './caller.ts';
-import { createHashingQueue } from './hashing-queue.ts';
+import { createFairQueue } from './fair-queue.ts';
 import { VerifiedPasswords } from './verified-passwords.ts';
 
 export interface PasswordCheck {
@@ -40,6 +40,8 @@ interface Refused {
 }
 
 const MAX_REFUSED = 1_000;
+/** About 2 s of work at 60 ms and two at once: longer would outlast the patience of most callers. */
+const MAX_WAITING = 64;
 /** A caller that retries wrong credentials costs one hash in this time; a person who mistyped is not kept waiting. */
 const REFUSED_FOR_MS = 10_000;
 /** User names hold no colon, so no configured name shares this lane. */
@@ -52,7 +54,7 @@ export function createPasswordCheck(options: PasswordCheckOptions): PasswordChec
   const verified = new VerifiedPasswords();
   const refused = new RecentMap<Refused>(MAX_REFUSED);
   const running = new Map<string, Promise<Verdict>>();
-  const queue = createHashingQueue();
+  const queue = createFairQueue(MAX_WAITING);
 
   /** An unknown name is checked against an account chosen by the name, so that it takes as long as a known one. */
   function decoyFor(username: string): Account | undefined {

@@ -1,12 +1,12 @@
-/** Bounds the hashing of passwords: few computations at once, few waiting, and fair to each user name. */
+/** Bounds the checking of credentials: few computations at once, few waiting, and fair to each who asks for it. */
 
 import { BrokerError } from '../errors.ts';
 
-export interface HashingQueue {
+export interface FairQueue {
   /**
    * Runs `task` when its turn comes; lanes take turns, tasks of one lane run in order. Rejects with BROKER_OVERLOADED when
    * too many wait. A full queue makes room for a short lane by dropping the newest task of the longest one, so that a flood
-   * on one user name is refused before anybody else is.
+   * in one lane is refused before anybody else is.
    */
   run<Result>(lane: string, task: () => Promise<Result>): Promise<Result>;
 }
@@ -16,12 +16,10 @@ interface Waiting {
   drop(): void;
 }
 
-/** libuv's pool has 4 threads, which DNS and files need too; a hash holds one for some 60 ms. */
+/** libuv's pool has 4 threads, which DNS and files need too. */
 const MAX_RUNNING = 2;
-/** About 2 s of work at 60 ms and two at once: longer would outlast the patience of most callers. */
-const MAX_WAITING = 64;
 
-export function createHashingQueue(maxRunning = MAX_RUNNING, maxWaiting = MAX_WAITING): HashingQueue {
+export function createFairQueue(maxWaiting: number, maxRunning = MAX_RUNNING): FairQueue {
   /** In the order of their turns; never holds an empty lane. */
   const lanes = new Map<string, Waiting[]>();
   let waitingCount = 0;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createHashingQueue, type HashingQueue } from '../../src/caller/hashing-queue.ts';
+import { createFairQueue, type FairQueue } from '../../src/caller/fair-queue.ts';
 import type { BrokerError } from '../../src/errors.ts';
 import { settle } from '../helpers/fake-clock.ts';
 
@@ -9,11 +9,11 @@ class Bench {
   readonly dropped: string[] = [];
   running = 0;
   mostRunning = 0;
-  readonly #queue: HashingQueue;
+  readonly #queue: FairQueue;
   readonly #ends: (() => void)[] = [];
 
   constructor(maxRunning: number, maxWaiting: number) {
-    this.#queue = createHashingQueue(maxRunning, maxWaiting);
+    this.#queue = createFairQueue(maxWaiting, maxRunning);
   }
 
   add(lane: string, task = lane): Promise<string> {
@@ -42,7 +42,7 @@ class Bench {
   }
 }
 
-describe('hashing queue', () => {
+describe('fair queue', () => {
   test('B05 never runs more at once than allowed, and runs everything', async () => {
     const bench = new Bench(2, 64);
     const results = Array.from({ length: 20 }, (_, index) => bench.add(`lane-${index % 3}`, `task-${index}`));
@@ -94,7 +94,7 @@ describe('hashing queue', () => {
   });
 
   test('goes on after a task that fails', async () => {
-    const queue = createHashingQueue(1, 4);
+    const queue = createFairQueue(4, 1);
     const failing = queue.run('a', () => Promise.reject(new Error('broken')));
     const next = queue.run('a', async () => 'next');
     await expect(failing).rejects.toThrow('broken');
