@@ -1,6 +1,6 @@
-/** Where the programs are that tests need beside Node: `helm` and `redis-server`, from the PATH or from where setup put them. */
+/** Where the programs are that tests need beside Node: `helm`, `redis-server` and those of Kerberos, from the PATH or from where setup put them. */
 
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,6 +34,32 @@ export function findRedisServer() {
     throw new Error('"redis-server" is not installed: run "node scripts/setup.mjs --tests", or put Redis 7 or later on the PATH');
   }
   return found;
+}
+
+/** What a realm of Kerberos and its users need. */
+const KERBEROS_PROGRAMS = ['krb5kdc', 'kdb5_util', 'kadmin.local', 'kinit', 'kvno'];
+
+/** Where setup installs the package "kerberos", for `NODE_PATH`. */
+export const kerberosModules = join(projectRoot, 'tools', 'kerberos', 'node_modules');
+
+/**
+ * Daemons are often kept off the PATH of users.
+ * @param {string} name
+ * @returns {string | undefined}
+ */
+export function findDaemon(name) {
+  const usual = join('/usr/sbin', name);
+  return findOnPath(name) ?? (isExecutable(usual) ? usual : undefined);
+}
+
+/**
+ * What of Kerberos is not there: its tests are left out then, since it takes a compiler to have it.
+ * @returns {string | undefined}
+ */
+export function missingKerberos() {
+  const program = KERBEROS_PROGRAMS.find((name) => findDaemon(name) === undefined);
+  if (program !== undefined) return `"${program}" of MIT Kerberos`;
+  return existsSync(join(kerberosModules, 'kerberos', 'build', 'Release', 'kerberos.node')) ? undefined : 'the npm package "kerberos"';
 }
 
 /** @param {string} path */

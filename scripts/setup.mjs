@@ -1,12 +1,12 @@
 /**
- * Makes a fresh clone ready to run: npm packages, the Node that they bring and, with `--tests`, `redis-server` and `helm`.
+ * Makes a fresh clone ready to run: npm packages, the Node that they bring and, with `--tests`, `redis-server`, `helm` and Kerberos.
  * Runs on Node 20 with nothing installed, says each thing that it does, and does nothing when all is there.
  */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findOnPath, ownHelm, projectRoot } from './find-tool.mjs';
+import { findOnPath, missingKerberos, ownHelm, projectRoot } from './find-tool.mjs';
 
 const NODE_MAJOR = 24;
 
@@ -17,6 +17,7 @@ checkNode();
 if (process.argv.includes('--tests')) {
   if (findOnPath('redis-server') === undefined) installRedis();
   if (findOnPath('helm') === undefined && !existsSync(ownHelm)) await installHelm();
+  if (missingKerberos() !== undefined) installKerberos();
 }
 
 function installPackages() {
@@ -60,27 +61,64 @@ function checkNode() {
 }
 
 function installRedis() {
-  const manager = redisInstallers().find(([program]) => findOnPath(program) !== undefined);
-  const prefix = manager && rightsFor(manager[0]);
-  if (!manager || !prefix) {
-    return say(
-      '"redis-server" is missing and may not be installed from here: install Redis 7 or later; tests that need it fail until then',
-    );
-  }
-  const [program, ...steps] = manager;
-  say(`installing redis-server with ${program}, because tests need it and it is not on the PATH`);
-  const done = steps.every((step) => runQuietly([...prefix, program, ...step]));
-  if (!done || findOnPath('redis-server') === undefined) say('redis-server could not be installed; tests that need it will fail');
+  const done = installPrograms('redis-server', 'because tests need it and it is not on the PATH', {
+    'apt-get': ['redis-server'],
+    apk: ['redis'],
+    dnf: ['redis'],
+    brew: ['redis'],
+  });
+  if (!done || findOnPath('redis-server') === undefined)
+    say('"redis-server" is missing and could not be installed from here: install Redis 7 or later; tests that need it fail until then');
 }
 
-/** @returns {[string, ...string[][]][]} a package manager and its steps */
-function redisInstallers() {
-  return [
-    ['apt-get', ['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', 'redis-server']],
-    ['apk', ['add', '--no-cache', 'redis']],
-    ['dnf', ['install', '-y', '-q', 'redis']],
-    ['brew', ['install', '--quiet', 'redis']],
-  ];
+/** The npm package brings no binary that every machine can fetch: it is compiled, and what that takes is installed with the programs. */
+function installKerberos() {
+  const why = `because tests of "negotiate" need ${missingKerberos()}`;
+  installPrograms('MIT Kerberos and a compiler', why, {
+    'apt-get': ['krb5-kdc', 'krb5-admin-server', 'krb5-user', 'libkrb5-dev', 'g++', 'make', 'python3'],
+    apk: ['krb5-server', 'krb5', 'krb5-dev', 'g++', 'make', 'python3'],
+    dnf: ['krb5-server', 'krb5-workstation', 'krb5-devel', 'gcc-c++', 'make', 'python3'],
+  });
+  const folder = join(projectRoot, 'tools', 'kerberos');
+  say('installing the npm package "kerberos" into tools/kerberos, which takes a minute to compile');
+  // Else it would first look for a binary outside npm, which nobody has a hash of.
+  npmInstall(folder, { npm_config_build_from_source: 'true' });
+  if (missingKerberos() !== undefined) say(`${missingKerberos()} could not be installed; the tests of "negotiate" are left out`);
+}
+
+/**
+ * @param {string} what
+ * @param {string} why
+ * @param {Record<string, string[]>} packages by the package manager that has them so
+ * @returns {boolean} whether a package manager installed them
+ */
+function installPrograms(what, why, packages) {
+  const program = Object.keys(packages).find((manager) => findOnPath(manager) !== undefined);
+  const prefix = program && rightsFor(program);
+  if (!program || !prefix) return false;
+  say(`installing ${what} with ${program}, ${why}`);
+  return stepsOf(program, packages[program] ?? []).every((step) => runQuietly([...prefix, program, ...step]));
+}
+
+/**
+ * @param {string} manager
+ * @param {string[]} packages
+ * @returns {string[][]}
+ */
+function stepsOf(manager, packages) {
+  switch (manager) {
+    case 'apt-get':
+      return [
+        ['update', '-qq'],
+        ['install', '-y', '-qq', '--no-install-recommends', ...packages],
+      ];
+    case 'apk':
+      return [['add', '--no-cache', ...packages]];
+    case 'dnf':
+      return [['install', '-y', '-q', ...packages]];
+    default:
+      return [['install', '--quiet', ...packages]];
+  }
 }
 
 /**
@@ -111,12 +149,14 @@ async function installHelm() {
  * Installs what package-lock.json says. Not by "npm ci": that refuses a lock file without the optional packages of systems
  * which the registry did not offer when it was written.
  * @param {string} cwd
+ * @param {Record<string, string>} [env] more of it
  */
-function npmInstall(cwd) {
+function npmInstall(cwd, env) {
   // What npm prints on stdout is no data of ours: `npm test -- --json` must stay readable.
   const stdio = /** @type {const} */ (['ignore', 2, 2]);
   const args = ['install', '--no-save', '--loglevel=error'];
-  return spawnSync('npm', args, { cwd, stdio: [...stdio], shell: process.platform === 'win32' }).status === 0;
+  const options = { cwd, env: { ...process.env, ...env }, shell: process.platform === 'win32' };
+  return spawnSync('npm', args, { ...options, stdio: [...stdio] }).status === 0;
 }
 
 /** @param {string[]} command shown only when it fails */

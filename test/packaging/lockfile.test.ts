@@ -5,7 +5,7 @@ import { projectRoot } from '../../scripts/find-tool.mjs';
 
 const read = (file: string) => readFileSync(join(projectRoot, file), 'utf8');
 
-describe.each(['.', 'tools/helm', 'bench'])('the packages of %s', (folder) => {
+describe.each(['.', 'tools/helm', 'tools/kerberos', 'bench'])('the packages of %s', (folder) => {
   const manifest = JSON.parse(read(`${folder}/package.json`));
   const lock = JSON.parse(read(`${folder}/package-lock.json`));
 
