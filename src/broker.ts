@@ -5,6 +5,7 @@ import type { HandedServer } from './admin/handed-server.ts';
 import type { BrokerStatus } from './admin/status.ts';
 import { createAuthenticators } from './caller/authenticate.ts';
 import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
+import { createNegotiateCheck } from './caller/negotiate.ts';
 import { createPasswordCheck, type PasswordCheck } from './caller/password-check.ts';
 import { type Clock, guarded, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
@@ -12,7 +13,7 @@ import { Entrances } from './listener/entrances.ts';
 import type { HttpListener } from './listener/http-listener.ts';
 import { type AdminEntrance, adminEntrances } from './operation/admin-entrances.ts';
 import { Certificates } from './operation/certificates.ts';
-import { observeState, reportGrants, reportKeys, reportStore, reportTokens } from './operation/reporting.ts';
+import { observeState, reportGrants, reportKeys, reportNegotiate, reportStore, reportTokens } from './operation/reporting.ts';
 import { type Beginning, beginning, createStatus } from './operation/status/broker-status.ts';
 import { StoreHealth } from './operation/status/store-health.ts';
 import { UnusableFiles } from './operation/status/unusable-files.ts';
@@ -93,7 +94,9 @@ export class Broker {
     const { callers, callersFile } = config;
     this.passwords = createPasswordCheck({ callers, callersFile, clock });
     this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
-    const authenticators = createAuthenticators(config.listeners, { callers, clock, passwords: this.passwords, jwts: this.jwts });
+    const negotiate = createNegotiateCheck({ callers, clock, observer: reportNegotiate(log) });
+    const { passwords, jwts } = this;
+    const authenticators = createAuthenticators(config.listeners, { callers, clock, passwords, jwts, negotiate });
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
     this.#listeners = createListeners({
       config,

@@ -4,6 +4,7 @@ import type { Caller } from './caller/caller.ts';
 import { type BrokerError, toBrokerError } from './errors.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
 import { type ToProblem, toProblem } from './problem.ts';
+import { replyTo } from './reply-to.ts';
 import type { RouteMatch } from './route/router.ts';
 import type { Token } from './token/token.ts';
 import type { Forwarded } from './upstream/forward.ts';
@@ -41,10 +42,12 @@ export interface AccessRecord {
 
 /** Handles a request to its end, noting on the record what becomes of it. Never rejects. */
 export async function exchange(request: CallerRequest, reply: Reply, stages: Stages, record: AccessRecord): Promise<void> {
+  let answer = reply;
   try {
     const found = stages.authenticate(request);
     const caller = isPromise(found) ? await found : found;
     record.caller = caller.name;
+    answer = replyTo(caller, reply);
 
     const match = stages.route(request, caller);
     record.route = match.route.name;
@@ -57,11 +60,11 @@ export async function exchange(request: CallerRequest, reply: Reply, stages: Sta
       record.cut = 'caller';
       return;
     }
-    const { status, cut } = await stages.forward(request, reply, caller, match, token);
+    const { status, cut } = await stages.forward(request, answer, caller, match, token);
     record.status = status;
     record.cut = cut;
   } catch (cause) {
-    refuse(request, reply, toBrokerError(cause), record);
+    refuse(request, answer, toBrokerError(cause), record);
   }
 }
 

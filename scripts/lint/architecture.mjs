@@ -31,7 +31,7 @@ const PARTS = {
   stages: composition(),
   operation: composition(),
   exchange: {
-    from: [...EVERYWHERE, ...CONFIG, 'problem', 'caller', 'route', 'token', 'upstream'],
+    from: [...EVERYWHERE, ...CONFIG, 'problem', 'reply-to', 'caller', 'route', 'token', 'upstream'],
     because: "exchange.ts is one request's way through the stages and knows nothing around it",
   },
   listener: {
@@ -51,6 +51,7 @@ const PARTS = {
   admin: { from: [...EVERYWHERE, ...CONFIG, 'type broker'], because: "admin sees the broker's public face only" },
   demo: { from: [...EVERYWHERE, ...CONFIG], because: 'the demo stands beside the broker and talks to it over the network' },
   problem: { from: ['errors', 'message'], because: 'a problem is made of an error and nothing else' },
+  'reply-to': { from: ['message', 'type caller'], because: 'it completes an answer and knows nothing of what is answered' },
   telemetry: { from: ['clock', 'type errors'], because: 'telemetry is imported by everything, so it imports nothing of ours' },
   errors: { from: [], because: 'errors are imported by everything, so they import nothing of ours' },
   derive: { from: ['type message'], because: 'it works on fields and knows nothing of what is derived of them' },

@@ -8,15 +8,17 @@ import type { CallerRequest } from '../message.ts';
 import { isBasic, parseBasic } from './basic.ts';
 import { BEARER_CHALLENGE, INVALID_TOKEN_CHALLENGE, isBearer } from './bearer.ts';
 import type { Caller, Verdict } from './caller.ts';
-import { BASIC_CHALLENGE, challengeFor, credentialsOf } from './challenge.ts';
+import { BASIC_CHALLENGE, challengeField, challengeFor, credentialsOf } from './challenge.ts';
 import type { JwtCheck } from './jwt.ts';
 import { createCertificateCheck } from './mtls.ts';
+import type { NegotiateCheck } from './negotiate.ts';
+import { isNegotiate, NEGOTIATE_CHALLENGE } from './negotiate-token.ts';
 import { createPasswordCheck, type PasswordCheck } from './password-check.ts';
 
 /**
  * Says who sent the request: at once for a caller that is remembered, later where a password must be hashed first. Throws
- * or rejects with CALLER_UNAUTHENTICATED, CALLER_UNVERIFIABLE where keys of an issuer cannot be had,
- * or BROKER_OVERLOADED where too many wait.
+ * or rejects with CALLER_UNAUTHENTICATED, CALLER_UNVERIFIABLE where keys cannot be had, or BROKER_OVERLOADED where too many
+ * wait.
  */
 export type Authenticator = (request: Asking) => Caller | Promise<Caller>;
 
@@ -24,6 +26,8 @@ export type Authenticator = (request: Asking) => Caller | Promise<Caller>;
 type Asking = Pick<CallerRequest, 'authority' | 'fields' | 'peer'>;
 
 export interface AuthenticatorOptions {
+  /** Of the listener, for the log. */
+  readonly name?: string;
   readonly listener: ListenerConfig;
   readonly callers: Readonly<Record<string, CallerConfig>>;
   readonly clock?: Clock;
@@ -31,6 +35,8 @@ export interface AuthenticatorOptions {
   readonly passwords?: PasswordCheck;
   /** The same for tokens; needed where the listener takes any. */
   readonly jwts?: JwtCheck;
+  /** The same for tickets. */
+  readonly negotiate?: NegotiateCheck;
 }
 
 /** One way to authenticate: `none` when the request carries no credentials of this kind. */
@@ -40,12 +46,12 @@ const ANONYMOUS: Caller = { name: 'anonymous', method: 'anonymous' };
 
 const PASSED_THROUGH: Caller = { name: 'basic-passthrough', method: 'basic-passthrough' };
 
-/** One for each listener, by its name. */
+/** One for each listener, by its name. Throws where the program lacks what one of them needs. */
 export function createAuthenticators(
   listeners: Readonly<Record<string, ListenerConfig>>,
-  options: Omit<AuthenticatorOptions, 'listener'>,
+  options: Omit<AuthenticatorOptions, 'name' | 'listener'>,
 ): Map<string, Authenticator> {
-  return new Map(Object.entries(listeners).map(([name, listener]) => [name, createAuthenticator({ ...options, listener })]));
+  return new Map(Object.entries(listeners).map(([name, listener]) => [name, createAuthenticator({ ...options, name, listener })]));
 }
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
@@ -79,6 +85,8 @@ function wayOf(name: ListenerConfig['authenticate'][number], options: Authentica
       return mtlsWay(callers, clock);
     case 'jwt':
       return jwtWay(options.jwts as JwtCheck);
+    case 'negotiate':
+      return negotiateWay(options);
     case 'basic-passthrough':
       return passthroughWay;
     case 'anonymous':
@@ -101,6 +109,16 @@ function jwtWay(check: JwtCheck): Way {
     const authorization = credentialsOf(request);
     if (authorization === undefined || !isBearer(authorization)) return 'none';
     return check.judge(authorization, request.authority === undefined ? request.fields : undefined);
+  };
+}
+
+/** A ticket is good once: nothing is remembered, and who proves itself again has an answer of its own. */
+function negotiateWay({ name: listener = '', listener: { negotiate }, negotiate: check }: AuthenticatorOptions): Way {
+  const judge = (check as NegotiateCheck).at(listener, negotiate as NonNullable<ListenerConfig['negotiate']>);
+  return (request) => {
+    const authorization = credentialsOf(request);
+    if (authorization === undefined || !isNegotiate(authorization)) return 'none';
+    return judge(authorization, request.peer.address, challengeField(request));
   };
 }
 
@@ -133,6 +151,7 @@ function unauthenticated(ways: ListenerConfig['authenticate'], request: Asking):
 
 function challengesOf(way: ListenerConfig['authenticate'][number], request: Asking): string[] {
   if (way === 'basic' || way === 'basic-passthrough') return [BASIC_CHALLENGE];
+  if (way === 'negotiate') return [NEGOTIATE_CHALLENGE];
   if (way !== 'jwt') return [];
   return [isBearer(credentialsOf(request) ?? '') ? INVALID_TOKEN_CHALLENGE : BEARER_CHALLENGE];
 }

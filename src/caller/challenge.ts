@@ -11,14 +11,19 @@ export function credentialsOf({ authority, fields }: Pick<CallerRequest, 'author
   return fieldValue(fields, authority === undefined ? 'authorization' : 'proxy-authorization');
 }
 
+/** Where a challenge stands, and what else a scheme has to say to the caller. */
+export function challengeField({ authority }: Pick<CallerRequest, 'authority'>): string {
+  return authority === undefined ? 'WWW-Authenticate' : 'Proxy-Authenticate';
+}
+
 /** @param challenges one for each scheme that would do; @param cause for the log alone */
 export function challengeFor(
-  { authority }: Pick<CallerRequest, 'authority'>,
+  request: Pick<CallerRequest, 'authority'>,
   message: string,
   challenges: readonly string[],
   cause?: unknown,
 ): BrokerError {
-  const [status, field] = authority === undefined ? [401, 'WWW-Authenticate'] : [407, 'Proxy-Authenticate'];
-  const fields = challenges.flatMap((challenge) => [field, challenge]);
+  const status = request.authority === undefined ? 401 : 407;
+  const fields = challenges.flatMap((challenge) => [challengeField(request), challenge]);
   return new BrokerError('CALLER_UNAUTHENTICATED', message, { stage: 'caller', cause, status, fields });
 }

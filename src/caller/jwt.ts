@@ -38,7 +38,7 @@ interface Known {
   readonly source: IssuerKeys;
   /** Of the source, when it was verified. */
   readonly keys: KeySet;
-  readonly caller: Required<Caller>;
+  readonly caller: Caller & { readonly endsAt: number };
 }
 
 /** RFC 7519 names no limit; no known issuer comes near this. */

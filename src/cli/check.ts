@@ -2,10 +2,9 @@
 
 import { Command, Option } from 'commander';
 import { readHtpasswd } from '../config/htpasswd.ts';
-import { loadConfig } from '../config/load.ts';
 import { ConfigError, type ConfigProblem, formatProblem } from '../config/problem.ts';
 import type { Config } from '../config/schema/root.ts';
-import { configOption, EXIT_CONFIG_INVALID } from './config-option.ts';
+import { configOption, EXIT_CONFIG_INVALID, loadToRun } from './config-option.ts';
 import type { Io } from './io.ts';
 import { checkOnline, type OnlineResult } from './online-check.ts';
 
@@ -22,7 +21,7 @@ export function checkCommand(io: Io): Command {
     )
     .addHelpText('after', '\nExample:\n  token-broker check -c /etc/token-broker/sidecar.config.json --online\n')
     .action(async ({ config: file, format, online }: { config: string; format: 'text' | 'json'; online?: true }) => {
-      const verdict = await judge(file, io.env);
+      const verdict = await judge(file, io);
       const results = online && verdict.config !== undefined ? await checkOnline(verdict.config) : undefined;
       if (format === 'json') printJson(verdict, results, io);
       else printText(file, verdict, results, io);
@@ -43,9 +42,9 @@ interface Verdict {
   readonly warnings: readonly ConfigProblem[];
 }
 
-async function judge(file: string, env: NodeJS.ProcessEnv): Promise<Verdict> {
+async function judge(file: string, io: Io): Promise<Verdict> {
   try {
-    const { config, warnings } = await loadConfig(file, { env, use: 'check' });
+    const { config, warnings } = await loadToRun(file, 'check', io);
     return { config, problems: [], warnings };
   } catch (error) {
     if (error instanceof ConfigError) return error;

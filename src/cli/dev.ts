@@ -1,7 +1,7 @@
 /** `token-broker dev`: the broker with a readable log, and with a `demo` section everything around it. */
 
 import { Command } from 'commander';
-import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/root.ts';
 import { parseAddress } from '../config/schema/values.ts';
 import type { TokenRequest } from '../demo/authorization-server.ts';
@@ -9,7 +9,7 @@ import { type Demo, type DemoEvent, startDemo } from '../demo/demo.ts';
 import { describeWorkedCall, makeWorkedCall } from '../demo/worked-call.ts';
 import { ReloadableBroker } from '../reloadable-broker.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
-import { configOption, loadOrExit } from './config-option.ts';
+import { configOption, loadOrExit, loadToRun } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
 import { isColoured } from './paint.ts';
@@ -39,7 +39,7 @@ async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
   const surroundings = new Surroundings(log, io);
   const broker = new ReloadableBroker({
     log,
-    load: () => loadConfig(loaded.file, { env: io.env, use: 'dev' }),
+    load: () => loadToRun(loaded.file, 'dev', io),
     prepare: ({ config }) => surroundings.prepare(config),
     onStarted: ({ config }, { addresses }) => surroundings.show(config, addresses),
     quit: quit.resolve,

@@ -1,10 +1,9 @@
 /** `token-broker start`: runs the broker until SIGTERM or SIGINT. */
 
 import { Command } from 'commander';
-import { loadConfig } from '../config/load.ts';
 import { ReloadableBroker } from '../reloadable-broker.ts';
 import { createLog } from '../telemetry/log.ts';
-import { configOption, loadOrExit } from './config-option.ts';
+import { configOption, loadOrExit, loadToRun } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
 import { endOnSignal, untilStopped } from './serve.ts';
@@ -21,7 +20,7 @@ export function startCommand(io: Io): Command {
       const log = createLog(loaded.config.log.level);
       reportCrashes(log, io);
       const quit = Promise.withResolvers<void>();
-      const load = () => loadConfig(file, { env: io.env, use: 'start' });
+      const load = () => loadToRun(file, 'start', io);
       const broker = new ReloadableBroker({ log, load, quit: quit.resolve });
       goOn();
       const stopped = untilStopped(broker, quit.promise, log);

@@ -78,8 +78,7 @@ async function loadFile(secret: Secret, at: ConfigPath, file: string): Promise<L
     if (again.fault === undefined) secret.fill(again.text);
   });
   const entry = { secret, path: at, file, fingerprint: content.fingerprint };
-  const exposed = secret.kind.confidential && (content.mode & 0o077) !== 0 && !(await isInKubernetesVolume(file));
-  return { findings: exposed ? [warning(at, exposedText(content.mode))] : [], files: [entry] };
+  return { findings: secret.kind.confidential ? await exposureFindings(at, file, content.mode) : [], files: [entry] };
 }
 
 /** Reads the file of a secret and checks its text: without the one newline that editors and `echo` put at the end. */
@@ -98,9 +97,11 @@ export function fileFault(fault: string): string {
   return `names a file that ${fault}${hasWayOut ? '' : wayOut}`;
 }
 
-function exposedText(mode: number): string {
+/** A warning where others can read the file. */
+export async function exposureFindings(at: ConfigPath, file: string, mode: number): Promise<Finding[]> {
+  if ((mode & 0o077) === 0 || (await isInKubernetesVolume(file))) return [];
   const octal = (mode & 0o777).toString(8).padStart(4, '0');
-  return `names a file that is open to other users (mode ${octal}); make it 0600 or 0400`;
+  return [warning(at, `names a file that is open to other users (mode ${octal}); make it 0600 or 0400`)];
 }
 
 /** Only containers that mount it see it, and one that is not root could not read a file there that is for its owner alone. */

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { takenNameProblem, withFileCallers } from './callers-file.ts';
 import { certificateFindings } from './certificates.ts';
 import { loadKeptFiles } from './load-kept-files.ts';
+import { loadKeytabs } from './load-keytabs.ts';
 import { loadOwners } from './load-owners.ts';
 import { loadSecrets } from './load-secrets.ts';
 import { withOtelEnvironment } from './otel-environment.ts';
@@ -21,6 +22,8 @@ export interface LoadOptions {
   readonly use?: 'start' | 'dev' | 'check';
   /** Default: that of the process. */
   readonly clock?: Pick<Clock, 'now'>;
+  /** What the config asks for, and this program cannot do. Default: nothing. */
+  readonly lacks?: (config: Config) => readonly Finding[];
 }
 
 /** A config that can be used, with all that was worth a warning. */
@@ -35,7 +38,7 @@ export interface LoadedConfig {
 
 /** Reads, judges and completes a config. Throws `ConfigError` with everything that is wrong with it. */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
-  const { env = process.env, use = 'start', clock = systemClock } = options;
+  const { env = process.env, use = 'start', clock = systemClock, lacks = () => [] } = options;
   const source = await readSource(file);
   const raw = withOtelEnvironment(source.raw, env);
   const { config, complete, names, findings } = parseConfig(raw);
@@ -43,13 +46,15 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const secrets = config && (await loadSecrets(config, { source, env }));
   const keptFileFindings = config === undefined ? [] : await loadKeptFiles(config, source, secrets?.files ?? []);
   const ownerFindings = config === undefined ? [] : await loadOwners(config);
+  const keytabFindings = config === undefined ? [] : await loadKeytabs(config, source);
   const all = [
     ...findings,
     ...(secrets?.findings ?? []),
     ...(config === undefined ? [] : certificateFindings(config, clock.now())),
     ...keptFileFindings,
     ...ownerFindings,
-    ...(config === undefined ? [] : ruleFindings({ config, names: withFileCallers(names, config), complete })),
+    ...keytabFindings,
+    ...(config === undefined ? [] : [...ruleFindings({ config, names: withFileCallers(names, config), complete }), ...lacks(config)]),
     ...useFindings(source.raw, use),
     ...environmentFindings(env),
   ];

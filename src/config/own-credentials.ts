@@ -16,6 +16,6 @@ export function ownCredentialsPlace(token: TokenConfig): OwnCredentialsPlace | u
 /** Whether callers of a listener can have credentials there: where it reads `Authorization` itself, no bearer token fits in beside. */
 export function canBringCredentials({ authenticate }: Pick<ListenerConfig, 'authenticate'>, place: OwnCredentialsPlace): boolean {
   if (place.in === 'basic') return authenticate.includes('basic-passthrough');
-  const unfit = place.in === 'field' ? ['basic-passthrough'] : ['basic-passthrough', 'basic'];
+  const unfit = place.in === 'field' ? ['basic-passthrough'] : ['basic-passthrough', 'basic', 'negotiate'];
   return authenticate.some((way) => !unfit.includes(way));
 }

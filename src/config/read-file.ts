@@ -1,4 +1,4 @@
-/** Reads small text files, and says in words why one cannot be read. */
+/** Reads small files, and says in words why one cannot be read. */
 
 import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -8,13 +8,27 @@ const MIB = 1024 ** 2;
 /** Fingerprint of a file that is not there, or out of reach. */
 export const NO_FILE = 'does not exist';
 
-export type FileContent =
-  | { readonly text: string; readonly mode: number; readonly fingerprint: string; readonly fault?: undefined }
+type Content<As> =
+  | (As & { readonly mode: number; readonly fingerprint: string; readonly fault?: undefined })
   /** `fault` is the end of a sentence that begins with the file. */
   | { readonly fault: string; readonly fingerprint: string };
 
+export type FileContent = Content<{ readonly text: string }>;
+
 /** Reads a UTF-8 file of limited size. Never throws for the file's sake. */
 export async function readTextFile(path: string, maxMib = 1): Promise<FileContent> {
+  const content = await readSmallFile(path, maxMib);
+  if (content.fault !== undefined) return content;
+  const { bytes, ...facts } = content;
+  try {
+    return { ...facts, text: decode(bytes) };
+  } catch (error) {
+    return { fault: faultOf(error), fingerprint: facts.fingerprint };
+  }
+}
+
+/** Reads a file of limited size. Never throws for the file's sake. */
+export async function readSmallFile(path: string, maxMib = 1): Promise<Content<{ readonly bytes: Buffer }>> {
   let fingerprint = NO_FILE;
   try {
     // Before opening: a pipe without a writer would block one of the four threads that all file access shares.
@@ -23,7 +37,7 @@ export async function readTextFile(path: string, maxMib = 1): Promise<FileConten
     if (before.isDirectory()) return { fault: 'is a directory', fingerprint };
     if (!before.isFile()) return { fault: 'is not a regular file', fingerprint };
     if (before.size > maxMib * MIB) return { fault: `is larger than ${maxMib} MiB`, fingerprint };
-    return { text: decode(await readFile(path)), mode: Number(before.mode), fingerprint };
+    return { bytes: await readFile(path), mode: Number(before.mode), fingerprint };
   } catch (error) {
     return { fault: faultOf(error), fingerprint };
   }

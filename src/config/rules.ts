@@ -7,6 +7,7 @@ import { demoRules } from './rules/demo.ts';
 import { extAuthzRules } from './rules/ext-authz.ts';
 import { jwtCallerRules } from './rules/jwt-callers.ts';
 import { listenerRules } from './rules/listeners.ts';
+import { negotiateRules } from './rules/negotiate.ts';
 import { ownCredentialsRules } from './rules/own-credentials.ts';
 import { refreshTokenRules } from './rules/refresh-tokens.ts';
 import { routeRules } from './rules/routes.ts';
@@ -21,6 +22,7 @@ const RULES: readonly Rule[] = [
   extAuthzRules,
   callerRules,
   jwtCallerRules,
+  negotiateRules,
   authorizationServerRules,
   tokenRules,
   refreshTokenRules,

@@ -17,3 +17,8 @@ export function wildcardPattern(text: string, member: string): RegExp {
 export function claimPattern(text: string): RegExp {
   return wildcardPattern(text, '[^/:@|,\\s\\p{Cc}]');
 }
+
+/** For principals of Kerberos: `*` stands for part of one component of the name, never of the realm. */
+export function principalPattern(text: string): RegExp {
+  return wildcardPattern(text, '[^/@\\\\\\p{Cc}]');
+}

@@ -1,6 +1,7 @@
 /** What happens in the broker, told to the log and the metrics. */
 
 import type { KeysObserver } from '../authorization-server/issuer-keys.ts';
+import type { NegotiateFault, NegotiateObserver } from '../caller/negotiate.ts';
 import type { AccessRecord } from '../exchange.ts';
 import type { HttpListener } from '../listener/http-listener.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -75,6 +76,27 @@ export function reportKeys(log: Log): KeysObserver {
     },
     failed(issuer, failure, serving) {
       log[serving ? 'warn' : 'error']({ issuer, reason: failure.reason, serving, err: failure }, 'keys of an issuer cannot be read');
+    },
+  };
+}
+
+/** What a caller cannot mend: our clock, our keys, our disk. */
+const TROUBLES: ReadonlySet<NegotiateFault> = new Set([
+  'clock_skew',
+  'no_key',
+  'wrong_key',
+  'other_service',
+  'keytab_unusable',
+  'replay_cache_unusable',
+]);
+
+/** Longer than any that a directory gives. */
+const MAX_PRINCIPAL = 200;
+
+export function reportNegotiate(log: Log): NegotiateObserver {
+  return {
+    refused(listener, reason, principal) {
+      log[TROUBLES.has(reason) ? 'warn' : 'info']({ listener, reason, principal: principal?.slice(0, MAX_PRINCIPAL) }, 'ticket refused');
     },
   };
 }

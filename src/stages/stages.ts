@@ -4,6 +4,7 @@ import type { Authenticator } from '../caller/authenticate.ts';
 import { isBasic } from '../caller/basic.ts';
 import { isBearer } from '../caller/bearer.ts';
 import type { Caller } from '../caller/caller.ts';
+import { isNegotiate } from '../caller/negotiate-token.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { Secret } from '../config/secret.ts';
@@ -108,12 +109,13 @@ export class BrokerStages implements Stages {
     return new InjectedToken(token, this.#tokens.supply(to.config.token, request), to);
   }
 
-  /** Basic credentials where Basic is accepted, and bearer tokens where those are, were meant for us, even if a certificate has already said who is calling. */
+  /** What a listener accepts was meant for us (Basic, bearer tokens, tickets), even if a certificate has already said who is calling. */
   isOurs(request: CallerRequest, caller: Caller): boolean {
-    if (caller.method === 'basic' || caller.method === 'jwt') return true;
+    if (caller.method === 'basic' || caller.method === 'jwt' || caller.method === 'negotiate') return true;
     const ways = this.#parts.config.listeners[request.listener]?.authenticate ?? [];
     const authorization = fieldValue(request.fields, 'authorization') ?? '';
     if (isBearer(authorization)) return ways.includes('jwt');
+    if (isNegotiate(authorization)) return ways.includes('negotiate');
     return isBasic(authorization) && (ways.includes('basic') || ways.includes('basic-passthrough'));
   }
 

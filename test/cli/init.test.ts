@@ -54,6 +54,22 @@ describe('token-broker init without a terminal', () => {
     expect(await run(['check', '-c', placed.file], { env: placed.env })).toMatchObject({ code: 0, stderr: '' });
   });
 
+  test('writes a config for a ticket of Kerberos, and says how to get the key and the library', async () => {
+    const { code, stdout } = await init(...REQUIRED, '--authenticate', 'negotiate', '--caller-principal', 'app@ACME.EXAMPLE');
+    expect(code).toBe(0);
+    expect(await written()).toContain('"negotiate": { "keytab": "http.keytab" }');
+    expect(stdout.replaceAll(dirname(file()), 'HERE')).toContain(
+      [
+        '  (umask 077 && mkdir -p HERE && kadmin -q "ktadd -k HERE/http.keytab HTTP/$(hostname -f)")',
+        '  npm install --global kerberos@7.0.0   # the Kerberos library',
+      ].join('\n'),
+    );
+    expect(stdout).toContain('  curl --negotiate --user : http://127.0.0.1:8080/');
+    const placed = await surroundings.place('a ticket', await written());
+    const { stderr } = await run(['check', '-c', placed.file], { env: placed.env });
+    expect(stderr).toMatch(/^[^\n]+ is "negotiate", which needs the npm package "kerberos"[^\n]+\n$/);
+  });
+
   test('names every place that has nothing yet, in commands that can be typed', async () => {
     const { stdout } = await init(...REQUIRED, '--secret-from', "file:it's/secret", '--redis-from', 'env:REDIS_URL', '--path', '/orders');
     const steps = stdout.split('\nNext:\n')[1]?.replaceAll(dirname(file()), 'HERE');

@@ -231,7 +231,7 @@ describe('a config with problems', () => {
         'callers.app.basic.passwordHash is missing; give an object such as { "fromEnv": "NAME" }',
         ({ callers }) => delete callers.app.basic.passwordHash,
       ],
-      ['callers.app has no way to authenticate; give "basic", "mtls" or "jwt"', ({ callers }) => (callers.app = {})],
+      ['callers.app has no way to authenticate; give "basic", "mtls", "jwt" or "negotiate"', ({ callers }) => (callers.app = {})],
       [
         'tokens.orders.grant is missing; give one of "client_credentials", "password", "refresh_token", "token_exchange", "jwt_bearer", "saml2_bearer"',
         ({ tokens }) => delete tokens.orders.grant,

@@ -93,7 +93,7 @@ describe('a listener that serves "token-endpoint"', () => {
 
   test('does not let in whom nobody has authenticated', async () => {
     expect((await endpoint({ authenticate: ['mtls', 'basic-passthrough'] })).problems).toContain(
-      'listeners.tokens.authenticate[1] lets in whom nobody has authenticated, and tokens are handed to callers; use "basic", "mtls", "jwt" or "anonymous"',
+      'listeners.tokens.authenticate[1] lets in whom nobody has authenticated, and tokens are handed to callers; use "basic", "mtls", "jwt", "negotiate" or "anonymous"',
     );
   });
 

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'jsonc-parser';
 import { PASSWORD_HASH } from '../config/fixture.ts';
 import { createAuthority } from '../helpers/certificates.ts';
+import { keytabOf } from '../helpers/keytab.ts';
 
 export interface Surroundings {
   /** Writes the config and the files that it names, into a folder of that name. */
@@ -28,7 +29,7 @@ export async function createSurroundings(more: Readonly<Record<string, string>> 
         if (entry.file === undefined) continue;
         const path = join(home, folder, entry.file);
         await mkdir(dirname(path), { recursive: true });
-        await writeFile(path, valueFor(entry), { mode: 0o600 });
+        await writeFile(path, valueFor(entry), { mode: 0o600, encoding: 'latin1' });
         // What stands at a fixed place of the machine in the example stands in a folder of the test here.
         placed = placed.replaceAll(JSON.stringify(entry.file), JSON.stringify(path));
       }
@@ -54,6 +55,7 @@ async function usualValues(): Promise<Record<string, string>> {
     'store key': randomBytes(32).toString('base64'),
     url: 'rediss://redis.example:6379',
     bearerToken: 'token-of-a-service-account',
+    keytab: keytabOf('HTTP/broker.acme.example@ACME.EXAMPLE').toString('latin1'),
     callersFile: 'ann:$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy',
   };
 }
@@ -71,8 +73,12 @@ function referencesIn(value: unknown, key = ''): Reference[] {
   const { fromEnv: env, fromFile: file } = value as { fromEnv?: string; fromFile?: string };
   if (env !== undefined) return [{ key, env }];
   if (file !== undefined) return [{ key, file }];
-  const { callersFile } = value as { callersFile?: string };
-  if (callersFile !== undefined) return [{ key: 'callersFile', file: callersFile }, ...referencesIn({ ...value, callersFile: undefined })];
+  const pathKey = (['callersFile', 'keytab'] as const).find((each) => typeof (value as Record<string, unknown>)[each] === 'string');
+  if (pathKey !== undefined)
+    return [
+      { key: pathKey, file: (value as Record<string, string>)[pathKey] as string },
+      ...referencesIn({ ...value, [pathKey]: undefined }),
+    ];
   const isStoreKey = 'id' in value && 'key' in value;
   return Object.entries(value).flatMap(([name, child]) => referencesIn(child, isStoreKey ? `store ${name}` : name));
 }

@@ -47,6 +47,7 @@ export function nextSteps(answers: Answers, situation: Situation): string[] {
       (variable) => `export ${variable}="$(openssl rand -base64 32)"`,
       (path) => `openssl rand -base64 32 > ${path})`,
     ),
+    ...keytabStep(answers.keytab, file),
     `${command} check${config}`,
     `${command} dev${config}`,
     curl(answers),
@@ -67,13 +68,24 @@ function provision(
   return [`(umask 077 && mkdir -p ${quoted(dirname(path))} && ${writeFile(quoted(path))}`];
 }
 
+function keytabStep(keytab: string, configFile: string): string[] {
+  if (keytab === '') return [];
+  const path = placeOf(keytab, configFile);
+  const getKey = `(umask 077 && mkdir -p ${quoted(dirname(path))} && kadmin -q "ktadd -k ${path} HTTP/$(hostname -f)")`;
+  return [...(existsSync(path) ? [] : [getKey]), 'npm install --global kerberos@7.0.0   # the Kerberos library'];
+}
+
 function placeOf(path: string, configFile: string): string {
   return path.startsWith('/') ? path : join(dirname(configFile), path);
 }
 
 function curl({ listen, path, authenticate, caller, tlsCertFrom }: Answers): string {
   const who =
-    { basic: ` --user ${quoted(caller)}`, mtls: ' --cert APP.crt --key APP.key --cacert CA-OF-THE-BROKER.crt' }[authenticate] ?? '';
+    {
+      basic: ` --user ${quoted(caller)}`,
+      mtls: ' --cert APP.crt --key APP.key --cacert CA-OF-THE-BROKER.crt',
+      negotiate: ' --negotiate --user :',
+    }[authenticate] ?? '';
   const address = parseAddress(listen);
   if (address?.kind === 'unix') return `curl${who} --unix-socket ${quoted(address.path)} ${quoted(`http://localhost${path}`)}`;
   const place = listen.replace(/^(?:0\.0\.0\.0|\[::\]):/, 'localhost:');

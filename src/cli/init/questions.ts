@@ -21,6 +21,8 @@ const NAMES = [
   'authenticate',
   'caller',
   'callerCertificate',
+  'callerPrincipal',
+  'keytab',
   'listen',
   'tlsCertFrom',
   'tlsKeyFrom',
@@ -131,7 +133,7 @@ export const QUESTIONS: Readonly<Record<QuestionName, Question>> = {
   scope: { asks: 'scope to ask for (empty: none)', fallback: NONE },
   authenticate: {
     asks: 'how your application authenticates',
-    choices: ['basic', 'anonymous', 'mtls'],
+    choices: ['basic', 'anonymous', 'mtls', 'negotiate'],
     fallback: () => 'basic',
   },
   caller: { asks: 'name of your application', fallback: () => 'app', isNeeded: ({ authenticate }) => authenticate !== 'anonymous' },
@@ -139,6 +141,16 @@ export const QUESTIONS: Readonly<Record<QuestionName, Question>> = {
     asks: 'what its certificate says: uri:…, dns:…, commonName:… or fingerprint:…',
     example: 'dns:app.example.com',
     isNeeded: ({ authenticate }) => authenticate === 'mtls',
+  },
+  callerPrincipal: {
+    asks: 'its principal of Kerberos, NAME@REALM',
+    example: 'app@EXAMPLE.COM',
+    isNeeded: ({ authenticate }) => authenticate === 'negotiate',
+  },
+  keytab: {
+    asks: 'path of the keytab with the key of the broker',
+    fallback: () => 'http.keytab',
+    isNeeded: ({ authenticate }) => authenticate === 'negotiate',
   },
   listen: {
     asks: 'address to listen at',

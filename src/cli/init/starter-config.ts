@@ -45,7 +45,7 @@ function onOneLine(value: unknown): string {
     .join(', ')} }`;
 }
 
-function listener({ listen, authenticate, tlsCertFrom, tlsKeyFrom, tlsClientCaFrom }: Answers): object {
+function listener({ listen, authenticate, keytab, tlsCertFrom, tlsKeyFrom, tlsClientCaFrom }: Answers): object {
   const tls = tlsCertFrom !== '' && {
     tls: {
       cert: reference(tlsCertFrom),
@@ -53,14 +53,17 @@ function listener({ listen, authenticate, tlsCertFrom, tlsKeyFrom, tlsClientCaFr
       ...(tlsClientCaFrom !== '' && { clientCa: reference(tlsClientCaFrom) }),
     },
   };
-  return { address: listen, authenticate: [authenticate], ...tls };
+  return { address: listen, authenticate: [authenticate], ...(keytab !== '' && { negotiate: { keytab } }), ...tls };
 }
 
-function callers({ authenticate, caller, callerCertificate }: Answers, passwordHash: string | undefined): string[] {
+function callers(answers: Answers, passwordHash: string | undefined): string[] {
+  const { authenticate, caller, callerCertificate, callerPrincipal: principal } = answers;
   if (authenticate === 'basic') {
     const comment = 'Who that is. "token-broker hash-password" makes the hash of another password.';
     return [section(comment, 'callers', { [caller]: { basic: { passwordHash } } })];
   }
+  if (authenticate === 'negotiate')
+    return [section('Who that is: whose ticket it has.', 'callers', { [caller]: { negotiate: { principal } } })];
   if (authenticate !== 'mtls') return [];
   const [, kind = '', value] = /^([A-Za-z]+):(.+)$/.exec(callerCertificate) ?? [];
   return [section('Who that is: a certificate that says all of this.', 'callers', { [caller]: { mtls: { [kind]: value } } })];

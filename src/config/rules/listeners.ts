@@ -31,7 +31,7 @@ function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding
     );
   }
   const takesPasswords = authenticate.includes('basic') || authenticate.includes('basic-passthrough');
-  const takesTokens = authenticate.includes('jwt');
+  const takesTokens = authenticate.includes('jwt') || authenticate.includes('negotiate');
   const exposed = serve !== 'proxy' ? 'hands out tokens' : takesPasswords ? 'takes passwords' : takesTokens ? 'takes tokens' : undefined;
   if (exposed !== undefined && tls === undefined && !isLocal(address) && !unsafePlaintext) {
     findings.push(

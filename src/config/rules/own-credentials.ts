@@ -57,5 +57,5 @@ const WHY_NONE = {
   basic: 'no listener of this route has "basic-passthrough"; add it to "authenticate" of one',
   bearer:
     'at each listener of this route "Authorization" is where callers prove who they are; add "jwt", "mtls" or "anonymous" to one, or name a "subjectField"',
-  field: 'no listener of this route knows its callers; add "basic", "jwt", "mtls" or "anonymous" to "authenticate" of one',
+  field: 'no listener of this route knows its callers; add "basic", "jwt", "mtls", "negotiate" or "anonymous" to "authenticate" of one',
 };

@@ -29,7 +29,7 @@ function listenerFindings(listener: ListenerConfig, path: ConfigPath, { config, 
     findings.push(
       problem(
         [...path, 'authenticate', at],
-        'lets in whom nobody has authenticated, and tokens are handed to callers; use "basic", "mtls", "jwt" or "anonymous"',
+        'lets in whom nobody has authenticated, and tokens are handed to callers; use "basic", "mtls", "jwt", "negotiate" or "anonymous"',
       ),
     );
   }

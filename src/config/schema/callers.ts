@@ -104,6 +104,22 @@ const jwt = z.strictObject({
 
 export type JwtConfig = z.output<typeof jwt>;
 
+const negotiate = z.strictObject({
+  principal: oneOrMore(
+    z
+      .string()
+      .regex(
+        /^[^@/\\\p{Cc}]+(?:\/[^@/\\\p{Cc}]+)*@[^*@/\\\p{Cc}]+$/u,
+        'is no principal; write NAME@REALM, such as "ann@EXAMPLE.COM" or "host/*@EXAMPLE.COM", with "*" in the name alone',
+      )
+      .meta({ examples: ['ann@EXAMPLE.COM'] }),
+  ).describe(
+    'Whom the ticket must be of, as NAME@REALM, byte for byte; with a list, one of them. "*" stands for part of one component of the name, never of the realm.',
+  ),
+});
+
+export type NegotiateConfig = z.output<typeof negotiate>;
+
 export const caller = z
   .strictObject({
     basic: basic.optional().describe('A user name and password in Basic credentials (RFC 7617).'),
@@ -117,10 +133,13 @@ export const caller = z
       .describe(
         'A signed JWT as bearer token (RFC 6750, RFC 7519); everything given here must fit. Of callers that a token fits, the first is meant.',
       ),
+    negotiate: negotiate
+      .optional()
+      .describe('A ticket of Kerberos in Negotiate credentials (RFC 4559). Of callers that a principal fits, the first is meant.'),
   })
   .refine(
-    (entry) => entry.basic !== undefined || entry.mtls !== undefined || entry.jwt !== undefined,
-    'has no way to authenticate; give "basic", "mtls" or "jwt"',
+    (entry) => Object.values(entry).some((way) => way !== undefined),
+    'has no way to authenticate; give "basic", "mtls", "jwt" or "negotiate"',
   );
 
 export const callersFile = z

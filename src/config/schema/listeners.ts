@@ -2,9 +2,10 @@
 
 import * as z from 'zod';
 import { certificatesProblem, privateKeyProblem, revocationListsProblem } from '../contents.ts';
+import { Keytab } from '../keytab.ts';
 import { material, secret } from './references.ts';
 import { socketAccess } from './socket-access.ts';
-import { address, duration, hostName, LONGEST_TIMER_MS, size } from './values.ts';
+import { address, duration, hostName, LONGEST_TIMER_MS, oneOrMore, size } from './values.ts';
 
 const tls = z
   .strictObject({
@@ -49,6 +50,27 @@ const limits = z.strictObject({
   maxConnections: z.int().min(1).max(1_000_000).default(10_000).describe('Most connections at once; more are closed without an answer.'),
 });
 
+const negotiate = z
+  .strictObject({
+    keytab: z
+      .string()
+      .min(1, 'is empty; give the path of a keytab')
+      .meta({ examples: ['/etc/token-broker/http.keytab'] })
+      .transform((path) => new Keytab(path))
+      .describe(
+        'Path of the keytab with the keys of the service, relative to this config. It is read for each request, so a changed one counts at once. All listeners name the same one.',
+      ),
+    principal: oneOrMore(
+      z
+        .string()
+        .regex(/^[^@\p{Cc}]+@[^@\p{Cc}]+$/u, 'is no principal; write it in full, such as "HTTP/broker.example.com@EXAMPLE.COM"')
+        .meta({ examples: ['HTTP/broker.example.com@EXAMPLE.COM'] }),
+    )
+      .optional()
+      .describe('What tickets must be for: principals of the keytab, byte for byte. Default: each "HTTP/…" that the keytab has keys of.'),
+  })
+  .describe('How tickets of Kerberos are read, where "negotiate" is accepted.');
+
 export const DIALECTS = ['nginx', 'envoy', 'traefik', 'caddy', 'haproxy'] as const;
 
 export const listener = z.strictObject({
@@ -72,11 +94,11 @@ export const listener = z.strictObject({
     .describe('With "serve": "ext-authz", how long the proxy may reuse an answer at most; "0s": not at all. Default: 60s.'),
   authenticate: z
     .array(
-      z.enum(['basic', 'mtls', 'jwt', 'basic-passthrough', 'anonymous'], {
-        error: 'is not a known way to authenticate; use "basic", "mtls", "jwt", "basic-passthrough" or "anonymous"',
+      z.enum(['basic', 'mtls', 'jwt', 'negotiate', 'basic-passthrough', 'anonymous'], {
+        error: 'is not a known way to authenticate; use "basic", "mtls", "jwt", "negotiate", "basic-passthrough" or "anonymous"',
       }),
     )
-    .min(1, 'is empty; name at least one of "basic", "mtls", "jwt", "basic-passthrough", "anonymous"')
+    .min(1, 'is empty; name at least one of "basic", "mtls", "jwt", "negotiate", "basic-passthrough", "anonymous"')
     .meta({ examples: [['basic']] })
     .describe(
       'Ways to authenticate, in order: the first that finds credentials decides. Wrong credentials are refused, never taken for "anonymous". "basic-passthrough" lets the authorization server judge: it opens only routes whose token has the resource owner "caller".',
@@ -97,6 +119,7 @@ export const listener = z.strictObject({
       'Accepted Host names, on any port; another is 403. Default: any, but loopback names only where "anonymous" is accepted on TCP.',
     ),
   tls: tls.optional(),
+  negotiate: negotiate.optional(),
   ...socketAccess,
   limits: limits.prefault({}).describe('What a connection or a request may cost before it is refused.'),
   unsafeAnonymous: z
@@ -107,7 +130,7 @@ export const listener = z.strictObject({
     .literal(true)
     .optional()
     .describe(
-      'Allows Basic, bearer tokens, or handing out tokens, without TLS on an address that is not loopback: passwords and tokens travel in the clear.',
+      'Allows Basic, bearer tokens, Negotiate, or handing out tokens, without TLS on an address that is not loopback: passwords and tokens travel in the clear.',
     ),
 });
 

@@ -60,7 +60,10 @@ export const config = z.strictObject({
     .record(name, listener)
     .refine((map) => Object.keys(map).length > 0, 'is empty; define at least one listener')
     .describe('Where callers connect, by name.'),
-  callers: z.record(name, caller).default({}).describe('Who may call, by name; each has "basic", "mtls" or "jwt", or several of them.'),
+  callers: z
+    .record(name, caller)
+    .default({})
+    .describe('Who may call, by name; each has "basic", "mtls", "jwt" or "negotiate", or several of them.'),
   callersFile: callersFile
     .optional()
     .describe(

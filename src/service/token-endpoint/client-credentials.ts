@@ -15,7 +15,7 @@ export async function askingCaller(request: CallerRequest, form: Form, authentic
     authenticate({ listener, peer, authority: undefined, fields: authorization === undefined ? [] : ['authorization', authorization] }),
   );
   // RFC 8705 §2: with a certificate, too, the client says who it is.
-  if (caller.method === 'mtls' || caller.method === 'jwt') checkClientId(form, [caller.name]);
+  if (caller.method === 'mtls' || caller.method === 'jwt' || caller.method === 'negotiate') checkClientId(form, [caller.name]);
   return caller;
 }
 

@@ -5,6 +5,7 @@ import type { Config } from '../../config/schema/root.ts';
 import { BrokerError, toBrokerError } from '../../errors.ts';
 import { type AccessRecord, refuse, type Stages } from '../../exchange.ts';
 import type { CallerRequest, Reply } from '../../message.ts';
+import { replyTo } from '../../reply-to.ts';
 import type { Token } from '../../token/token.ts';
 import type { Tokens } from '../../token/tokens.ts';
 import type { Service } from '../service.ts';
@@ -37,26 +38,25 @@ export class TokenEndpoint implements Service {
   }
 
   async handle(request: CallerRequest, reply: Reply, record: AccessRecord): Promise<void> {
+    let answer = reply;
     try {
-      await this.#handOut(request, reply, record);
+      const name = askedToken(request);
+      const form = await this.#formOf(request);
+      const caller = await askingCaller(request, form, this.#parts.authenticate);
+      record.caller = caller.name;
+      answer = replyTo(caller, reply);
+      if (request.method === 'POST') checkGrantType(form);
+      this.#offer(name, caller);
+      await this.#handOut(request, answer, record, name, form);
     } catch (cause) {
-      refuse(request, reply, toBrokerError(cause), record, toOAuthError);
+      refuse(request, answer, toBrokerError(cause), record, toOAuthError);
     }
   }
 
   refuse: Service['refuse'] = (request, reply, error, record) => refuse(request, reply, error, record, toOAuthError);
 
-  async #handOut(request: CallerRequest, reply: Reply, record: AccessRecord): Promise<void> {
-    const { tokens, authenticate } = this.#parts;
-    const name = askedToken(request);
-    const form = await this.#formOf(request);
-    const caller = await askingCaller(request, form, authenticate);
-    record.caller = caller.name;
-
-    if (request.method === 'POST') checkGrantType(form);
-    this.#offer(name, caller);
-
-    const source = tokens.source(name);
+  async #handOut(request: CallerRequest, reply: Reply, record: AccessRecord, name: string, form: Form): Promise<void> {
+    const source = this.#parts.tokens.source(name);
     const token = source.peek(LEAST_MS) ?? (await source.get(request, LEAST_MS));
     checkScope(form.get('scope'), token);
     const expiresIn = wholeSeconds(source.sendableMs(token));

@@ -1,0 +1,100 @@
+/** Recognises a caller by its ticket of Kerberos, request by request: a ticket's proof is good once, and a connection proves nothing. */
+
+import { type Clock, systemClock } from '../clock.ts';
+import type { CallerConfig } from '../config/schema/callers.ts';
+import type { ListenerConfig } from '../config/schema/listeners.ts';
+import { principalPattern } from '../config/wildcard.ts';
+import { BrokerError } from '../errors.ts';
+import type { Caller, Verdict } from './caller.ts';
+import { createFairQueue } from './fair-queue.ts';
+import { type Accepted, type Kerberos, loadKerberos, type TicketFault } from './kerberos.ts';
+import { readNegotiateToken, type TokenFault } from './negotiate-token.ts';
+
+/** Why nobody was let in; the caller is not told. */
+export type NegotiateFault = TokenFault | TicketFault | 'other_service' | 'unknown_principal';
+
+export interface NegotiateObserver {
+  /** @param principal whom Kerberos knows, where it is no caller */
+  refused(listener: string, fault: NegotiateFault, principal?: string): void;
+}
+
+/** Judges the value of an `Authorization` field of the Negotiate scheme, which is told apart from others by where it came from. */
+export type JudgeNegotiate = (authorization: string, from: string, answerField: string) => Verdict | Promise<Verdict>;
+
+export interface NegotiateCheck {
+  /** For one listener. Throws a `BrokerError` where there is no Kerberos library. */
+  at(listener: string, settings: NonNullable<ListenerConfig['negotiate']>): JudgeNegotiate;
+}
+
+export interface NegotiateCheckOptions {
+  readonly callers: Readonly<Record<string, CallerConfig>>;
+  readonly clock?: Clock;
+  readonly observer: NegotiateObserver;
+  /** Asked for once, when the first listener needs it. */
+  readonly load?: () => Kerberos;
+}
+
+/** Some 100 ms of work at 0.3 ms and two at once. */
+const MAX_WAITING = 1_000;
+const RETRY_AFTER_SECONDS = 2;
+
+export function createNegotiateCheck(options: NegotiateCheckOptions): NegotiateCheck {
+  const { callers, clock = systemClock, observer, load = loadKerberos } = options;
+  const callerOf = createPrincipalMatcher(callers);
+  const queue = createFairQueue(MAX_WAITING);
+  let kerberos: Kerberos | undefined;
+
+  return {
+    at(listener, { keytab, principal }) {
+      kerberos ??= load();
+      const { accept } = kerberos;
+      const isOurs = (service: string) => (principal === undefined ? service.startsWith('HTTP/') : principal.includes(service));
+
+      function verdictOn({ principal: name, service, answer }: Accepted, answerField: string): Verdict {
+        const caller = isOurs(service) ? callerOf(name) : undefined;
+        if (caller === undefined) {
+          observer.refused(listener, isOurs(service) ? 'unknown_principal' : 'other_service', name);
+          return 'refused';
+        }
+        // Good for this request, and no longer: a proxy that asks must not let others in by it.
+        const endsAt = clock.now();
+        // RFC 4559 §4.1: it proves us to the caller.
+        return answer === undefined ? { ...caller, endsAt } : { ...caller, endsAt, answer: [answerField, `Negotiate ${answer}`] };
+      }
+
+      function refuse(fault: NegotiateFault): Verdict {
+        observer.refused(listener, fault);
+        if (fault === 'keytab_unusable' || fault === 'replay_cache_unusable') throw unverifiable();
+        return 'refused';
+      }
+
+      return (authorization, from, answerField) => {
+        const read = readNegotiateToken(authorization);
+        if ('fault' in read) return refuse(read.fault);
+        return queue.run(from, async () => {
+          keytab.select();
+          const found = await accept(read.token);
+          return 'fault' in found ? refuse(found.fault) : verdictOn(found, answerField);
+        });
+      };
+    },
+  };
+}
+
+/** Of callers that a principal fits, the first is meant. */
+function createPrincipalMatcher(callers: NegotiateCheckOptions['callers']): (principal: string) => Caller | undefined {
+  const known = Object.entries(callers).flatMap(([name, { negotiate }]) => {
+    if (negotiate === undefined) return [];
+    const caller: Caller = { name, method: 'negotiate' };
+    return [{ caller, patterns: negotiate.principal.map(principalPattern) }];
+  });
+  return (principal) => known.find(({ patterns }) => patterns.some((pattern) => pattern.test(principal)))?.caller;
+}
+
+/** Whether a ticket is good is not known without keys, so it is neither refused nor let in. */
+function unverifiable(): BrokerError {
+  return new BrokerError('CALLER_UNVERIFIABLE', 'tickets of Kerberos cannot be verified at the moment: try again later', {
+    stage: 'caller',
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}
