@@ -57,9 +57,14 @@ export function findDaemon(name) {
  * @returns {string | undefined}
  */
 export function missingKerberos() {
-  const program = KERBEROS_PROGRAMS.find((name) => findDaemon(name) === undefined);
+  const program = missingKerberosProgram();
   if (program !== undefined) return `"${program}" of MIT Kerberos`;
   return existsSync(join(kerberosModules, 'kerberos', 'build', 'Release', 'kerberos.node')) ? undefined : 'the npm package "kerberos"';
+}
+
+/** @returns {string | undefined} */
+export function missingKerberosProgram() {
+  return KERBEROS_PROGRAMS.find((name) => findDaemon(name) === undefined);
 }
 
 /** @param {string} path */

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findOnPath, missingKerberos, ownHelm, projectRoot } from './find-tool.mjs';
+import { findOnPath, missingKerberos, missingKerberosProgram, ownHelm, projectRoot } from './find-tool.mjs';
 
 const NODE_MAJOR = 24;
 
@@ -73,17 +73,18 @@ function installRedis() {
 
 /** The npm package brings no binary that every machine can fetch: it is compiled, and what that takes is installed with the programs. */
 function installKerberos() {
-  const why = `because tests of "negotiate" need ${missingKerberos()}`;
-  installPrograms('MIT Kerberos and a compiler', why, {
+  installPrograms('MIT Kerberos and a compiler', `because tests of "negotiate" need ${missingKerberos()}`, {
     'apt-get': ['krb5-kdc', 'krb5-admin-server', 'krb5-user', 'libkrb5-dev', 'g++', 'make', 'python3'],
     apk: ['krb5-server', 'krb5', 'krb5-dev', 'g++', 'make', 'python3'],
     dnf: ['krb5-server', 'krb5-workstation', 'krb5-devel', 'gcc-c++', 'make', 'python3'],
   });
-  const folder = join(projectRoot, 'tools', 'kerberos');
-  say('installing the npm package "kerberos" into tools/kerberos, which takes a minute to compile');
-  // Else it would first look for a binary outside npm, which nobody has a hash of.
-  npmInstall(folder, { npm_config_build_from_source: 'true' });
-  if (missingKerberos() !== undefined) say(`${missingKerberos()} could not be installed; the tests of "negotiate" are left out`);
+  if (missingKerberosProgram() === undefined) {
+    say('installing the npm package "kerberos" into tools/kerberos, which takes a minute to compile');
+    // Else it would first look for a binary outside npm, which nobody has a hash of.
+    npmInstall(join(projectRoot, 'tools', 'kerberos'), { npm_config_build_from_source: 'true' });
+  }
+  const missing = missingKerberos();
+  if (missing !== undefined) say(`${missing} is missing and could not be installed from here; the tests of "negotiate" are left out`);
 }
 
 /**

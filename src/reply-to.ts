@@ -1,4 +1,4 @@
-/** The answer to a caller that wants to know us too: whatever it is, it carries what the caller's way to authenticate has to say. */
+/** The answer to a caller that wants to know us too: it carries what the caller's way to authenticate has to say. */
 
 import type { Caller } from './caller/caller.ts';
 import type { Fields, Reply, ReplySink } from './message.ts';
@@ -26,6 +26,8 @@ class CompletedReply implements Reply {
   }
 
   start(status: number, reason: string, fields: Fields, resume: () => void): ReplySink {
-    return this.#reply.start(status, reason, [...fields, ...this.#more], resume);
+    // Beside a challenge, which is then the upstream's, it would read as one more leg (RFC 4559 §4.1).
+    const isChallenge = status === 401 || status === 407;
+    return this.#reply.start(status, reason, isChallenge ? fields : [...fields, ...this.#more], resume);
   }
 }

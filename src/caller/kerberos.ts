@@ -26,7 +26,7 @@ export type TicketFault =
   | 'replay_cache_unusable';
 
 export interface Kerberos {
-  /** Judges a token of Kerberos, in base64, with the keytab that is selected. Runs in the thread pool, for some 0.3 ms. Never rejects. */
+  /** Judges a token of Kerberos, in base64, with the keytab that is selected. Runs in the thread pool, for some 0.1 ms. Never rejects. */
   accept(token: string): Promise<Accepted | { readonly fault: TicketFault }>;
 }
 
@@ -43,32 +43,34 @@ interface Server {
   readonly contextComplete: boolean;
 }
 
-/** The version that this was written for: package.json names it as an optional peer. */
-const WAY_OUT = 'run "npm install kerberos@7.0.0" beside token-broker (docs/callers.md, "Negotiate")';
-
 /** Throws a `BrokerError` where the package is not there, or cannot be loaded. */
 export function loadKerberos(): Kerberos {
   const why = whyNoKerberos();
   if (why !== undefined) throw new BrokerError('INTERNAL', `callers are to authenticate by "negotiate", which ${why}`, { stage: 'caller' });
-  return kerberosOf(requirePackage());
+  return kerberosOf(load('kerberos') as Package);
 }
 
 /** The end of a sentence about "negotiate", with the way out; `undefined` where all is well. */
 export function whyNoKerberos(): string | undefined {
-  try {
-    requirePackage();
-    return undefined;
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'MODULE_NOT_FOUND') return `needs the npm package "kerberos", and that is not there; ${WAY_OUT}`;
-    // What dlopen says names the library that is missing, and a path.
-    return `needs the npm package "kerberos", which is there and cannot be loaded (${code ?? 'unknown error'}); install the library libgssapi_krb5.so.2 of MIT Kerberos, or ${WAY_OUT}`;
-  }
+  if (!succeeds(() => load.resolve('kerberos'))) return `needs the npm package "kerberos", which is not there; ${INSTALL}`;
+  // Why not is no use: where its binary lacks a library, the package says that another binary is missing.
+  return succeeds(() => load('kerberos')) ? undefined : `needs the npm package "kerberos", which is there and cannot be loaded; ${MEND}`;
 }
 
+/** The version is the one that this was written for: package.json names it as an optional peer. */
+const INSTALL = 'run "npm install kerberos@7.0.0" beside token-broker (docs/callers.md, "Negotiate")';
+const MEND = 'install libgssapi_krb5.so.2 of MIT Kerberos and, if it was never compiled, run "npm rebuild kerberos --ignore-scripts=false"';
+
 /** By `require`, since that looks into `NODE_PATH` too. */
-function requirePackage(): Package {
-  return createRequire(import.meta.url)('kerberos') as Package;
+const load = createRequire(import.meta.url);
+
+function succeeds(action: () => unknown): boolean {
+  try {
+    action();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function kerberosOf({ initializeServer }: Package): Kerberos {

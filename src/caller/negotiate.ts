@@ -34,7 +34,7 @@ export interface NegotiateCheckOptions {
   readonly load?: () => Kerberos;
 }
 
-/** Some 100 ms of work at 0.3 ms and two at once. */
+/** Some 50 ms of work at 0.1 ms and two at once. */
 const MAX_WAITING = 1_000;
 const RETRY_AFTER_SECONDS = 2;
 

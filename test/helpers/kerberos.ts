@@ -75,7 +75,7 @@ export async function startRealm(): Promise<Realm> {
   async function environment(...more: readonly string[]): Promise<Environment> {
     const path = file('krb5.conf');
     await writeFile(path, configOf(folder, port, more));
-    return { KRB5_CONFIG: path, KRB5RCACHENAME: `file2:${file('replays')}`, NODE_PATH: kerberosModules, LC_ALL: 'C' };
+    return { KRB5_CONFIG: path, KRB5RCACHENAME: `file2:${file('replays')}`, NODE_PATH: kerberosModules };
   }
 
   const own = { ...process.env, ...(await environment()), KRB5_KDC_PROFILE: join(folder, 'kdc.conf') };

@@ -263,10 +263,10 @@ describe("the README's values", () => {
     },
   );
 
-  test('are three examples, of which one has all that a listener can serve', () => {
+  test('are four examples, of which one has all that a listener can serve', () => {
     const [, more] = examples.map(({ text }) => text);
     const ports = render(CHART, parse(more ?? '', { merge: true })).get('Service').spec.ports;
-    expect([examples.length, ports.map(({ port }: Manifest) => port)]).toEqual([3, [8444, 8443, 8445, 9100]]);
+    expect([examples.length, ports.map(({ port }: Manifest) => port)]).toEqual([4, [8444, 8443, 8445, 9100]]);
   });
 });
 

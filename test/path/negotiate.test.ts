@@ -1,12 +1,14 @@
 /** Callers known by a ticket of Kerberos, through the real command, with a real KDC, curl and a client of the same library. */
 
 import { execFile } from 'node:child_process';
-import { rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { Agent } from 'node:http';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, secretHash } from '../helpers/broker.ts';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
+import { sharedAuthority } from '../helpers/certificates.ts';
 import { ask, checkLines } from '../helpers/ext-authz.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
@@ -116,6 +118,13 @@ describeKerberos()('a caller known by a ticket of Kerberos', () => {
     }
   });
 
+  test('is shown none beside a challenge of the upstream, where it would read as another leg', async () => {
+    origin.answer = () => answerWith(401, ['WWW-Authenticate: Basic realm="upstream"']);
+    await start({ route: { onUnauthorized: 'pass' } });
+    const answer = await callWith(ann);
+    expect([answer.status, challenges(answer)]).toEqual([401, ['Basic realm="upstream"']]);
+  });
+
   test('B01 without a ticket is asked for one, beside what else would do, in the order of the config', async () => {
     await start({
       listener: { authenticate: ['negotiate', 'basic'] },
@@ -151,6 +160,28 @@ describeKerberos()('a caller known by a ticket of Kerberos', () => {
     await start({ env });
     expect((await call(token)).status).toBe(401);
     await refusal('replay');
+    expect(broker.stdout()).not.toContain(token.slice(100, 140));
+  });
+
+  test('that brings a bad one is not taken for "anonymous"', async () => {
+    await start({ listener: { authenticate: ['anonymous', 'negotiate'] }, route: { callers: ['anonymous', 'ann'] } });
+    expect([(await call()).status, (await callWith(ann)).status, (await call('Negotiate nonsense')).status]).toEqual([200, 200, 401]);
+    expect(origin.requests).toHaveLength(2);
+  });
+
+  test('what came beside a certificate goes no further', async () => {
+    const authority = await sharedAuthority();
+    const server = await authority.issueServer();
+    const tls = { cert: server.cert, key: { unsafeInline: server.key }, clientCa: authority.certificate };
+    await start({
+      listener: { authenticate: ['mtls', 'negotiate'], tls },
+      callers: { reports: { mtls: { dns: 'reports.example' } } },
+      route: { callers: ['reports'], token: null },
+    });
+    const identity = { ...(await authority.issueClient({ dns: ['reports.example'] })), ca: authority.certificate };
+    const answer = await request(`https://${broker.address()}/api/x`, { fields: { authorization: 'Negotiate YII' }, tls: identity });
+    expect(answer.status).toBe(200);
+    expect(origin.requests[0]?.field('authorization')).toEqual([]);
   });
 
   test('that sends NTLM is refused, and the log says so', async () => {
@@ -186,6 +217,19 @@ describeKerberos()('a caller known by a ticket of Kerberos', () => {
     expect(await refusal('no_key')).toMatchObject({ level: 'warn' });
     await rename(await realm.keytab('new.keytab', service), inUse);
     expect((await callWith(late, options)).status).toBe(200);
+  });
+
+  test('is known by the keytab of a changed config', async () => {
+    const service = `HTTP/moved@${REALM}`;
+    await realm.addService(service);
+    const moved = await realm.keytab('moved.keytab', service);
+    await start();
+    const options = { service: 'HTTP@moved' };
+    expect((await callWith(ann, options)).status).toBe(401);
+    const config = await readFile(join(broker.directory, 'sidecar.config.json'), 'utf8');
+    await broker.replace('sidecar.config.json', config.replace(keytab, moved));
+    await broker.logged('config reloaded');
+    expect([(await callWith(ann, options)).status, (await callWith(ann)).status]).toEqual([200, 401]);
   });
 
   test('is neither refused nor let in while the keytab, or the memory of tokens, cannot be used', async () => {

@@ -1,8 +1,14 @@
 /** The built command against a real authorization server over TLS: Basic, mTLS and anonymous listeners at once, both grants. */
 
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { hashSync } from 'bcryptjs';
+import { kerberosModules, projectRoot } from '../../scripts/find-tool.mjs';
 import { createStatusPage } from '../../src/admin/status-page/status-page.ts';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { secretHash } from '../helpers/broker.ts';
@@ -10,6 +16,8 @@ import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-proces
 import { buildBundle } from '../helpers/bundle.ts';
 import { type Authority, createAuthority, createSelfSigned, type Identity, sharedAuthority } from '../helpers/certificates.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
+import { describeKerberos } from '../helpers/kerberos.ts';
+import { keytabOf } from '../helpers/keytab.ts';
 import { answerWith } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -237,5 +245,26 @@ describe('token-broker start', () => {
       expect((await request(`${broker.url('mesh', 'https')}/ledger/1`, { tls, agent })).status).toBe(200);
     }
     agent.destroy();
+  });
+});
+
+describeKerberos()('the Kerberos library', () => {
+  test('is found beside the bundle, where npm puts it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'token-broker-beside-'));
+    const home = join(folder, 'node_modules', 'token-broker-sidecar', 'dist');
+    await mkdir(home, { recursive: true });
+    await copyFile(join(projectRoot, 'dist', 'token-broker.js'), join(home, 'token-broker.js'));
+    await symlink(join(kerberosModules, 'kerberos'), join(folder, 'node_modules', 'kerberos'));
+    await writeFile(join(folder, 'http.keytab'), keytabOf('HTTP/localhost@EXAMPLE'), { mode: 0o600 });
+    const config = {
+      listeners: { local: { address: '127.0.0.1:0', authenticate: ['negotiate'], negotiate: { keytab: 'http.keytab' } } },
+      callers: { ann: { negotiate: { principal: 'ann@EXAMPLE' } } },
+      routes: { orders: { path: '/', callers: ['ann'], token: null, upstream: 'https://orders.example' } },
+    };
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+    const args = [join(home, 'token-broker.js'), 'check', '-c', join(folder, 'config.json')];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
+    await rm(folder, { recursive: true });
+    expect([stdout, stderr]).toEqual([expect.stringContaining('config.json: ok'), '']);
   });
 });
