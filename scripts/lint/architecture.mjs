@@ -104,6 +104,12 @@ const HOMES = [
   { packages: /^commander$/, homes: ['cli'], because: 'only the command line reads arguments' },
   { packages: /^(?:zod|jsonc-parser|fastest-levenshtein)$/, homes: ['config'], because: 'the config is checked once, when it is read' },
   { packages: /^(?:prom-client|pino)$/, homes: ['telemetry'], because: 'what leaves in logs and metrics is masked in one place' },
+  {
+    packages: /^kerberos$/,
+    homes: ['caller/kerberos.ts'],
+    because: 'it is an optional peer, and C that reads what nobody has proven',
+    dynamic: true,
+  },
   { packages: /^oidc-provider$/, homes: ['demo'], because: 'it is a dev dependency and not in the bundle', dynamic: true },
   {
     packages: /^node:fs(?:\/promises)?$/,

@@ -42,6 +42,7 @@ describe('the import rule', () => {
     ['token/cached.ts', 'node:fs'],
     ['upstream/forward.ts', 'node:fs/promises'],
     ['cli/dev.ts', 'oidc-provider'],
+    ['caller/negotiate.ts', 'kerberos'],
   ])('keeps %s from the package %s', (file, name) => {
     expect(judge(file, value(name))).toContain(`"${name}" belongs in src/`);
   });

@@ -13,7 +13,7 @@ import { ask, checkLines } from '../helpers/ext-authz.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
 import { describeKerberos, REALM, type Realm, SERVICE, startRealm, type User } from '../helpers/kerberos.ts';
-import { NTLM_TOKEN, negotiate } from '../helpers/negotiate-tokens.ts';
+import { framed, NTLM_TOKEN, negotiate, OID } from '../helpers/negotiate-tokens.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -189,6 +189,23 @@ describeKerberos()('a caller known by a ticket of Kerberos', () => {
     const answer = await call(negotiate(NTLM_TOKEN));
     expect([answer.status, challenges(answer)]).toEqual([401, ['Negotiate']]);
     await refusal('ntlm');
+  });
+
+  test.each(['http/1.1', 'h2c'])('may have a ticket of 48 KB where the head of a request may be so long, over %s', async (protocol) => {
+    const long = negotiate(framed(OID.kerberos, Buffer.alloc(48_000)));
+    const status = async () => {
+      if (protocol === 'http/1.1') return (await call(long)).status;
+      const caller = new Http2Caller(broker.url());
+      const answer = await caller.ask({ fields: ['authorization', long] });
+      caller.close();
+      return answer.status;
+    };
+    await start({ listener: { protocols: [protocol] } });
+    expect(await status()).toBe(431);
+    await broker.close();
+    await start({ listener: { protocols: [protocol], limits: { maxHeader: '96KiB' } } });
+    expect(await status()).toBe(401);
+    await refusal('not_accepted');
   });
 
   test('is refused with a ticket for another service of the keytab, unless that is named', async () => {
