@@ -19,7 +19,7 @@ const MAX_TOKEN = 64 * 1024;
 /** Object identifiers of mechanisms, as DER has their contents. */
 const SPNEGO = '2b0601050502';
 const KERBEROS = '2a864886f712010202';
-/** What Windows calls it first, by a mistake of old that all understand (RFC 4178 appendix C is about the same). */
+/** What Windows calls it first: the same, with a number cut to 16 bits by a mistake of old that all understand. */
 const KERBEROS_OF_WINDOWS = '2a864882f712010202';
 const NTLM = '2b06010401823702020a';
 const NTLM_BEGINNING = 'NTLMSSP\0';

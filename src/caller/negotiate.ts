@@ -51,19 +51,17 @@ export function createNegotiateCheck(options: NegotiateCheckOptions): NegotiateC
       const isOurs = (service: string) => (principal === undefined ? service.startsWith('HTTP/') : principal.includes(service));
 
       function verdictOn({ principal: name, service, answer }: Accepted, answerField: string): Verdict {
-        const caller = isOurs(service) ? callerOf(name) : undefined;
-        if (caller === undefined) {
-          observer.refused(listener, isOurs(service) ? 'unknown_principal' : 'other_service', name);
-          return 'refused';
-        }
+        if (!isOurs(service)) return refuse('other_service', name);
+        const caller = callerOf(name);
+        if (caller === undefined) return refuse('unknown_principal', name);
         // Good for this request, and no longer: a proxy that asks must not let others in by it.
         const endsAt = clock.now();
         // RFC 4559 §4.1: it proves us to the caller.
         return answer === undefined ? { ...caller, endsAt } : { ...caller, endsAt, answer: [answerField, `Negotiate ${answer}`] };
       }
 
-      function refuse(fault: NegotiateFault): Verdict {
-        observer.refused(listener, fault);
+      function refuse(fault: NegotiateFault, name?: string): Verdict {
+        observer.refused(listener, fault, name);
         if (fault === 'keytab_unusable' || fault === 'replay_cache_unusable') throw unverifiable();
         return 'refused';
       }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readPrincipals } from '../../src/config/keytab.ts';
@@ -11,7 +11,8 @@ const HOST = 'host/broker.example@EXAMPLE';
 
 /** What is said of a config whose listener takes tickets, problems and warnings. */
 async function judged(bend: (config: Loose) => void, keytab: Uint8Array | string = keytabOf(HTTP, HOST), mode = 0o600): Promise<string[]> {
-  await writeFile(directory.path('http.keytab'), keytab, { mode });
+  await writeFile(directory.path('http.keytab'), keytab);
+  await chmod(directory.path('http.keytab'), mode);
   const config = bent((raw) => {
     raw['listeners'].local = { address: '127.0.0.1:0', authenticate: ['negotiate'], negotiate: { keytab: 'http.keytab' } };
     raw['callers'] = { ann: { negotiate: { principal: 'ann@EXAMPLE' } } };
@@ -77,6 +78,9 @@ describe('a listener with "negotiate"', () => {
       'listeners.local.negotiate.keytab names a file that does not exist; relative paths begin at the directory of the config',
     ]);
     expect(await judged(() => {}, 'PEM')).toEqual([expect.stringContaining('names a file that is no keytab, or not a whole one')]);
+    expect(await judged(() => {}, keytabOf(HTTP), 0o644)).toEqual([
+      'listeners.local.negotiate.keytab names a file that is open to other users (mode 0644); make it 0600 or 0400',
+    ]);
   });
 
   test('has the keytab of all the others', async () => {
