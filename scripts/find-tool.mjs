@@ -37,7 +37,7 @@ export function findRedisServer() {
 }
 
 /** What a realm of Kerberos and its users need. */
-const KERBEROS_PROGRAMS = ['krb5kdc', 'kdb5_util', 'kadmin.local', 'kinit'];
+const KERBEROS_PROGRAMS = ['krb5kdc', 'kdb5_util', 'kadmin.local', 'kinit', 'curl'];
 
 /** Where setup installs the package "kerberos", for `NODE_PATH`. */
 export const kerberosModules = join(projectRoot, 'tools', 'kerberos', 'node_modules');

@@ -74,9 +74,9 @@ function installRedis() {
 /** The npm package brings no binary that every machine can fetch: it is compiled, and what that takes is installed with the programs. */
 function installKerberos() {
   installPrograms('MIT Kerberos and a compiler', `because tests of "negotiate" need ${missingKerberos()}`, {
-    'apt-get': ['krb5-kdc', 'krb5-admin-server', 'krb5-user', 'libkrb5-dev', 'g++', 'make', 'python3'],
-    apk: ['krb5-server', 'krb5', 'krb5-dev', 'g++', 'make', 'python3'],
-    dnf: ['krb5-server', 'krb5-workstation', 'krb5-devel', 'gcc-c++', 'make', 'python3'],
+    'apt-get': ['krb5-kdc', 'krb5-admin-server', 'krb5-user', 'libkrb5-dev', 'curl', 'g++', 'make', 'python3'],
+    apk: ['krb5-server', 'krb5', 'krb5-dev', 'curl', 'g++', 'make', 'python3'],
+    dnf: ['krb5-server', 'krb5-workstation', 'krb5-devel', 'curl', 'gcc-c++', 'make', 'python3'],
   });
   if (missingKerberosProgram() === undefined) {
     say('installing the npm package "kerberos" into tools/kerberos, which takes a minute to compile');

@@ -11,7 +11,7 @@ import { type Accepted, type Kerberos, loadKerberos, type TicketFault } from './
 import { readNegotiateToken, type TokenFault } from './negotiate-token.ts';
 
 /** Why nobody was let in; the caller is not told. */
-export type NegotiateFault = TokenFault | TicketFault | 'other_service' | 'unknown_principal';
+export type NegotiateFault = TokenFault | TicketFault | 'other_service' | 'unknown_principal' | 'no_answer';
 
 export interface NegotiateObserver {
   /** @param principal whom Kerberos knows, where it is no caller */
@@ -36,7 +36,12 @@ export interface NegotiateCheckOptions {
 
 /** Some 50 ms of work at 0.1 ms and two at once. */
 const MAX_WAITING = 1_000;
+/** The library waits for a lock on its file of used tokens, and for the disk: nobody waits for it longer. */
+const DEADLINE_MS = 5_000;
 const RETRY_AFTER_SECONDS = 2;
+
+/** Troubles of ours: nothing is known of the ticket then. */
+const UNVERIFIABLE: ReadonlySet<NegotiateFault> = new Set(['keytab_unusable', 'replay_cache_unusable', 'no_answer']);
 
 export function createNegotiateCheck(options: NegotiateCheckOptions): NegotiateCheck {
   const { callers, clock = systemClock, observer, load = loadKerberos } = options;
@@ -62,21 +67,32 @@ export function createNegotiateCheck(options: NegotiateCheckOptions): NegotiateC
 
       function refuse(fault: NegotiateFault, name?: string): Verdict {
         observer.refused(listener, fault, name);
-        if (fault === 'keytab_unusable' || fault === 'replay_cache_unusable') throw unverifiable();
+        if (UNVERIFIABLE.has(fault)) throw unverifiable();
         return 'refused';
       }
 
       return (authorization, from, answerField) => {
         const read = readNegotiateToken(authorization);
         if ('fault' in read) return refuse(read.fault);
-        return queue.run(from, async () => {
+        const judged = queue.run(from, () => {
           keytab.select();
-          const found = await accept(read.token);
-          return 'fault' in found ? refuse(found.fault) : verdictOn(found, answerField);
+          return accept(read.token);
         });
+        return inTime(judged, clock).then((found) => ('fault' in found ? refuse(found.fault) : verdictOn(found, answerField)));
       };
     },
   };
+}
+
+/** What comes too late is lost: the caller has been told to try again. */
+async function inTime<Found>(found: Promise<Found>, clock: Clock): Promise<Found | { readonly fault: 'no_answer' }> {
+  const { promise: late, resolve } = Promise.withResolvers<{ readonly fault: 'no_answer' }>();
+  const cancel = clock.after(DEADLINE_MS, () => resolve({ fault: 'no_answer' }));
+  try {
+    return await Promise.race([found, late]);
+  } finally {
+    cancel();
+  }
 }
 
 /** Of callers that a principal fits, the first is meant. */

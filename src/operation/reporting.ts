@@ -88,6 +88,7 @@ const TROUBLES: ReadonlySet<NegotiateFault> = new Set([
   'other_service',
   'keytab_unusable',
   'replay_cache_unusable',
+  'no_answer',
 ]);
 
 /** Longer than any that a directory gives. */

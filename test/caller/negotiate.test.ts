@@ -14,14 +14,15 @@ interface Situation {
   readonly callers?: Readonly<Record<string, string | readonly string[]>>;
   readonly service?: readonly string[];
   readonly library?: Kerberos;
+  readonly clock?: FakeClock;
 }
 
 /** A check with a library that answers as it is told to, and what it told its observer. */
-function situation({ callers = { ann: 'ann@EXAMPLE' }, service, library = NEVER }: Situation) {
+function situation({ callers = { ann: 'ann@EXAMPLE' }, service, library = NEVER, clock = new FakeClock() }: Situation) {
   const told: unknown[][] = [];
   const check = createNegotiateCheck({
     callers: Object.fromEntries(Object.entries(callers).map(([name, principal]) => [name, caller.parse({ negotiate: { principal } })])),
-    clock: new FakeClock(),
+    clock,
     observer: { refused: (...facts) => told.push(facts.filter((fact) => fact !== undefined)) },
     load: () => library,
   });
@@ -111,6 +112,20 @@ describe('a token that is not accepted', () => {
     const { judge, told } = situation({ library: refusing(fault) });
     await expect(judge()).rejects.toMatchObject({ code: 'CALLER_UNVERIFIABLE', retryAfterSeconds: 2 });
     expect(told).toEqual([['local', fault]]);
+  });
+
+  test('is not waited for longer than 5 s, and one that comes too late counts for nothing', async () => {
+    const clock = new FakeClock();
+    const { promise, resolve } = Promise.withResolvers<Accepted>();
+    const { judge, told } = situation({ library: { accept: () => promise }, clock });
+    const outcome = judge().catch((error: BrokerError) => error.code);
+    await clock.advance(4_999);
+    expect(told).toEqual([]);
+    await clock.advance(1);
+    expect([await outcome, told]).toEqual(['CALLER_UNVERIFIABLE', [['local', 'no_answer']]]);
+    resolve({ principal: 'ann@EXAMPLE', service: 'HTTP/broker.example@EXAMPLE', answer: undefined });
+    expect(await judge()).toMatchObject({ name: 'ann' });
+    expect([told.length, clock.timers]).toEqual([1, 0]);
   });
 
   test('waits with at most 1,000 others, and keeps nobody from elsewhere out', async () => {
