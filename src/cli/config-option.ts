@@ -8,8 +8,10 @@ import { missingParts } from './missing-parts.ts';
 
 export const EXIT_CONFIG_INVALID = 2;
 
+export const DEFAULT_CONFIG = 'sidecar.config.json';
+
 export function configOption(): Option {
-  return new Option('-c, --config <file>', 'the config').default('sidecar.config.json');
+  return new Option('-c, --config <file>', 'the config').default(DEFAULT_CONFIG);
 }
 
 /** A config that is to run here: what this program lacks for it is one of its problems. Rejects with a `ConfigError`. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { hashPassword } from '../password-hash.ts';
-import { configOption } from './config-option.ts';
+import { configOption, DEFAULT_CONFIG } from './config-option.ts';
 import { Abandoned } from './init/dialogue.ts';
 import { gather } from './init/gather.ts';
 import { nextSteps } from './init/next-steps.ts';
@@ -67,7 +67,7 @@ async function write(answers: Answers, file: string, force: boolean, io: Io): Pr
   const text = starterConfig(answers, password && (await hashPassword(password)));
   // A hash is for nobody else: whoever puts that of another password there may have chosen a weak one.
   await writeConfig(file, text, { mode: password === undefined ? 0o644 : 0o600, overwrite: force });
-  const steps = nextSteps(answers, { file, isDefaultFile: file === configOption().defaultValue, env: io.env });
+  const steps = nextSteps(answers, { file, isDefaultFile: file === DEFAULT_CONFIG, env: io.env });
   const told =
     password === undefined ? '' : `\nThe password of "${answers.caller}", told this once (the config holds its hash):\n  ${password}\n`;
   io.stdout.write(`"${file}" is written.\n${told}\nNext:\n${steps.map((step) => `  ${step}\n`).join('')}`);

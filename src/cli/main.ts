@@ -10,6 +10,7 @@ import { explainCommand } from './explain.ts';
 import { hashPasswordCommand } from './hash-password.ts';
 import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
+import { quitCommand, reloadCommand } from './process-actions.ts';
 import { schemaCommand } from './schema.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -34,7 +35,7 @@ const program = new Command('token-broker')
   .showHelpAfterError('(token-broker --help shows what there is)');
 for (const create of [initCommand, startCommand, devCommand, checkCommand, explainCommand, tokenCommand]) program.addCommand(create(io));
 for (const action of ['renew', 'purge'] as const) program.addCommand(tokenActionCommand(action, io));
-for (const create of [statusCommand, hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
+for (const create of [reloadCommand, quitCommand, statusCommand, hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
 for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {

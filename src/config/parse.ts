@@ -1,7 +1,7 @@
 /** Raw JSON → `Config`, or every problem with it and as much of it as is sound. */
 
 import * as z from 'zod';
-import { isObject, valueAt } from './path.ts';
+import { childOf, isObject, valueAt } from './path.ts';
 import type { Finding } from './problem.ts';
 import { listener } from './schema/listeners.ts';
 import { type Config, config } from './schema/root.ts';
@@ -35,6 +35,13 @@ export function parseConfig(raw: unknown): Parsed {
   if (data !== undefined) return { config: data, complete: true, names, findings: [] };
   const rest = soundPart.safeParse(withoutBroken(raw, error.issues), quiet).data;
   return { config: rest, complete: false, names, findings: schemaFindings(error.issues, raw) };
+}
+
+/** The section `admin` alone. */
+export function parseAdmin(raw: unknown): { readonly admin: Config['admin'] | undefined; readonly findings: readonly Finding[] } {
+  const { data: admin, error } = config.shape.admin.safeParse(childOf(raw, 'admin'), quiet);
+  const issues = (error?.issues ?? []).map((issue) => ({ ...issue, path: ['admin', ...issue.path] }));
+  return { admin, findings: schemaFindings(issues, raw) };
 }
 
 function withoutBroken(raw: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
