@@ -37,6 +37,8 @@ export interface SharedParts {
   readonly entrances: Entrances;
   readonly metrics: Metrics;
   readonly began: Beginning;
+  /** How many brokers of before have requests in flight still. */
+  readonly earlierConfigs: () => number;
   /** What the admin address can have done to the process. */
   readonly control: Control;
 }
@@ -121,7 +123,7 @@ export class Broker {
       store: this.#store,
       unusableFiles: this.unusableFiles,
       certificates: this.#certificates,
-      requestsInFlight: () => metrics.requests.inFlight,
+      counts: () => this.#counts(),
     });
   }
 
@@ -191,6 +193,16 @@ export class Broker {
     }
     await Promise.all([this.tokens.close(), this.#stages.close(), this.jwts.close(), this.#tracing?.close()]);
     if (this.#shared === undefined) this.#metrics.close();
+  }
+
+  #counts() {
+    const { requests, faults, reloadFailures } = this.#metrics;
+    return {
+      requestsInFlight: requests.inFlight,
+      faults: faults.value,
+      reloadFailures: reloadFailures.value,
+      earlierConfigs: this.#shared?.earlierConfigs() ?? 0,
+    };
   }
 
   /** What nobody foresaw, where no request can be answered for it. */

@@ -119,11 +119,12 @@ export class ReloadableBroker {
     for (const warning of loaded.warnings) log.warn({ at: formatProblem(warning) }, 'config warning');
     await prepare?.(loaded);
     const control = { reload: () => this.reload(), quit };
+    const earlierConfigs = () => this.#retiring.size;
     const broker = new Broker({
       config: loaded.config,
       log,
       clock: this.#clock,
-      shared: { entrances: this.#entrances, metrics: this.#metrics, began: this.#began, control },
+      shared: { entrances: this.#entrances, metrics: this.#metrics, began: this.#began, earlierConfigs, control },
     });
     await broker.start(before?.broker);
     log.level = loaded.config.log.level;

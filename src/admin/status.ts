@@ -20,6 +20,12 @@ export interface BrokerStatus {
   /** Why `/readyz` answers 503; absent while it answers 200. */
   readonly notReady?: string | undefined;
   readonly requestsInFlight: number;
+  /** Mistakes of ours since the start, for which no request could be answered. */
+  readonly faults: number;
+  /** How often since the start a changed file could not be used. */
+  readonly reloadFailures: number;
+  /** How many configs of before have requests in flight still. */
+  readonly earlierConfigs: number;
   readonly listeners: readonly ListenerStatus[];
   readonly tokens: readonly TokenStatus[];
   readonly authorizationServers: readonly AuthorizationServerStatus[];

@@ -26,6 +26,7 @@ export function describeStatus(status: BrokerStatus, paint: Paint): string[] {
     serverTable(status.authorizationServers, now),
     listenerTable(status.listeners),
     storeTable(status.store, now),
+    countTable(status),
     { headings: ['UNUSABLE FILE', 'SINCE'], rows: status.unusableFiles.map(({ key, at }) => [bad(key), ago(at, now)]) },
   ];
   return [
@@ -37,6 +38,19 @@ export function describeStatus(status: BrokerStatus, paint: Paint): string[] {
 function headLine({ version, notReady, uptimeSeconds, requestsInFlight }: BrokerStatus, paint: Paint): string {
   const readiness = notReady === undefined ? paint('green', 'ready') : paint('red', `not ready: ${notReady}`);
   return `token-broker ${version}, ${readiness}, up for ${duration(uptimeSeconds)}, requests in flight: ${requestsInFlight}`;
+}
+
+/** Of what is mostly nothing. */
+function countTable({ faults, reloadFailures, earlierConfigs }: BrokerStatus): Table {
+  const counts: [Cell, number][] = [
+    [bad('mistakes of ours: please report them'), faults],
+    ['changed files that could not be used', reloadFailures],
+    ['earlier configs with requests in flight', earlierConfigs],
+  ];
+  return {
+    headings: ['WORTH A LOOK', 'COUNT'],
+    rows: counts.filter(([, count]) => count > 0).map(([what, count]) => [what, String(count)]),
+  };
 }
 
 function tokenTable(tokens: readonly TokenStatus[], now: string): Table {

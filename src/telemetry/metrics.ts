@@ -1,6 +1,7 @@
 /** What is counted, in Prometheus' terms; label values come from the config only, so the number of series is bounded. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Count } from './count.ts';
 import { RequestTally } from './request-tally.ts';
 
 const PREFIX = 'token_broker_';
@@ -33,17 +34,16 @@ export class Metrics {
     help: 'Entries of the store that could not be used.',
     registers: [this.#registry],
   });
-  readonly reloadFailures = new Counter({
-    name: `${PREFIX}file_reload_failures_total`,
-    help: 'Changed files (certificates, secrets) that could not be used; the old ones stay.',
-    registers: [this.#registry],
-  });
-
-  readonly faults = new Counter({
-    name: `${PREFIX}faults_total`,
-    help: 'What nobody foresaw, where no request could be answered for it: its connection was closed, or a timer went without effect.',
-    registers: [this.#registry],
-  });
+  readonly reloadFailures = new Count(
+    this.#registry,
+    `${PREFIX}file_reload_failures_total`,
+    'Changed files (certificates, secrets) that could not be used; the old ones stay.',
+  );
+  readonly faults = new Count(
+    this.#registry,
+    `${PREFIX}faults_total`,
+    'What nobody foresaw, where no request could be answered for it: its connection was closed, or a timer went without effect.',
+  );
 
   readonly droppedSpans = new Counter({
     name: `${PREFIX}spans_dropped_total`,

@@ -100,7 +100,7 @@ describe('what the page shows', () => {
     expect(rowsOf(page, 'upstreams')).toEqual([['api', started.origin.url, '1', '1', '0', '0', 'none']]);
     expect(rowsOf(page, 'servers')).toEqual([['as', 'closed', 'in the config']]);
     expect(rowsOf(page, 'listeners')).toEqual([['local', 'proxy', started.address(), 'accepting', '0']]);
-    expect(page.byId('files').closest('section')?.hidden).toBe(true);
+    for (const id of ['files', 'counts']) expect(page.byId(id).closest('section')?.hidden).toBe(true);
   });
 
   test('a token that failed, in words and not by colour alone', async () => {
@@ -131,12 +131,19 @@ describe('what the page shows', () => {
       authorizationServers: [{ name: 'as', breaker: 'half-open', metadata: { failing: true } }],
       store: { kind: 'redis', snapshot: true, state: 'lost', lostAt: now, unreadable: 0 },
       unusableFiles: [{ key: 'listeners.mesh.tls', at: now }],
+      faults: 1,
+      reloadFailures: 0,
+      earlierConfigs: 2,
     });
     expect(page.byId('tokens').querySelectorAll('img')).toEqual([]);
     expect(rowsOf(page, 'tokens')[0]?.[0]).toContain(markup);
     expect(rowsOf(page, 'listeners')).toEqual([[markup, 'proxy', '', 'draining', '0']]);
     expect(rowsOf(page, 'servers')).toEqual([['as', 'half-open', 'not read yet; the last try failed']]);
     expect(rowsOf(page, 'files')).toEqual([['listeners.mesh.tls', '0s ago']]);
+    expect(rowsOf(page, 'counts')).toEqual([
+      ['Mistakes of ours: please report them', '1'],
+      ['Earlier configs with requests in flight', '2'],
+    ]);
     expect(saysOf(page, 'ready')).toBe('no: draining');
     expect(saysOf(page, 'store')).toBe('Redis and a snapshot, lost 0s ago: memory alone serves');
   });

@@ -52,6 +52,11 @@ mesh      token-endpoint                  draining   0
 STORE            STATE            UNREADABLE ENTRIES
 redis, snapshot  lost 1m 1s ago   1
 
+WORTH A LOOK                             COUNT
+mistakes of ours: please report them     1
+changed files that could not be used     3
+earlier configs with requests in flight  2
+
 UNUSABLE FILE       SINCE
 listeners.mesh.tls  10s ago`;
 
@@ -111,6 +116,8 @@ describe('the tables', () => {
   test('are aligned, and say everything', () => {
     const lines = describeStatus(FULL_STATUS, (_style, text) => text);
     expect(squeezed(lines.join('\n'))).toBe(squeezed(TABLES));
+    const calm = { ...FULL_STATUS, faults: 0, reloadFailures: 0, earlierConfigs: 0 };
+    expect(describeStatus(calm, (_style, text) => text).join('\n')).not.toContain('WORTH A LOOK');
     const [tokens, first] = lines.slice(2) as [string, string];
     for (const heading of ['STATE', 'LEFT', 'WAITING', 'GRANT']) expect(first.charAt(tokens.indexOf(heading) - 1)).toBe(' ');
     expect(first.indexOf('client_credentials')).toBe(tokens.indexOf('GRANT'));

@@ -155,6 +155,12 @@ describe('a mistake of ours', () => {
     expect((await added(() => sendRaw(broker.address(), bytes).catch(() => undefined))).faults).toBe(1);
   });
 
+  test('L09 the status shows how many were counted', async () => {
+    const { faults } = await counted();
+    expect(faults).toBeGreaterThan(0);
+    expect(await (await fetch(`${broker.url('admin')}/status`)).json()).toMatchObject({ faults });
+  });
+
   test('L09 where a caller has left is counted', async () => {
     const caller = await openRaw(broker.address());
     caller.write('POST /ok HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nbody');

@@ -16,6 +16,9 @@ export const FULL_STATUS: BrokerStatus = {
   phase: 'running',
   notReady: 'waiting for the eager tokens',
   requestsInFlight: 2,
+  faults: 1,
+  reloadFailures: 3,
+  earlierConfigs: 2,
   listeners: [
     { name: 'local', serve: 'proxy', address: '127.0.0.1:8080', connections: 3, draining: false },
     { name: 'mesh', serve: 'token-endpoint', connections: 0, draining: true },

@@ -50,6 +50,10 @@ class Reloaded {
     return request(`${this.broker.url('admin')}${path}`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
   }
 
+  async status(): Promise<BrokerStatus> {
+    return (await request(`${this.broker.url('admin')}/status`)).json() as BrokerStatus;
+  }
+
   async get(path: string): Promise<number> {
     return (await request(`${this.broker.url()}${path}`)).status;
   }
@@ -97,7 +101,7 @@ describe('a changed config', () => {
   test('is told in the status: when it was taken over, or that it cannot be used, while the beginning stays', async () => {
     const origin = await server(ok);
     const running = await start({ routes: { first: route('/first', origin.url) } });
-    const status = async () => (await request(`${running.broker.url('admin')}/status`)).json() as BrokerStatus;
+    const status = () => running.status();
     const before = await status();
     expect(before.configuredAt >= before.startedAt).toBe(true);
     expect((await running.reload({ routes: { second: route('/second', origin.url) } })).status).toBe(200);
@@ -109,6 +113,7 @@ describe('a changed config', () => {
     expect(after.listeners).toMatchObject([{ name: 'local', address: running.broker.address() }]);
     expect((await running.reload({ routes: { second: {} } })).status).toBe(422);
     const failed = await status();
+    expect([after.reloadFailures, failed.reloadFailures]).toEqual([0, 1]);
     expect(failed).toMatchObject({ configuredAt: after.configuredAt, unusableFiles: [{ key: 'config', at: expect.any(String) }] });
     expect((await running.reload({ routes: { second: route('/second', origin.url) } })).status).toBe(200);
     expect((await status()).unusableFiles).toEqual([]);
@@ -185,12 +190,15 @@ describe('a changed config', () => {
     client.write('GET /old HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await client.waitFor('half');
     const { port } = new URL(running.broker.url('other'));
+    expect(await running.status()).toMatchObject({ earlierConfigs: 0 });
     expect((await running.reload({ listeners: LISTENERS, routes: {} })).status).toBe(200);
+    expect(await running.status()).toMatchObject({ earlierConfigs: 1 });
     await expect(openRaw({ port: Number(port) })).rejects.toThrow('ECONNREFUSED');
     expect(await running.get('/old')).toBe(404);
     half[0]?.write('done');
     expect(await client.waitFor('halfdone')).toContain('HTTP/1.1 200 OK');
     await running.broker.logged('drained what the old config served', ({ cut }) => cut === 0);
+    expect(await running.status()).toMatchObject({ earlierConfigs: 0 });
   });
 
   test('L08 a caller of HTTP/2 is told to connect anew, and its stream ends under the old config', async () => {

@@ -174,6 +174,16 @@ function storeText({ kind, snapshot, state, lostAt }, now) {
   return state === 'working' ? toned('good', `${where}, working`) : toned('bad', `${where}, lost ${ago(lostAt, now)}: memory alone serves`);
 }
 
+/** Of what is mostly nothing. */
+function countsOf({ faults, reloadFailures, earlierConfigs }) {
+  const counts = [
+    [toned('bad', 'Mistakes of ours: please report them'), faults],
+    ['Changed files that could not be used', reloadFailures],
+    ['Earlier configs with requests in flight', earlierConfigs],
+  ];
+  return counts.filter(([, count]) => count > 0).map(([what, count]) => [what, String(count)]);
+}
+
 function showStatus(status) {
   const { now, notReady } = status;
   setText(byId('version'), status.version);
@@ -185,6 +195,7 @@ function showStatus(status) {
     'files',
     status.unusableFiles.map(({ key, at }) => [key, ago(at, now)]),
   );
+  fill('counts', countsOf(status));
   fill(
     'tokens',
     status.tokens.map((token) => tokenCells(token, now)),

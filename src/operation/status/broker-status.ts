@@ -38,12 +38,12 @@ export interface StatusParts {
   readonly store: StoreHealth;
   readonly unusableFiles: UnusableFiles;
   readonly certificates: Certificates;
-  readonly requestsInFlight: () => number;
+  readonly counts: () => Pick<BrokerStatus, 'requestsInFlight' | 'faults' | 'reloadFailures' | 'earlierConfigs'>;
 }
 
 /** @returns what the broker shows, given its phase and why it is not ready */
 export function createStatus(parts: StatusParts): (phase: BrokerStatus['phase'], notReady: string | undefined) => BrokerStatus {
-  const { clock, began, tokens, listeners, exits, store, unusableFiles, certificates, requestsInFlight } = parts;
+  const { clock, began, tokens, listeners, exits, store, unusableFiles, certificates, counts } = parts;
   const configuredAt = clock.now();
   return (phase, notReady) => {
     const times = new Times(clock);
@@ -56,7 +56,7 @@ export function createStatus(parts: StatusParts): (phase: BrokerStatus['phase'],
       configuredAt: times.at(configuredAt),
       phase,
       notReady,
-      requestsInFlight: requestsInFlight(),
+      ...counts(),
       listeners: listeners.map((listener) => listenerStatus(listener, parts)),
       tokens: Object.keys(parts.config.tokens).map((name) => tokenStatus(name, parts, times)),
       authorizationServers: [...tokens.servers()].map(([name, server]) => serverStatus(name, server, times)),
