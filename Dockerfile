@@ -14,9 +14,12 @@ ENV NODE_ENV=production
 ENV MALLOC_MMAP_THRESHOLD_=1048576
 WORKDIR /app
 COPY --from=build /src/dist ./
+# For "kubectl exec … -- token-broker status": a command without "-c" reads the config that is mounted here.
+RUN ln -s ../../../app/token-broker.js ../usr/local/bin/token-broker
+WORKDIR /etc/token-broker
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 EXPOSE 8080 8443 9100
-# As in the first line of the bundle, where "env -S" may be missing.
-ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=100", "/app/token-broker.js"]
+# The first line of the bundle has the options of Node.
+ENTRYPOINT ["token-broker"]
 CMD ["start", "-c", "/etc/token-broker/sidecar.config.json"]

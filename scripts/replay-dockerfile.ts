@@ -36,12 +36,16 @@ export async function replayDockerfile(): Promise<Image> {
   return last;
 }
 
-/**
- * Starts the image's entrypoint and command as its user; who is not root runs it as himself. A path among its arguments is a
- * path inside of the image.
- */
+/** Starts the image's entrypoint and command. */
 export function startImage(image: Image): ChildProcess {
-  const [program = '', ...args] = [...image.stage.entrypoint, ...image.stage.command];
+  return execInImage(image, [...image.stage.entrypoint, ...image.stage.command]);
+}
+
+/**
+ * Runs a command in the image as its user; who is not root runs it as himself. A path among its arguments is a path inside of the
+ * image.
+ */
+export function execInImage(image: Image, [program = '', ...args]: readonly string[]): ChildProcess {
   const [uid, gid] = (image.stage.user ?? '0:0').split(':').map(Number);
   const identity = process.getuid?.() === 0 ? { uid, gid } : {};
   return spawn(
@@ -49,7 +53,7 @@ export function startImage(image: Image): ChildProcess {
     args.map((arg) => (arg.startsWith('/') ? inside(image, arg) : arg)),
     {
       cwd: inside(image, image.workdir),
-      env: { ...image.env },
+      env: { PATH: inside(image, '/usr/local/bin'), ...image.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...identity,
     },

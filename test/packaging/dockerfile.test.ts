@@ -3,17 +3,19 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseDockerfile } from '../../scripts/parse-dockerfile.ts';
-import { type Image, inside, removeImage, replayDockerfile, startImage } from '../../scripts/replay-dockerfile.ts';
+import { execInImage, type Image, inside, removeImage, replayDockerfile, startImage } from '../../scripts/replay-dockerfile.ts';
 import { V8_OPTIONS } from '../../scripts/v8-options.mjs';
 import { hashPassword } from '../../src/password-hash.ts';
 import { request } from '../helpers/http-client.ts';
+import { freePort } from '../helpers/redis.ts';
 
 const CONFIG = {
   listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic'] } },
   callers: { billing: { basic: { passwordHash: await hashPassword('right') } } },
-  admin: { address: '127.0.0.1:0' },
+  admin: { address: `127.0.0.1:${await freePort()}` },
   probes: { address: '127.0.0.1:0' },
 };
 
@@ -51,10 +53,17 @@ test('holds nothing but Node, the bundle and its licenses', () => {
   expect(readdirSync(inside(image, '/app')).sort()).toEqual(['THIRD-PARTY-LICENSES.txt', 'token-broker.js']);
 });
 
-test('runs the bundle with the options that its first line names', () => {
-  const [firstLine] = readFileSync(inside(image, '/app/token-broker.js'), 'utf8').split('\n', 1);
-  expect(image.stage.entrypoint.slice(0, 1 + V8_OPTIONS.length)).toEqual(['node', ...V8_OPTIONS]);
-  expect(firstLine).toBe(`#!/usr/bin/env -S node ${V8_OPTIONS.join(' ')}`);
+test('runs the bundle in its first process, with the options of Node that its first line names', () => {
+  const [node, ...args] = readFileSync(`/proc/${broker.pid}/cmdline`, 'utf8').split('\0');
+  expect([node, ...args.slice(0, V8_OPTIONS.length)]).toEqual(['node', ...V8_OPTIONS]);
+  expect(readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8')).not.toContain(V8_OPTIONS[0]);
+});
+
+test('a command in it, as by "kubectl exec", finds the broker by the config that is mounted', async () => {
+  const status = execInImage(image, ['token-broker', 'status']);
+  const [said, [code]] = await Promise.all([text(status.stdout as NodeJS.ReadableStream), once(status, 'exit')]);
+  expect(code).toBe(0);
+  expect(said).toMatch(/^token-broker \d+\.\d+\.\d+, ready, /);
 });
 
 test('starts with nothing but a config, and answers the probes', async () => {
