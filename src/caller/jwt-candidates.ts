@@ -8,6 +8,7 @@ import type { CallerConfig, JwtConfig } from '../config/schema/callers.ts';
 import type { Secret } from '../config/secret.ts';
 import type { Caller } from './caller.ts';
 import { createClaimsMatcher } from './claims.ts';
+import { type Asking, narrowerFirst } from './narrowest.ts';
 
 /** A caller, and what its tokens are like. */
 export interface Candidate {
@@ -18,7 +19,7 @@ export interface Candidate {
 }
 
 export interface Candidates {
-  /** In the order of the config: the first that a token fits is meant. */
+  /** The narrowest first: the first that a token fits is meant. */
   readonly candidates: readonly Candidate[];
   /** By what decides which keys they are. */
   readonly sources: ReadonlyMap<string, IssuerKeys>;
@@ -27,14 +28,24 @@ export interface Candidates {
 /** Callers of one issuer share its keys, where they find them in the same way. */
 export function readCandidates(callers: Readonly<Record<string, CallerConfig>>, clock: Clock, observer: KeysObserver): Candidates {
   const sources = new Map<string, IssuerKeys>();
-  const candidates = Object.entries(callers).flatMap(([name, { jwt }]) => {
-    if (jwt === undefined) return [];
+  const known = Object.entries(callers)
+    .flatMap(([name, { jwt }]) => (jwt === undefined ? [] : [{ name, jwt }]))
+    .sort((a, b) => narrowerFirst(askingOf(a.name, a.jwt), askingOf(b.name, b.jwt)));
+  const candidates = known.map(({ name, jwt }) => {
     const place = placeOf(jwt);
     const keys = sources.get(place) ?? createIssuerKeys(jwt, clock, observer);
     sources.set(place, keys);
-    return [candidateOf(name, jwt, keys)];
+    return candidateOf(name, jwt, keys);
   });
   return { candidates, sources };
+}
+
+function askingOf(name: string, { claims }: JwtConfig): Asking {
+  const conditions = Object.values(claims).map((allowed) => ({
+    values: allowed.length,
+    patterns: allowed.filter((value) => typeof value === 'string').filter((value) => value.includes('*')),
+  }));
+  return { name, conditions };
 }
 
 function candidateOf(name: string, jwt: JwtConfig, keys: IssuerKeys): Candidate {

@@ -4,6 +4,7 @@ import type { CallerConfig } from '../config/schema/callers.ts';
 import { wildcardPattern } from '../config/wildcard.ts';
 import type { PeerCertificate } from '../message.ts';
 import type { Caller, Verdict } from './caller.ts';
+import { type Asking, narrowerFirst } from './narrowest.ts';
 
 /**
  * Judges a certificate whose chain has been verified; `nowAt` is the wall clock. The verdict is remembered for the object,
@@ -14,12 +15,12 @@ export type CertificateCheck = (certificate: PeerCertificate, nowAt: number) => 
 type Rule = NonNullable<CallerConfig['mtls']>;
 type Condition = (certificate: PeerCertificate) => boolean;
 
-/** Where a certificate fits several callers, the first of them in the config is meant. */
+/** Where a certificate fits several callers, the narrowest of them is meant. */
 export function createCertificateCheck(callers: Readonly<Record<string, CallerConfig>>): CertificateCheck {
-  const rules: { readonly caller: Caller; readonly conditions: readonly Condition[] }[] = [];
-  for (const [name, { mtls }] of Object.entries(callers)) {
-    if (mtls) rules.push({ caller: { name, method: 'mtls' }, conditions: conditionsOf(mtls) });
-  }
+  const rules = Object.entries(callers)
+    .flatMap(([name, { mtls }]) => (mtls === undefined ? [] : [{ name, mtls }]))
+    .sort((a, b) => narrowerFirst(askingOf(a.name, a.mtls), askingOf(b.name, b.mtls)))
+    .map(({ name, mtls }) => ({ caller: { name, method: 'mtls' } satisfies Caller, conditions: conditionsOf(mtls) }));
   const judged = new WeakMap<PeerCertificate, Verdict>();
 
   function judge(certificate: PeerCertificate): Verdict {
@@ -37,6 +38,12 @@ export function createCertificateCheck(callers: Readonly<Record<string, CallerCo
     }
     return verdict;
   };
+}
+
+function askingOf(name: string, { uri, dns, fingerprint, commonName }: Rule): Asking {
+  const open = [uri, dns].filter((text) => text !== undefined).map((text) => ({ values: 1, patterns: text.includes('*') ? [text] : [] }));
+  const exact = [fingerprint, commonName].filter((text) => text !== undefined).map(() => ({ values: 1, patterns: [] }));
+  return { name, isUnique: fingerprint !== undefined, conditions: [...open, ...exact] };
 }
 
 function conditionsOf(rule: Rule): Condition[] {

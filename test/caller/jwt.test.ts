@@ -135,7 +135,31 @@ describe('a JWT of a caller', () => {
       expect(await check?.judge(text)).toBe('refused');
   });
 
-  test('of callers that it fits, the first is meant; one that fits none of this issuer is nobody', async () => {
+  test('of callers that it fits the narrowest is meant, whatever their order', async () => {
+    const callers = {
+      any: { claims: { sub: '*' } },
+      some: { claims: { sub: ['batch-*', 'night-*'] } },
+      many: { claims: { sub: 'batch-*' } },
+      few: { claims: { sub: 'batch-eu-*' } },
+      exact: { claims: { sub: 'batch-eu-7' } },
+      both: { claims: { sub: '*', env: 'live' } },
+      first: { claims: { roles: 'a' } },
+      second: { claims: { roles: 'b' } },
+    };
+    for (const order of [Object.entries(callers), Object.entries(callers).reverse()]) {
+      start({ claims: { sub: 'nobody' } }, Object.fromEntries(order));
+      const nameOf = async (more: Record<string, unknown>) => ((await judge(await key.sign(claims(more)))) as { name: string }).name;
+      expect(await nameOf({ sub: 'x' })).toBe('any');
+      expect(await nameOf({ sub: 'night-1' })).toBe('some');
+      expect(await nameOf({ sub: 'batch-1' })).toBe('many');
+      expect(await nameOf({ sub: 'batch-eu-1' })).toBe('few');
+      expect(await nameOf({ sub: 'batch-eu-7' })).toBe('exact');
+      expect(await nameOf({ sub: 'batch-eu-7', env: 'live' })).toBe('both');
+      expect(await nameOf({ sub: 'x:y', roles: ['b', 'a'] })).toBe('first');
+    }
+  });
+
+  test('one that fits no caller of its issuer is nobody', async () => {
     start({}, { any: { claims: { sub: '*' } }, other: { issuer: 'https://else.example', claims: { sub: '*' } } });
     expect(await judge(await key.sign(claims()))).toEqual(BATCH);
     expect(await judge(await key.sign(claims({ sub: 'x' })))).toMatchObject({ name: 'any', method: 'jwt' });

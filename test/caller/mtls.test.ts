@@ -92,10 +92,31 @@ describe('callers known by certificate', () => {
     expect(recognises(rule, { uris: ['spiffe://a/b'], fingerprint: '00'.repeat(32) })).toBe(false);
   });
 
-  test('the first caller of the config that fits is meant, and callers without a rule never are', () => {
-    const check = createCertificateCheck({ none: {}, first: { mtls: { dns: '*.example' } }, second: { mtls: { dns: 'a.example' } } });
-    expect(check(certificate({ dnsNames: ['a.example'] }), NOW)).toEqual({ name: 'first', method: 'mtls' });
-    expect(check(certificate({}), NOW)).toBe('refused');
+  test('of callers that it fits the narrowest is meant, whatever their order, and callers without a rule never are', () => {
+    const callers: Record<string, { mtls?: Rule }> = {
+      none: {},
+      any: { mtls: { dns: '*.example' } },
+      many: { mtls: { dns: 'app-*.example' } },
+      few: { mtls: { dns: 'app-eu-*.example' } },
+      exact: { mtls: { dns: 'app-eu-7.example' } },
+      both: { mtls: { dns: '*.example', uri: 'spiffe://a/*' } },
+      one: { mtls: { fingerprint: 'cd'.repeat(32) } },
+      other: { mtls: { dns: 'b.example' } },
+      another: { mtls: { dns: 'c.example' } },
+    };
+    for (const order of [Object.entries(callers), Object.entries(callers).reverse()]) {
+      const check = createCertificateCheck(Object.fromEntries(order));
+      const known = (parts: Partial<PeerCertificate>) => check(certificate(parts), NOW);
+      expect(known({ dnsNames: ['x.example'] })).toEqual({ name: 'any', method: 'mtls' });
+      expect(known({ dnsNames: ['app-1.example'] })).toMatchObject({ name: 'many' });
+      expect(known({ dnsNames: ['app-eu-1.example'] })).toMatchObject({ name: 'few' });
+      expect(known({ dnsNames: ['app-eu-7.example'] })).toMatchObject({ name: 'exact' });
+      expect(known({ dnsNames: ['app-eu-7.example'], uris: ['spiffe://a/b'] })).toMatchObject({ name: 'both' });
+      const fingerprint = 'cd'.repeat(32);
+      expect(known({ dnsNames: ['app-eu-7.example'], uris: ['spiffe://a/b'], fingerprint })).toMatchObject({ name: 'one' });
+      expect(known({ dnsNames: ['b.example', 'c.example'] })).toMatchObject({ name: 'another' });
+      expect(known({})).toBe('refused');
+    }
   });
 
   test('B06 the validity is looked at for each request, also of a certificate that was accepted before', () => {

@@ -1,7 +1,7 @@
 /** Rules about `callers.NAME.jwt`: where the keys come from must be beyond doubt, and who a token is for. */
 
 import type { ConfigPath } from '../path.ts';
-import { type Finding, problem, warning } from '../problem.ts';
+import { type Finding, problem } from '../problem.ts';
 import type { JwtConfig } from '../schema/callers.ts';
 import { claimPattern } from '../wildcard.ts';
 import { isExposedHttp, type Rule } from './rule.ts';
@@ -11,9 +11,10 @@ export const jwtCallerRules: Rule = ({ config }) => {
   return Object.entries(config.callers).flatMap(([name, { jwt }]) => {
     if (jwt === undefined) return [];
     const path = ['callers', name, 'jwt'];
-    const wider = earlier.find(([, other]) => takesAllOf(other, jwt));
+    const rival = earlier.find(([, other]) => takesAllOf(other, jwt) && takesAllOf(jwt, other));
     earlier.push([name, jwt]);
-    return [...keyFindings(jwt, path), ...(wider === undefined ? [] : [rivalFinding(wider, jwt, path)])];
+    const same = rival && problem(path, `fits the same tokens as "callers.${rival[0]}.jwt"; each caller needs its own`);
+    return [...keyFindings(jwt, path), ...(same === undefined ? [] : [same])];
   });
 };
 
@@ -38,7 +39,7 @@ function isPlainUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:\/\/[^@#]+$/.test(text);
 }
 
-/** The same words, or wider ones: a token never comes to whoever stands behind. */
+/** The same words, or wider ones. */
 function takesAllOf(wide: JwtConfig, narrow: JwtConfig): boolean {
   if (wide.issuer !== narrow.issuer || wide.audience !== narrow.audience || wide.jwksUri !== narrow.jwksUri) return false;
   if (textOf(wide) !== textOf(narrow)) return false;
@@ -58,9 +59,4 @@ type Claim = JwtConfig['claims'][string][number];
 function covers(wide: Claim, narrow: Claim): boolean {
   if (wide === narrow) return true;
   return typeof wide === 'string' && typeof narrow === 'string' && !narrow.includes('*') && claimPattern(wide).test(narrow);
-}
-
-function rivalFinding([name, wide]: [string, JwtConfig], narrow: JwtConfig, path: ConfigPath): Finding {
-  if (takesAllOf(narrow, wide)) return problem(path, `fits the same tokens as "callers.${name}.jwt"; each caller needs its own`);
-  return warning(path, `comes behind "callers.${name}", which all its tokens fit too: put it before that one`);
 }

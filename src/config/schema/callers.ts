@@ -126,12 +126,12 @@ export const caller = z
     mtls: mtls
       .optional()
       .describe(
-        'A client certificate that chains to the "clientCa" of the listener; everything given here must match, and at least one thing must be given.',
+        'A client certificate that chains to the "clientCa" of the listener; everything given here must match, and at least one thing must be given. Of callers that it fits, the narrowest is meant.',
       ),
     jwt: jwt
       .optional()
       .describe(
-        'A signed JWT as bearer token (RFC 6750, RFC 7519); everything given here must fit. Of callers that a token fits, the first is meant.',
+        'A signed JWT as bearer token (RFC 6750, RFC 7519); everything given here must fit. Of callers that a token fits, the narrowest is meant.',
       ),
     negotiate: negotiate
       .optional()
