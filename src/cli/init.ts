@@ -63,7 +63,8 @@ async function init(options: Options, io: Io): Promise<boolean> {
 }
 
 async function write(answers: Answers, file: string, force: boolean, io: Io): Promise<void> {
-  const password = answers.authenticate === 'basic' ? randomBytes(PASSWORD_BYTES).toString('base64url') : undefined;
+  const password =
+    answers.authenticate === 'basic' && answers.callersFile === '' ? randomBytes(PASSWORD_BYTES).toString('base64url') : undefined;
   const text = starterConfig(answers, password && (await hashPassword(password)));
   // A hash is for nobody else: whoever puts that of another password there may have chosen a weak one.
   await writeConfig(file, text, { mode: password === undefined ? 0o644 : 0o600, overwrite: force });

@@ -44,6 +44,8 @@ describe('token-broker init without a terminal', () => {
     ['a client certificate', ['--client-authentication', 'tls_client_auth', '--key-from', 'env:CLIENT_KEY']],
     ['whoever is on this machine', ['--authenticate', 'anonymous', '--client-authentication', 'client_secret_jwt']],
     ['mutual TLS', ['--authenticate', 'mtls', '--caller-certificate', 'uri:spiffe://acme.example/ns/*/sa/app', '--caller', 'reports']],
+    ['users of a file', ['--callers-file', 'callers.htpasswd']],
+    ['JWTs', ['--authenticate', 'jwt', '--caller', 'batch', '--caller-issuer', 'https://idp.acme.example', '--caller-subject', 'batch-*']],
     ['Basic with TLS, for others', ['--listen', '0.0.0.0:8443']],
     ['a Unix socket', ['--listen', 'unix:/run/token-broker/token.sock', '--authenticate', 'anonymous']],
     ['a Redis', ['--redis-from', 'env:REDIS_URL', '--path', '/2nd/api']],
@@ -82,6 +84,31 @@ describe('token-broker init without a terminal', () => {
       '  curl --user app http://127.0.0.1:8080/orders',
       '',
     ]);
+  });
+
+  test('says how a file of users is begun, and makes no password then', async () => {
+    const { stdout } = await init(...REQUIRED, '--callers-file', 'users');
+    expect(stdout).not.toContain('password of');
+    const steps = stdout.replaceAll(dirname(file()), 'HERE');
+    expect(steps).toContain('\n  (umask 077 && mkdir -p HERE && echo "app:$(token-broker hash-password)" > HERE/users)\n');
+    expect(steps).toContain('\n  curl --user app http://127.0.0.1:8080/\n');
+    expect(await written()).toContain('"callers": ["*"]');
+  });
+
+  test('says of JWTs what must be in them, and where one goes', async () => {
+    const { code, stderr } = await init(...REQUIRED, '--authenticate', 'jwt', '--caller-issuer', 'idp');
+    expect([code, stderr.split('\n')]).toEqual([
+      1,
+      [
+        expect.stringContaining('--caller-issuer would not do: "callers.app.jwt.issuer" is no https URL'),
+        '--caller-subject is missing: their "sub" ("*" stands for part of it)',
+        '',
+      ],
+    ]);
+    const own = ['--caller-issuer', 'https://idp.acme.example', '--caller-subject', 'app'];
+    expect((await init(...REQUIRED, '--authenticate', 'jwt', ...own)).stdout).toContain(
+      '\n  curl --header "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/\n',
+    );
   });
 
   test('makes a password, tells it once, and writes only its hash, for this user alone', async () => {
@@ -214,7 +241,7 @@ describe('token-broker init on a terminal', () => {
       '',
       'orders-sidecar',
     ];
-    const { code, shown, modes } = await typed([...lines, '', 'canary-secret', '', 'orders.read', '', '', '', '', ''].join('\r'));
+    const { code, shown, modes } = await typed([...lines, '', 'canary-secret', '', 'orders.read', '', '', '', '', '', ''].join('\r'));
     expect(shown).toContain('that would not do: "routes.api.upstream" is not a URL; write it in full');
     expect(shown).toContain('Path under which your application calls it [/]: ');
     expect(shown).toContain('that is not a place; write env:NAME or file:PATH, never the secret itself');
@@ -225,7 +252,7 @@ describe('token-broker init on a terminal', () => {
   test('asks only for what the flags leave open, and with --yes for nothing', async () => {
     const { code, shown } = await typed('', ...REQUIRED, '--yes');
     expect([code, shown]).toEqual([0, '']);
-    const asked = await typed('\r'.repeat(9), ...REQUIRED, '--force');
+    const asked = await typed('\r'.repeat(10), ...REQUIRED, '--force');
     expect(asked.shown).not.toMatch(/URL of the API|Issuer|Client id/);
     expect(asked.code).toBe(0);
   });

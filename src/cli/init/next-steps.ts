@@ -48,8 +48,15 @@ export function nextSteps(answers: Answers, situation: Situation): string[] {
       (path) => `openssl rand -base64 32 > ${path})`,
     ),
     ...keytabStep(answers.keytab, file),
+    ...provision(
+      answers.callersFile && `file:${answers.callersFile}`,
+      situation,
+      () => '',
+      (path) => `echo "app:$(${command} hash-password)" > ${path})`,
+    ),
     `${command} check${config}`,
     `${command} dev${config}`,
+    ...(answers.authenticate === 'jwt' ? ["export TOKEN='…'   # such a JWT of your application"] : []),
     curl(answers),
   ];
 }
@@ -80,12 +87,13 @@ function placeOf(path: string, configFile: string): string {
 }
 
 function curl({ listen, path, authenticate, caller, tlsCertFrom }: Answers): string {
-  const who =
-    {
-      basic: ` --user ${quoted(caller)}`,
-      mtls: ' --cert APP.crt --key APP.key --cacert CA-OF-THE-BROKER.crt',
-      negotiate: ' --negotiate --user :',
-    }[authenticate] ?? '';
+  const credentials: Readonly<Record<string, string>> = {
+    basic: ` --user ${quoted(caller || 'app')}`,
+    mtls: ' --cert APP.crt --key APP.key --cacert CA-OF-THE-BROKER.crt',
+    negotiate: ' --negotiate --user :',
+    jwt: ' --header "Authorization: Bearer $TOKEN"',
+  };
+  const who = credentials[authenticate] ?? '';
   const address = parseAddress(listen);
   if (address?.kind === 'unix') return `curl${who} --unix-socket ${quoted(address.path)} ${quoted(`http://localhost${path}`)}`;
   const place = listen.replace(/^(?:0\.0\.0\.0|\[::\]):/, 'localhost:');

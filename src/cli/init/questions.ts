@@ -19,10 +19,14 @@ const NAMES = [
   'passwordFrom',
   'scope',
   'authenticate',
+  'callersFile',
   'caller',
   'callerCertificate',
   'callerPrincipal',
   'keytab',
+  'callerIssuer',
+  'callerAudience',
+  'callerSubject',
   'listen',
   'tlsCertFrom',
   'tlsKeyFrom',
@@ -80,6 +84,7 @@ function isOpen({ listen }: Answers): boolean {
   return address?.kind === 'tcp' && !isLoopbackHost(address.host);
 }
 
+const byJwt = ({ authenticate }: Answers) => authenticate === 'jwt';
 const needsTls = (answers: Answers) => answers.authenticate === 'mtls' || isOpen(answers);
 
 export const QUESTIONS: Readonly<Record<QuestionName, Question>> = {
@@ -133,10 +138,19 @@ export const QUESTIONS: Readonly<Record<QuestionName, Question>> = {
   scope: { asks: 'scope to ask for (empty: none)', fallback: NONE },
   authenticate: {
     asks: 'how your application authenticates',
-    choices: ['basic', 'anonymous', 'mtls', 'negotiate'],
+    choices: ['basic', 'anonymous', 'mtls', 'jwt', 'negotiate'],
     fallback: () => 'basic',
   },
-  caller: { asks: 'name of your application', fallback: () => 'app', isNeeded: ({ authenticate }) => authenticate !== 'anonymous' },
+  callersFile: {
+    asks: 'htpasswd file with your applications (empty: one application, with a password made now)',
+    fallback: NONE,
+    isNeeded: ({ authenticate }) => authenticate === 'basic',
+  },
+  caller: {
+    asks: 'name of your application',
+    fallback: () => 'app',
+    isNeeded: ({ authenticate, callersFile }) => authenticate !== 'anonymous' && callersFile === '',
+  },
   callerCertificate: {
     asks: 'what its certificate says: uri:…, dns:…, commonName:… or fingerprint:…',
     example: 'dns:app.example.com',
@@ -152,6 +166,9 @@ export const QUESTIONS: Readonly<Record<QuestionName, Question>> = {
     fallback: () => 'http.keytab',
     isNeeded: ({ authenticate }) => authenticate === 'negotiate',
   },
+  callerIssuer: { asks: 'issuer of its JWTs, their "iss"', example: 'https://login.example.com', isNeeded: byJwt },
+  callerAudience: { asks: 'their "aud"', fallback: () => 'token-broker', isNeeded: byJwt },
+  callerSubject: { asks: 'their "sub" ("*" stands for part of it)', example: 'app', isNeeded: byJwt },
   listen: {
     asks: 'address to listen at',
     fallback: ({ authenticate }) => (authenticate === 'mtls' ? '0.0.0.0:8443' : '127.0.0.1:8080'),

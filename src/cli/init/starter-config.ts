@@ -57,13 +57,18 @@ function listener({ listen, authenticate, keytab, tlsCertFrom, tlsKeyFrom, tlsCl
 }
 
 function callers(answers: Answers, passwordHash: string | undefined): string[] {
-  const { authenticate, caller, callerCertificate, callerPrincipal: principal } = answers;
+  const { authenticate, callersFile, caller, callerCertificate, callerPrincipal: principal } = answers;
+  if (callersFile !== '') return [`  // Who that is: each user of this file.\n  "callersFile": ${JSON.stringify(callersFile)}`];
   if (authenticate === 'basic') {
     const comment = 'Who that is. "token-broker hash-password" makes the hash of another password.';
     return [section(comment, 'callers', { [caller]: { basic: { passwordHash } } })];
   }
   if (authenticate === 'negotiate')
     return [section('Who that is: whose ticket it has.', 'callers', { [caller]: { negotiate: { principal } } })];
+  if (authenticate === 'jwt') {
+    const { callerIssuer: issuer, callerAudience: audience, callerSubject: sub } = answers;
+    return [section('Who that is: a JWT that says all of this.', 'callers', { [caller]: { jwt: { issuer, audience, claims: { sub } } } })];
+  }
   if (authenticate !== 'mtls') return [];
   const [, kind = '', value] = /^([A-Za-z]+):(.+)$/.exec(callerCertificate) ?? [];
   return [section('Who that is: a certificate that says all of this.', 'callers', { [caller]: { mtls: { [kind]: value } } })];
@@ -86,8 +91,9 @@ function token(answers: Answers, authorizationServer: string): object {
   };
 }
 
-function route({ path, upstream, authenticate, caller }: Answers, name: string): object {
-  return { path, callers: [authenticate === 'anonymous' ? 'anonymous' : caller], token: name, upstream };
+function route({ path, upstream, authenticate, callersFile, caller }: Answers, name: string): object {
+  const open = authenticate === 'anonymous' ? 'anonymous' : callersFile === '' ? caller : '*';
+  return { path, callers: [open], token: name, upstream };
 }
 
 /** No line break can stand here: both were found to be a path and a URL, or are shown to nobody. */
