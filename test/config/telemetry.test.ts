@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { configJsonSchema, type JsonSchema } from '../../src/config/json-schema.ts';
 import { bent, ENV, load, said, useDirectory, validConfig, verdict } from './fixture.ts';
 
 const directory = useDirectory();
@@ -48,6 +49,11 @@ describe('telemetry', () => {
 
   test.each([{ OTEL_SDK_DISABLED: 'true' }, { OTEL_TRACES_EXPORTER: 'none' }])('is off with %j', async (env) => {
     expect(await telemetryWith(env, { tracesEndpoint: 'http://127.0.0.1:4318/v1/traces' })).toBeUndefined();
+  });
+
+  test('is not said to need what the environment may say: an editor knows nothing of that', () => {
+    const { telemetry } = configJsonSchema().properties as Record<string, JsonSchema>;
+    expect(telemetry?.required ?? []).toEqual([]);
   });
 
   test('K01 is judged like the rest', async () => {

@@ -6,10 +6,16 @@ import { material } from './references.ts';
 import { fieldName, httpUrl } from './values.ts';
 
 export const telemetry = z.strictObject({
+  // Whoever reads the schema must not be told that it is required: the environment has filled it in before this looks.
   tracesEndpoint: httpUrl
     .meta({ examples: ['http://127.0.0.1:4318/v1/traces'] })
+    .optional()
+    .transform((text, context) => {
+      if (text === undefined) context.addIssue('is missing');
+      return text ?? z.NEVER;
+    })
     .describe(
-      'Where spans are posted as OTLP/HTTP in JSON. Default: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, else "/v1/traces" below OTEL_EXPORTER_OTLP_ENDPOINT.',
+      'Where spans are posted as OTLP/HTTP in JSON. Default: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, else "/v1/traces" below OTEL_EXPORTER_OTLP_ENDPOINT; one of the three must say it.',
     ),
   headers: z
     .record(fieldName, material(fieldValueProblem))
