@@ -191,6 +191,7 @@ describe('chart values', () => {
     ['a demo in the config', { config: { demo: {} } }, 'demo'],
     ['a folder that is no volume name', { secrets: { files: { Client_Secret: 'a' } } }, 'Client_Secret'],
     ['a secret value where a reference belongs', { secrets: { env: { A: 'hunter2' } } }, 'secrets'],
+    ['a gateway whose listeners may stand in another file', { config: { extends: '/etc/fleet.json' } }, 'write in config.listeners'],
     ['probes that kubelet cannot reach', { config: { probes: { address: '127.0.0.1:9100' } } }, 'kubelet cannot reach'],
   ])('refuses %s', (_name, values, said) => {
     const result = template(CHART, values);
@@ -283,7 +284,7 @@ describe('what helm says of an installation', () => {
     ['without routes', {}, true],
     ['with a route', { routes: { a: { path: '/', callers: ['*'], token: null, upstream: 'https://a.example' } } }, false],
     ['that hands out tokens, which needs no routes', { listeners: { tokens: { ...listener, serve: 'token-endpoint' } } }, false],
-    ['whose routes may stand in another file', { extends: '/etc/fleet/fleet.config.json' }, false],
+    ['whose routes may stand in another file', { extends: '/etc/fleet/fleet.config.json', listeners: { a: listener } }, false],
   ])('of a gateway %s: %#', (_name, config, warned) => {
     expect(said(config).includes('It has no routes yet')).toBe(warned);
   });

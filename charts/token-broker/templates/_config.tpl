@@ -10,6 +10,9 @@ when it stops, since Kubernetes takes its address out of the Service only while 
 {{- $config := deepCopy .values.config -}}
 {{- if .values.gateway.enabled -}}
 {{- if not $config.listeners -}}
+{{- if $config.extends -}}
+{{- fail "config.extends names a file that the chart does not look into, so it cannot know the listeners there: write in config.listeners those that the Service is to have" -}}
+{{- end -}}
 {{- $tls := dict "cert" (dict "fromFile" "/run/secrets/token-broker/tls/tls.crt") "key" (dict "fromFile" "/run/secrets/token-broker/tls/tls.key") -}}
 {{- $listener := dict "address" "0.0.0.0:8443" "authenticate" (list "basic") "tls" $tls -}}
 {{- $_ := set $config "listeners" (dict "gateway" $listener) -}}
