@@ -24,8 +24,6 @@ export interface TokenSource {
 export interface KeptToken {
   readonly token: string;
   readonly of: string;
-  /** What stood in its file when that was last read or written. */
-  readonly seen?: string | undefined;
 }
 
 /** Whoever waits for a token may go away; the grant goes on for the others. */

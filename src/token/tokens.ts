@@ -14,6 +14,8 @@ import { type CreateCallerTokens, callerTokensOf } from './callers/caller-tokens
 import { createDiscard } from './discard.ts';
 import { createGrant } from './grants/create-grant.ts';
 import { type GuardedPassword, guardedPasswords } from './grants/guarded-password.ts';
+import { refreshTokenOwner } from './grants/refresh-token.ts';
+import { RefreshTokenRows } from './grants/refresh-token-rows.ts';
 import { tokenIdentity } from './identity.ts';
 import type { GrantObserver, TokenObserver } from './observer.ts';
 import { refusedAtServers } from './refused-at-server.ts';
@@ -41,6 +43,9 @@ export class Tokens {
   readonly #ofCallers = new Map<string, CallerTokens>();
   readonly #store: TokenStore | undefined;
   readonly #forget: (() => void)[] = [];
+  readonly #refreshTokens = new RefreshTokenRows();
+  /** Names of those whose refresh tokens serve others in the next config. */
+  readonly #passedOn = new Set<string>();
   readonly #config: Config;
 
   constructor(options: TokensOptions) {
@@ -90,14 +95,18 @@ export class Tokens {
 
   /**
    * What is the same token in both goes on in `next`, whose config follows this one, without a grant: whoever asks here, too, is given that one. The
-   * others are renewed no more. Those of callers are made anew there.
+   * others are renewed no more. Those of callers are made anew there. Whatever has replaced a refresh token is known there, too.
    */
   handOver(next: Tokens): void {
     if (this.#store !== undefined) next.#store?.follow?.(this.#store);
+    next.#refreshTokens.follow(this.#refreshTokens);
+    const servingNext = new Set(next.all().map(({ name }) => next.#refreshTokenOf(name)));
     for (const [name, source] of this.#own) {
       const heir = next.#own.get(name);
       if (heir?.identity !== source.identity || bindingOf(next.#config.tokens[name]) !== bindingOf(this.#config.tokens[name])) {
         source.retire();
+        const refreshToken = this.#refreshTokenOf(name);
+        if (refreshToken !== undefined && servingNext.has(refreshToken)) this.#passedOn.add(name);
         continue;
       }
       heir.takeOver(source);
@@ -122,7 +131,8 @@ export class Tokens {
 
   /** Gives back what asked for it, all at the same time, and waits `withinMs` at most: a server in trouble holds up no stop. */
   async revoke(withinMs: number): Promise<void> {
-    const left = [...this.#own.values()].filter(({ name }) => !this.#handedOver.has(name));
+    // Servers may end the whole row of a refresh token with one access token of it (RFC 7009 §2.1).
+    const left = [...this.#own.values()].filter(({ name }) => !this.#handedOver.has(name) && !this.#passedOn.has(name));
     const asking = [...left, ...this.allOfCallers()].filter((source) => this.#config.tokens[source.name]?.revokeOnShutdown);
     for (const source of asking) source.close();
     await Promise.race([Promise.all(asking.map((source) => source.purge())), sleep(withinMs, undefined, { ref: false })]);
@@ -139,7 +149,9 @@ export class Tokens {
     const [server, serverConfig] = this.#serverOf(token);
     const grantObserver = options.grantObserver(name);
     const grant =
-      token.grant === 'password' ? password(token, server, clock, grantObserver) : createGrant(token, server, clock, grantObserver);
+      token.grant === 'password'
+        ? password(token, server, clock, grantObserver)
+        : createGrant(token, server, clock, grantObserver, { rows: this.#refreshTokens });
     // What is bound to a key of this process is worth nothing to another.
     const store = token.dpop === undefined ? this.#store : undefined;
     const cached = new CachedToken({
@@ -165,6 +177,13 @@ export class Tokens {
     const tokens = create({ name, config, server, serverConfig, grantObserver: grantObserver(name) });
     this.#follow(config, tokens);
     return tokens;
+  }
+
+  /** Which one, as the config has it, where the token is obtained by one. */
+  #refreshTokenOf(name: string): string | undefined {
+    const token = this.#config.tokens[name];
+    if (token?.grant !== 'refresh_token') return undefined;
+    return JSON.stringify([refreshTokenOwner(token, this.#serverOf(token)[0]), token.refreshToken.reveal()]);
   }
 
   #serverOf(token: TokenConfig): [AuthorizationServer, AuthorizationServerConfig] {

@@ -387,6 +387,67 @@ describe('a changed config', () => {
     expect(origin.requests.map(({ field }) => field('authorization')[0])).toEqual(['Bearer by-first', 'Bearer by-first+']);
   });
 
+  /** Each refresh token is good once, and leads to the next: `first`, `first+`, `first++`. */
+  async function rotating(): Promise<{ authorizationServer: ScriptedServer; redeemed: () => (string | null)[] }> {
+    let good = 'first';
+    const given = (body: Buffer) => new URLSearchParams(body.toString()).get('refresh_token');
+    const authorizationServer = await server(({ body }) => {
+      if (given(body) !== good) return oauthError('invalid_grant');
+      good = `${good}+`;
+      return tokenAnswer({ access_token: `by-${given(body)}`, refresh_token: good });
+    });
+    return { authorizationServer, redeemed: () => authorizationServer.requests.map(({ body }) => given(body)) };
+  }
+
+  test('R11 it goes on also where the token that it is for has another scope by then, or another name', async () => {
+    const { authorizationServer, redeemed } = await rotating();
+    const origin = await server(ok);
+    const through = (token: string) => ({ api: route('/', origin.url, token) });
+    const running = await start({ ...orders(authorizationServer), tokens: { orders: REFRESHING }, routes: through('orders') });
+    expect(await running.get('/x')).toBe(200);
+    expect((await running.reload({ tokens: { orders: { ...REFRESHING, scope: 'more' } } })).status).toBe(200);
+    expect(await running.get('/x')).toBe(200);
+    expect((await running.reload({ tokens: { other: { ...REFRESHING, scope: 'more' } }, routes: through('other') })).status).toBe(200);
+    expect(await running.get('/x')).toBe(200);
+    expect(redeemed()).toEqual(['first', 'first+', 'first++']);
+  });
+
+  test('R11 such a token waits for the answer to the one that is on its way under the config before', async () => {
+    const { authorizationServer, redeemed } = await rotating();
+    const asked = Promise.withResolvers<ScriptedConnection>();
+    const answer = authorizationServer.answer;
+    const late = Promise.withResolvers<void>();
+    authorizationServer.answer = async (request, connection) => {
+      asked.resolve(connection);
+      const answered = await answer(request, connection);
+      await late.promise;
+      return answered;
+    };
+    const running = await start({ ...orders(authorizationServer), tokens: { orders: REFRESHING }, routes: {} });
+    await asked.promise;
+    expect((await running.reload({ tokens: { orders: { ...REFRESHING, scope: 'more' } } })).status).toBe(200);
+    late.resolve();
+    await running.broker.logged('token granted', ({ scope }) => scope === 'more');
+    expect(redeemed()).toEqual(['first', 'first+']);
+  });
+
+  test('R11 a file that the config names from now on has it at once: a restart goes on from there', async () => {
+    const { authorizationServer, redeemed } = await rotating();
+    const folder = await mkdtemp(join(tmpdir(), 'token-broker-reload-'));
+    closed({ close: () => rm(folder, { recursive: true }) });
+    const config = { ...orders(authorizationServer), tokens: { orders: REFRESHING }, routes: {} };
+    const running = await start(config);
+    await running.broker.logged('token granted');
+    const persistKey = { unsafeInline: Buffer.alloc(32, 3).toString('base64') };
+    const tokens = { orders: { ...REFRESHING, persist: join(folder, 'orders'), persistKey } };
+    expect((await running.reload({ tokens })).status).toBe(200);
+    while (!(await readdir(folder)).includes('orders')) await new Promise((resolve) => setTimeout(resolve, 10));
+    await running.post('/quit');
+    await running.broker.exited;
+    await (await start({ ...config, tokens })).broker.logged('token granted');
+    expect(redeemed()).toEqual(['first', 'first+']);
+  });
+
   test('what it names may come later: it is tried again by itself', async () => {
     const authorizationServer = await server(() => tokenAnswer());
     const origin = await server(ok);

@@ -40,7 +40,7 @@ function grantsFor({ name, config, server, serverConfig, grantObserver }: Entry,
   return (credentials: OwnCredentials, endsAt: number, mayRepeat: () => boolean) => {
     const filled = fillIn(config, credentials);
     const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt), mayRepeat });
-    const grant = createGrant(filled, server, clock, grantObserver, ending);
+    const grant = createGrant(filled, server, clock, grantObserver, { request: ending });
     return {
       get identity() {
         return tokenIdentity(filled, serverConfig);

@@ -10,16 +10,22 @@ import type { RequestGrant } from './grant.ts';
 import { jwtBearer } from './jwt-bearer.ts';
 import { password } from './password.ts';
 import { refreshToken } from './refresh-token.ts';
+import type { RefreshTokenRows } from './refresh-token-rows.ts';
 import { saml2Bearer } from './saml2-bearer.ts';
 import { tokenExchange } from './token-exchange.ts';
 
-/** @param request default: one of its own */
+/** What several grants share; each default is one of its own. */
+interface SharedByGrants {
+  readonly request?: RequestGrant;
+  readonly rows?: RefreshTokenRows;
+}
+
 export function createGrant(
   token: GrantConfig,
   server: AuthorizationServer,
   clock: Clock,
   observer: GrantObserver,
-  request?: RequestGrant,
+  { request, rows }: SharedByGrants = {},
 ): TokenSource {
   switch (token.grant) {
     case 'client_credentials':
@@ -27,7 +33,7 @@ export function createGrant(
     case 'password':
       return password(token, server, clock, observer, request);
     case 'refresh_token':
-      return refreshToken(token, server, clock, observer);
+      return refreshToken(token, server, clock, observer, rows);
     case 'token_exchange':
       return tokenExchange(token, server, clock, observer, request);
     case 'jwt_bearer':

@@ -1,11 +1,10 @@
 /** The refresh token to use next: the configured one, or whatever has replaced it, in memory and in a file. */
 
-import { createHash } from 'node:crypto';
 import type { KeptFile } from '../../config/kept-file.ts';
 import type { Secret } from '../../config/secret.ts';
 import type { RefreshTokenObserver } from '../observer.ts';
 import { SealedFile } from '../sealed-file.ts';
-import type { KeptToken } from '../source.ts';
+import type { RefreshTokenRow, RefreshTokenRows } from './refresh-token-rows.ts';
 
 export interface KeptRefreshTokenParts {
   readonly configured: Secret;
@@ -14,70 +13,84 @@ export interface KeptRefreshTokenParts {
   readonly key: Secret | undefined;
   /** Whose token it is, at which server: what was kept for another is not used. */
   readonly owner: string;
+  readonly rows: RefreshTokenRows;
   readonly observer: RefreshTokenObserver;
+}
+
+/** What can be redeemed, and what it is of: the configured one may change on the way. */
+export interface Redeemable {
+  readonly token: string;
+  readonly row: RefreshTokenRow;
 }
 
 export class KeptRefreshToken {
   readonly #parts: KeptRefreshTokenParts;
-  readonly #file: SealedFile | undefined;
-  #replacement: KeptToken | undefined;
-  /** What stood in the file when it was last read or written: anything else was written by another broker, and is newer. */
-  #seen: string | undefined;
+  readonly #file: { readonly path: string; readonly sealed: SealedFile } | undefined;
 
   constructor(parts: KeptRefreshTokenParts) {
-    const { file, key, owner } = parts;
+    const { file, key, owner, rows } = parts;
     this.#parts = parts;
-    this.#file = file && key && new SealedFile(file, key, `refresh-token:${owner}`);
+    this.#file = file && key && { path: file.path, sealed: new SealedFile(file, key, `refresh-token:${owner}`) };
+    rows.onFollow(() => void this.inTurn(() => this.#takeIntoFile()));
   }
 
-  /** What has replaced the configured one. */
-  get replacement(): KeptToken | undefined {
-    return this.#replacement && { ...this.#replacement, seen: this.#seen };
+  /** Whoever redeems one of the same row waits for the other, also where they belong to different configs. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#row().inTurn(work);
   }
 
-  /** From the config before, which may have had another configured one. */
-  takeOver({ token, of, seen }: KeptToken): void {
-    this.#replacement = { token, of };
-    this.#seen = seen;
+  async current(): Promise<Redeemable> {
+    const row = this.#row();
+    const configured = this.#parts.configured.reveal();
+    await this.#lookIntoFile(row);
+    return { token: row.latest ?? configured, row };
   }
 
-  async current(): Promise<KeptToken> {
-    await this.#lookIntoFile();
-    const token = this.#parts.configured.reveal();
-    const of = digest(token);
-    return this.#replacement?.of === of ? this.#replacement : { token, of };
+  /** Resolves when the file is written or has failed to be: then the token serves from memory, and the observer knows. */
+  async replace({ row }: Redeemable, token: string): Promise<void> {
+    row.latest = token;
+    await this.#write(row);
   }
 
-  /**
-   * Resolves when the file is written or has failed to be: then the token serves from memory, and the observer knows.
-   *
-   * @param used what was redeemed: the configured one may have changed on the way
-   */
-  async replace({ of }: KeptToken, token: string): Promise<void> {
-    const { observer } = this.#parts;
-    this.#replacement = { token, of };
+  #row(): RefreshTokenRow {
+    return this.#parts.rows.rowOf(this.#parts.owner, this.#parts.configured.reveal());
+  }
+
+  /** Another file or key than that of the config before has nothing of the row yet, and a restart would begin it again. */
+  async #takeIntoFile(): Promise<void> {
+    const row = this.#row();
+    if (this.#file === undefined || row.latest === undefined) return;
+    const content = await this.#file.sealed.read();
+    const found = content !== undefined && 'text' in content ? content.text : undefined;
+    const seen = row.seen.get(this.#file.path);
+    const isNewer = found !== undefined && seen !== undefined && found !== seen;
+    if (!isNewer && found !== textOf(row)) await this.#write(row);
+  }
+
+  async #write(row: RefreshTokenRow): Promise<void> {
     if (this.#file === undefined) return;
-    const text = JSON.stringify(this.#replacement);
+    const text = textOf(row);
     try {
-      await this.#file.write(text);
-      this.#seen = text;
+      await this.#file.sealed.write(text);
+      row.seen.set(this.#file.path, text);
     } catch (error) {
-      observer.notPersisted(error);
+      this.#parts.observer.notPersisted(error);
     }
   }
 
-  async #lookIntoFile(): Promise<void> {
-    const content = await this.#file?.read();
-    if (content === undefined) return;
+  async #lookIntoFile(row: RefreshTokenRow): Promise<void> {
+    const content = await this.#file?.sealed.read();
+    if (content === undefined || this.#file === undefined) return;
     const found = 'text' in content ? content.text : content.fault;
-    if (found === this.#seen) return;
-    this.#seen = found;
+    if (found === row.seen.get(this.#file.path)) return;
+    row.seen.set(this.#file.path, found);
+    if (!('text' in content)) return this.#parts.observer.unreadable(content.fault);
     // Whatever the key has sealed under this name, this class has written.
-    if ('text' in content) this.#replacement = JSON.parse(content.text) as KeptToken;
-    else this.#parts.observer.unreadable(content.fault);
+    const { token, of } = JSON.parse(content.text) as { token: string; of: string };
+    if (of === row.of) row.latest = token;
   }
 }
 
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+function textOf({ latest: token, of }: RefreshTokenRow): string {
+  return JSON.stringify({ token, of });
 }

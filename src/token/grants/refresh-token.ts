@@ -5,10 +5,11 @@ import { toAuthorizationServerError } from '../../authorization-server/failure.t
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { KeptToken, TokenSource } from '../source.ts';
+import type { TokenSource } from '../source.ts';
 import type { Token } from '../token.ts';
 import { grantRequests, grantSource } from './grant.ts';
-import { KeptRefreshToken } from './kept-refresh-token.ts';
+import { KeptRefreshToken, type Redeemable } from './kept-refresh-token.ts';
+import { RefreshTokenRows } from './refresh-token-rows.ts';
 
 /** A new refresh token in an answer is kept before the access token beside it is judged: the one before may be good no more. */
 export function refreshToken(
@@ -16,17 +17,19 @@ export function refreshToken(
   server: AuthorizationServer,
   clock: Clock,
   observer: GrantObserver,
+  rows = new RefreshTokenRows(),
 ): TokenSource {
   const request = grantRequests(config, server, clock, observer);
   const kept = new KeptRefreshToken({
     configured: config.refreshToken,
     file: config.persist,
     key: config.persistKey,
-    owner: JSON.stringify([server.identity, config.clientId]),
+    owner: refreshTokenOwner(config, server),
+    rows,
     observer,
   });
 
-  const redeem = (used: KeptToken): Promise<Token> =>
+  const redeem = (used: Redeemable): Promise<Token> =>
     request({
       grantType: 'refresh_token',
       own: () => ({ refresh_token: used.token }),
@@ -35,18 +38,27 @@ export function refreshToken(
       },
     });
 
-  const get = async () => {
-    const used = await kept.current();
-    try {
-      return await redeem(used);
-    } catch (error) {
-      if (toAuthorizationServerError(error).failureClass !== 'permanent') throw error;
-      // Another broker with the same file may have been first; its replacement is there by now.
-      const newer = await kept.current();
-      if (newer.token === used.token) throw error;
-      return redeem(newer);
-    }
-  };
+  const get = () =>
+    kept.inTurn(async () => {
+      const used = await kept.current();
+      try {
+        return await redeem(used);
+      } catch (error) {
+        if (toAuthorizationServerError(error).failureClass !== 'permanent') throw error;
+        // Another broker with the same file may have been first; its replacement is there by now.
+        const newer = await kept.current();
+        if (newer.token === used.token) throw error;
+        return redeem(newer);
+      }
+    });
 
-  return { ...grantSource(get), kept: () => kept.replacement, keep: (before) => before && kept.takeOver(before) };
+  return grantSource(get);
+}
+
+/** A refresh token is worth something to the client that it was issued to, at the server that issued it. */
+export function refreshTokenOwner(
+  { clientId }: Pick<TokenConfig, 'clientId'>,
+  { identity }: Pick<AuthorizationServer, 'identity'>,
+): string {
+  return JSON.stringify([identity, clientId]);
 }
