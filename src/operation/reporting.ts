@@ -39,7 +39,7 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
       metrics.grants.inc({ token: name, outcome: failure.failureClass });
       log.debug({ token: name, err: failure }, 'token attempt failed');
     },
-    grantFailed(name, failure, pauseMs, serving) {
+    grantFailed(name, failure, { ms, pauseMs, serving }) {
       const facts = {
         token: name,
         class: failure.failureClass,
@@ -47,6 +47,7 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
         said: failure.said,
         nextTrySeconds: Math.ceil(pauseMs / 1000),
         serving,
+        ms: Math.round(ms),
       };
       log[serving ? 'warn' : 'error']({ ...facts, err: failure }, 'token not granted');
     },

@@ -82,10 +82,9 @@ export class Tracing {
         span(name, ms, undefined);
         observer.granted(name, token, ms);
       },
-      // How long it took is not told: it stands as a moment.
-      grantFailed: (name, failure, pauseMs, serving) => {
-        span(name, 0, failure.reason);
-        observer.grantFailed(name, failure, pauseMs, serving);
+      grantFailed: (name, failure, outcome) => {
+        span(name, outcome.ms, failure.reason);
+        observer.grantFailed(name, failure, outcome);
       },
     };
   }

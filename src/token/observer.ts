@@ -3,13 +3,22 @@
 import type { AuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Token } from './token.ts';
 
+export interface FailedGrant {
+  /** How long it took, with its tries. */
+  readonly ms: number;
+  /** For how long the server is left alone. */
+  readonly pauseMs: number;
+  /** An unexpired token serves on. */
+  readonly serving: boolean;
+}
+
 export interface TokenObserver {
   /** A grant succeeded; `ms` is how long it took. */
   granted(name: string, token: Token, ms: number): void;
   /** One try of a grant failed. */
   attemptFailed(name: string, failure: AuthorizationServerError): void;
-  /** The grant was given up; the server is left alone for `pauseMs`. `serving` says that an unexpired token serves on. */
-  grantFailed(name: string, failure: AuthorizationServerError, pauseMs: number, serving: boolean): void;
+  /** The grant was given up. */
+  grantFailed(name: string, failure: AuthorizationServerError, outcome: FailedGrant): void;
   /** The server refused a caller's own credentials. */
   credentialsRefused(name: string, failure: AuthorizationServerError): void;
   /** A token was taken over from the store. */

@@ -131,6 +131,7 @@ export class Obtaining {
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
     const startedAt = this.#clock.monotonic();
     const changes = this.#changes + this.#purges;
+    const since = () => this.#clock.monotonic() - startedAt;
     try {
       const token = await getWithRetry(grant, {
         signal: this.#end.signal,
@@ -140,22 +141,23 @@ export class Obtaining {
       if (!isSendable(token, renew, this.#clock)) throw new AuthorizationServerError('transient', 'token_expired_on_arrival');
       this.failures.forget();
       this.#grantedAt = this.#clock.monotonic();
-      observer.granted(name, token, this.#grantedAt - startedAt);
+      observer.granted(name, token, since());
       this.#share(token, turn);
       return token;
     } catch (error) {
       turn.giveUp();
-      throw this.#fail(toAuthorizationServerError(error), changes);
+      throw this.#fail(toAuthorizationServerError(error), changes, since());
     }
   }
 
   /** @param changes of secrets, and purges, when the grant began: the failure of an old secret says nothing of the new one */
-  #fail(failure: AuthorizationServerError, changes: number): BrokerError {
+  #fail(failure: AuthorizationServerError, changes: number, ms: number): BrokerError {
     this.failures.remember(failure);
     const error = this.failures.toBrokerError();
     if (changes !== this.#changes + this.#purges) this.failures.forget();
     if (this.#end.signal.aborted) return error;
-    this.#parts.observer.grantFailed(this.#parts.name, failure, this.failures.leftMs, this.#holder.serving());
+    const { observer, name } = this.#parts;
+    observer.grantFailed(name, failure, { ms, pauseMs: this.failures.leftMs, serving: this.#holder.serving() });
     this.#holder.failed(failure);
     return error;
   }

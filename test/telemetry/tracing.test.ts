@@ -84,6 +84,7 @@ describe('with "telemetry"', () => {
       ['grant orders', undefined, undefined],
       ['grant orders', 2, 'invalid_client'],
     ]);
+    for (const { startTimeUnixNano: begun, endTimeUnixNano: ended } of grants) expect(BigInt(ended) > BigInt(begun)).toBe(true);
   });
 
   test.each([

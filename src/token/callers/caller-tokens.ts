@@ -149,9 +149,9 @@ export class CallerTokens {
         accepted();
         observer.granted(name, token, ms);
       },
-      grantFailed: (name, failure, pauseMs, serving) => {
-        if (!this.#refuses(failure)) return observer.grantFailed(name, failure, pauseMs, serving);
-        refused(serving);
+      grantFailed: (name, failure, outcome) => {
+        if (!this.#refuses(failure)) return observer.grantFailed(name, failure, outcome);
+        refused(outcome.serving);
         observer.credentialsRefused(name, failure);
       },
     };
