@@ -117,10 +117,7 @@ async function adminUrlIn(file: string): Promise<string> {
 
 function unreadable(cause: unknown): never {
   if (!(cause instanceof ConfigError)) throw cause;
-  const lines = [
-    ...cause.problems.map(formatProblem),
-    'where the broker is asked stands there; without it, name the address with --admin URL',
-  ];
+  const lines = [...cause.problems.map(formatProblem), 'the address to ask at is read there; --admin URL names it without a config'];
   throw new NoBroker(lines.join('\n'), EXIT_CONFIG_INVALID, { cause });
 }
 

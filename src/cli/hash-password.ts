@@ -12,8 +12,9 @@ export function hashPasswordCommand(io: Io): Command {
   return new Command('hash-password')
     .description('Ask for a password (or read one line of stdin) and print what goes in "passwordHash".')
     .addHelpText('after', '\nExamples:\n  token-broker hash-password\n  token-broker hash-password < password.txt\n')
-    .action(async () => {
-      const { password, refusal } = await readPassword(io);
+    .allowExcessArguments()
+    .action(async (_options: object, { args }: Command) => {
+      const { password, refusal } = args.length > 0 ? AS_ARGUMENT : await readPassword(io);
       if (refusal === undefined) io.stdout.write(`${await hashPassword(password)}\n`);
       else io.stderr.write(`${refusal}\n`);
       io.exit(refusal === undefined ? 0 : EXIT_REFUSED);
@@ -25,6 +26,12 @@ interface Answer {
   /** Why it is not taken. */
   readonly refusal: string | undefined;
 }
+
+const AS_ARGUMENT: Answer = {
+  password: '',
+  refusal:
+    'the password stands on the command line, where others on this machine and the history of the shell see it; type it when asked, or give it on stdin',
+};
 
 async function readPassword({ stdin, stderr }: Io): Promise<Answer> {
   const isTerminal = (stdin as NodeJS.ReadStream).isTTY === true;

@@ -36,7 +36,9 @@ const program = new Command('token-broker')
 for (const create of [initCommand, startCommand, devCommand, checkCommand, explainCommand, tokenCommand]) program.addCommand(create(io));
 for (const action of ['renew', 'purge'] as const) program.addCommand(tokenActionCommand(action, io));
 for (const create of [reloadCommand, quitCommand, statusCommand, hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
-for (const command of [program, ...program.commands]) command.exitOverride();
+program.exitOverride();
+for (const command of program.commands)
+  command.exitOverride().showHelpAfterError(`(token-broker ${command.name()} --help shows how it is used)`);
 
 try {
   await program.parseAsync();

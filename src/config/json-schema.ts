@@ -68,7 +68,10 @@ export function wanted(schema: JsonSchema): string {
   if (values !== undefined) return `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`;
   const type = TYPE_WORDS[String(schema.type)] ?? 'a value';
   if (Array.isArray(examples)) return `${type} such as ${spaced(examples[0])}`;
-  return required === undefined ? type : `${type} with ${required.map((key) => `"${key}"`).join(', ')}`;
+  if (required !== undefined) return `${type} with ${required.map((key) => `"${key}"`).join(', ')}`;
+  if (typeof schema.additionalProperties === 'object') return `${type} with an entry for each, by its name`;
+  const [first] = Object.keys(schema.properties ?? {});
+  return first === undefined ? type : `${type} with keys such as "${first}"`;
 }
 
 /** JSON on one line, as people write it. */

@@ -55,9 +55,14 @@ async function loadSecret({ secret, path }: PlacedSecret, { source, env }: Origi
   }
   if ('fromEnv' in reference) return { findings: fill(secret, [...path, 'fromEnv'], env[reference.fromEnv]), files: [] };
   const fault = secret.faultOf(secret.reveal());
-  if (fault !== undefined) return { findings: [problem(path, fault)], files: [] };
+  if (fault !== undefined) return { findings: [problem(path, isPath(secret) ? `${fault}, or { "fromFile": "path" }` : fault)], files: [] };
   const lost = 'stands in the config itself, for all who can read it; use "fromEnv" or "fromFile"';
   return { findings: secret.kind.confidential ? [warning([...path, 'unsafeInline'], lost)] : [], files: [] };
+}
+
+/** Whether somebody has written where the text stands instead of the text. */
+function isPath(secret: Secret): boolean {
+  return /^[\w.-]*\/[\w./-]+$|^[\w-]+\.(?:pem|crt|cer|key)$/.test(secret.reveal());
 }
 
 function fill(secret: Secret, path: ConfigPath, value: string | undefined): Finding[] {

@@ -24,7 +24,7 @@ function withoutEchoes(issues: readonly Issue[], schema: JsonSchema, raw: unknow
     if (issue.code !== 'unrecognized_keys') continue;
     const known = knownKeys(schema, raw, issue.path);
     misspelt.add(formatPath(issue.path as ConfigPath));
-    for (const key of issue.keys) misspelt.add(formatPath([...(issue.path as ConfigPath), nearestOf(key, known) ?? '']));
+    for (const key of issue.keys) misspelt.add(formatPath([...(issue.path as ConfigPath), meantBy(key, known) ?? '']));
   }
   const canEcho = ({ code, path }: Issue) => code === 'custom' || valueAt(raw, path) === undefined;
   return issues.filter((issue) => !canEcho(issue) || !misspelt.has(formatPath(issue.path as ConfigPath)));
@@ -64,8 +64,28 @@ function findingsOf(issue: Issue, schema: JsonSchema, raw: unknown): Finding[] {
   return [problem(path, wordsOf(issue, schema, raw))];
 }
 
+/** What others call it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  clientSecret: 'clientAuthentication',
+  client_secret: 'clientAuthentication',
+  username: 'resourceOwner',
+  target: 'upstream',
+  backend: 'upstream',
+  url: 'upstream',
+  port: 'address',
+  password: 'passwordHash',
+  env: 'fromEnv',
+  file: 'fromFile',
+  value: 'unsafeInline',
+};
+
+function meantBy(key: string, known: readonly string[]): string | undefined {
+  const other = Object.hasOwn(ELSEWHERE, key) ? ELSEWHERE[key] : undefined;
+  return nearestOf(key, known) ?? (other !== undefined && known.includes(other) ? other : undefined);
+}
+
 function unknownKey(key: string, known: readonly string[]): string {
-  const nearest = nearestOf(key, known);
+  const nearest = meantBy(key, known);
   return nearest === undefined
     ? `is not a known key; remove it, or use one of: ${known.join(', ')}`
     : `is not a known key; did you mean "${nearest}"?`;

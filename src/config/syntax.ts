@@ -9,6 +9,8 @@ export interface SyntaxProblem {
 
 /** Deeper than any config; the parser recurses and would run out of stack some thousand levels down. */
 const DEEPEST_NESTING = 64;
+const LONGEST_WORD = 20;
+const OTHER_KIND = 'is not JSON, which begins with "{"; YAML, TOML and lists of variables are not read';
 /** A file that is no JSON at all has an error in each line. */
 const MOST_SHOWN = 20;
 
@@ -62,15 +64,39 @@ function isBlank(text: string): boolean {
   return scanner.getTokenOffset() >= text.length && scanner.getTokenError() === 0;
 }
 
+/** Where something stands that is no comment. */
+function firstOffset(text: string): number {
+  const scanner = createScanner(text, true);
+  scanner.scan();
+  return scanner.getTokenOffset();
+}
+
+/** What beginners write, by how it begins. */
+function symbolWords(text: string, offset: number): string | undefined {
+  const [word = ''] = /^[^\s,:\]}]*/.exec(text.slice(offset, offset + LONGEST_WORD)) ?? [];
+  if (word.startsWith('#')) return WORDS['InvalidCommentToken'];
+  if (word.startsWith("'")) return 'is in single quotes; JSON has double quotes';
+  return /^(?:true|false|null|none|undefined)$/i.test(word) ? 'is not JSON; write true, false or null in small letters' : undefined;
+}
+
+/** What an unknown word leads to, on whichever line; one in single quotes may hold a brace. */
+const ECHOES: readonly string[] = ['ValueExpected'];
+const ECHOES_OF_QUOTES: readonly string[] = ['ValueExpected', 'EndOfFileExpected'];
+
 /** One error for each line: what follows on the same line is nearly always its echo. */
 function worded(text: string, errors: readonly ParseError[]): SyntaxProblem[] {
   const problems: SyntaxProblem[] = [];
+  const beginning = firstOffset(text);
+  if (!/[{[#/]/.test(text.charAt(beginning))) return [{ offset: beginning, message: OTHER_KIND }];
   let lineEnd = -1;
+  let echoes: readonly string[] = [];
   for (const { error, offset } of errors) {
-    if (offset <= lineEnd) continue;
+    const code = printParseErrorCode(error);
+    if (offset <= lineEnd || echoes.includes(code)) continue;
+    if (code === 'InvalidSymbol') echoes = text.charAt(offset) === "'" ? ECHOES_OF_QUOTES : ECHOES;
     const found = text.indexOf('\n', offset);
     lineEnd = found === -1 ? text.length : found;
-    problems.push({ offset, message: WORDS[printParseErrorCode(error)] ?? 'is not JSON' });
+    problems.push({ offset, message: (code === 'InvalidSymbol' ? symbolWords(text, offset) : undefined) ?? WORDS[code] ?? 'is not JSON' });
   }
   const hidden = problems.length - MOST_SHOWN;
   return hidden <= 0

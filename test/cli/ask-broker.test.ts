@@ -85,6 +85,6 @@ describe('where there is none', () => {
     const { code, stdout, stderr } = await statusIn({ 'broken.json': '{', 'wrong.json': '{"admin":{"address": 7}}' }, ...args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(says);
-    expect(stderr).toMatch(/without it, name the address with --admin URL\n$/);
+    expect(stderr).toMatch(/--admin URL names it without a config\n$/);
   });
 });

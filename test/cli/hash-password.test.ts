@@ -31,6 +31,13 @@ describe('token-broker hash-password', () => {
     expect(await run(['hash-password'], { stdin })).toEqual({ code: 2, stdout: '', stderr: expected });
   });
 
+  test('takes no password on the command line, where others see it, and does not print it again', async () => {
+    const { code, stdout, stderr } = await run(['hash-password', 'canary-password']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^the password stands on the command line, .*; type it when asked, or give it on stdin\n$/);
+    expect(stderr).not.toContain('canary');
+  });
+
   test('has an example in its help', async () => {
     expect((await run(['hash-password', '--help'])).stdout).toContain('Examples:\n  token-broker hash-password\n');
   });

@@ -3,10 +3,15 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError, formatProblem } from '../../src/config/problem.ts';
-import { bent, clientSecret, load, said, useDirectory, validConfig, verdict } from './fixture.ts';
+import { bent, clientSecret, type Loose, load, said, useDirectory, validConfig, verdict } from './fixture.ts';
 
 const directory = useDirectory();
 const file = () => directory.path('sidecar.config.json');
+
+function rename(entry: Loose, from: string, to: string): void {
+  entry[to] = entry[from];
+  delete entry[from];
+}
 
 describe('a config that is right', () => {
   test('is returned with its defaults, durations in milliseconds, and secrets filled', async () => {
@@ -99,7 +104,11 @@ describe('a file that is no config', () => {
 
   test.each([
     ['a key without quotes', '{ listeners: {} }', '1:3: is not JSON; keys and strings need double quotes'],
-    ['single quotes', "{ 'listeners': {} }", '1:3: is not JSON; keys and strings need double quotes'],
+    ['single quotes', "{ 'listeners': {\n} }", '1:3: is in single quotes; JSON has double quotes'],
+    ['a word of Python', '{ "a": True,\n"b": 1 }', '1:8: is not JSON; write true, false or null in small letters'],
+    ['a comment of YAML', '# mine\n{}', '1:1: is not a comment; write // or /* */'],
+    ['YAML', '\nlisteners:\n  local: {}\n', '2:1: is not JSON, which begins with "{"; YAML, TOML and lists of variables are not read'],
+    ['variables', 'A=1\nB=2\n', '1:1: is not JSON, which begins with "{"; YAML, TOML and lists of variables are not read'],
     ['a brace too few', '{ "listeners": {\n}', '2:2: a "}" is expected here; close every object'],
     ['a comment without an end', '{}\n/* and', '2:1: a comment begins here and never ends; write "*/"'],
   ])('K01 names the place of %s', async (_what, text, expected) => {
@@ -209,9 +218,25 @@ describe('a config with problems', () => {
 
   test('K01 words every wrong type', async () => {
     const bends: [string, (config: ReturnType<typeof validConfig>) => void][] = [
-      ['listeners must be an object', (config) => (config['listeners'] = [])],
+      ['listeners must be an object with an entry for each, by its name', (config) => (config['listeners'] = [])],
+      ['routes.orders.target is not a known key; did you mean "upstream"?', ({ routes }) => rename(routes.orders, 'upstream', 'target')],
+      [
+        'tokens.orders.client_secret is not a known key; did you mean "clientAuthentication"?',
+        ({ tokens }) => rename(tokens.orders, 'clientAuthentication', 'client_secret'),
+      ],
+      ['log must be an object with keys such as "level"', (config) => (config['log'] = 'debug')],
+      ['routes.orders.callers must be a list such as [ "billing" ]', ({ routes }) => (routes.orders.callers = 'app')],
+      ['tokens.orders.scope must be a string such as "orders.read orders.write"', ({ tokens }) => (tokens.orders.scope = ['a'])],
+      [
+        'tokens.orders.clientAuthentication.secret.fromEnv is not the name of an environment variable; write the name alone, without "$" and braces',
+        ({ tokens }) => (tokens.orders.clientAuthentication.secret = { fromEnv: '$SECRET' }),
+      ],
+      [
+        'authorizationServers.acme.issuer is where a metadata document stands; give the "issuer" that is in that document',
+        ({ authorizationServers }) => (authorizationServers.acme.issuer = 'https://a.example/.well-known/openid-configuration'),
+      ],
       ['listeners is empty; define at least one listener', (config) => (config['listeners'] = {})],
-      ['listeners is missing; give an object', (config) => delete config['listeners']],
+      ['listeners is missing; give an object with an entry for each, by its name', (config) => delete config['listeners']],
       ['listeners.local must be an object with "address", "authenticate"', ({ listeners }) => (listeners.local = 'x')],
       ['listeners.local.address is missing; give a string such as "127.0.0.1:8080"', ({ listeners }) => delete listeners.local.address],
       ['listeners.local.address must be a string such as "127.0.0.1:8080"', ({ listeners }) => (listeners.local.address = null)],

@@ -127,7 +127,7 @@ describe('K04 URLs', () => {
     ['ftp://orders.example', 'is not an http or https URL'],
     ['https://canary:secret@orders.example', 'holds a user or password; give credentials by reference, never in a URL'],
     ['https://orders.example/#top', 'holds a fragment; remove it'],
-    ['https://orders.example/?key=canary', "holds a query; put fixed values elsewhere, the caller's query is passed on"],
+    ['https://orders.example/?key=canary', "holds a query; remove it, since the caller's is passed on"],
   ])('refuse %j', async (text, expected) => {
     expect(await problemsAfter(to(text))).toEqual([`routes.orders.upstream ${expected}`]);
   });

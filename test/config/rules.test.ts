@@ -203,13 +203,25 @@ describe('K05 what lowers protection is refused, and with an explicit word warne
       config['store'] = { redis: { url: 'rediss://redis.example:6379' }, ...more };
     };
     expect(await judged(store({}))).toEqual({
-      problems: ['store needs "encryption.keys" (or, for a test, "unsafePlaintext": true), not both'],
+      problems: ['store needs "encryption.keys", or, for a test, "unsafePlaintext": true'],
       warnings: [],
     });
+    const keys = [{ id: 'a', key: { unsafeInline: Buffer.alloc(32).toString('base64') } }];
+    expect((await judged(store({ unsafePlaintext: true, encryption: { keys } }))).problems).toEqual([
+      'store has "encryption" and "unsafePlaintext"; remove one of them',
+    ]);
     expect(await judged(store({ unsafePlaintext: true }))).toEqual({
       problems: [],
       warnings: ['store.unsafePlaintext leaves tokens in Redis unencrypted, for all who can read there'],
     });
+  });
+
+  test('a path that looks like a pattern', async () => {
+    const { problems, warnings } = await judged(({ routes }) => (routes.orders.path = '/orders/*'));
+    expect([problems, warnings]).toEqual([
+      [],
+      ['routes.orders.path holds a "*", which stands for itself alone; remove it, since what is below a path belongs to it'],
+    ]);
   });
 
   test('an admin address that is not loopback', async () => {

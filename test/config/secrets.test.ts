@@ -193,6 +193,7 @@ describe('TLS material', () => {
     const encrypted = `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${CANARY}\n-----END ENCRYPTED PRIVATE KEY-----\n`;
     const cases: [object, string][] = [
       [{ cert: CANARY }, 'cert holds no certificate; give PEM text with "BEGIN CERTIFICATE"'],
+      [{ cert: 'tls/server.crt' }, 'cert holds no certificate; give PEM text with "BEGIN CERTIFICATE", or { "fromFile": "path" }'],
       [{ cert: server.key }, 'cert holds no certificate; give PEM text with "BEGIN CERTIFICATE"'],
       [{ cert: `${server.cert}${broken}` }, 'cert holds a certificate that cannot be read (number 2); write it again'],
       [{ clientCa: broken }, 'clientCa holds a certificate that cannot be read (number 1); write it again'],

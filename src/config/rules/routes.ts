@@ -16,6 +16,7 @@ export const routeRules: Rule = (context) => {
       ...protectionFindings(route, ['routes', name]),
       ...fieldFindings(route, ['routes', name]),
       ...wayFindings(route, ['routes', name]),
+      ...patternFindings(route, ['routes', name]),
       ...protocolFindings(route, ['routes', name]),
       ...boundRouteFindings(route, ['routes', name], context.config.tokens[route.token ?? '']),
     ]),
@@ -64,6 +65,12 @@ function protocolFindings({ upstream, upstreamProtocol, upgrade, proxy }: RouteC
 function wayFindings({ upstreamSocket, proxy }: RouteConfig, path: ConfigPath): Finding[] {
   if (upstreamSocket === undefined || proxy === undefined) return [];
   return [problem([...path, 'proxy'], 'stands beside "upstreamSocket", and there is one way to an upstream; remove one of them', 'key')];
+}
+
+/** Where others write patterns. */
+function patternFindings({ path: prefix }: RouteConfig, path: ConfigPath): Finding[] {
+  if (!prefix.includes('*')) return [];
+  return [warning([...path, 'path'], 'holds a "*", which stands for itself alone; remove it, since what is below a path belongs to it')];
 }
 
 function fieldFindings({ headers, inject, token }: RouteConfig, path: ConfigPath): Finding[] {

@@ -27,6 +27,7 @@ export const authorizationServer = z
   .strictObject({
     issuer: httpUrl
       .refine((text) => !text.includes('?'), 'holds a query; an issuer identifier has none (RFC 8414 §2)')
+      .refine((text) => !text.includes('/.well-known/'), 'is where a metadata document stands; give the "issuer" that is in that document')
       .optional()
       .describe(
         'Issuer identifier, compared byte for byte. Its metadata names the token endpoint: OpenID Connect discovery, then RFC 8414 where that is 404.',

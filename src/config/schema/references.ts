@@ -6,7 +6,12 @@ import { Secret, type SecretKind, type SecretReference } from '../secret.ts';
 const WAYS = ['fromEnv', 'fromFile', 'unsafeInline'] as const;
 
 const ways = {
-  fromEnv: z.string().min(1, 'is empty; name an environment variable').optional().describe('Name of an environment variable.'),
+  fromEnv: z
+    .string()
+    .min(1, 'is empty; name an environment variable')
+    .regex(/^[^$={}\s]*$/, 'is not the name of an environment variable; write the name alone, without "$" and braces')
+    .optional()
+    .describe('Name of an environment variable.'),
   fromFile: z
     .string()
     .min(1, 'is empty; give the path of a file')

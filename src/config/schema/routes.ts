@@ -16,7 +16,7 @@ const setField = fieldName.refine((field) => !RESERVED_FIELDS.test(field), 'is a
 
 const upstream = httpUrl.refine(
   (text) => !URL.canParse(text) || new URL(text).search === '',
-  "holds a query; put fixed values elsewhere, the caller's query is passed on",
+  "holds a query; remove it, since the caller's is passed on",
 );
 
 export const route = z.strictObject({

@@ -51,8 +51,12 @@ export const store = z
   .refine((entry) => entry.redis !== undefined || entry.snapshot !== undefined, 'needs "redis", "snapshot" or both')
   .refine((entry) => entry.snapshot === undefined || entry.encryption !== undefined, 'needs "encryption.keys" for "snapshot"')
   .refine(
-    (entry) => (entry.encryption === undefined) !== (entry.unsafePlaintext === undefined),
-    'needs "encryption.keys" (or, for a test, "unsafePlaintext": true), not both',
+    (entry) => entry.encryption !== undefined || entry.unsafePlaintext !== undefined,
+    'needs "encryption.keys", or, for a test, "unsafePlaintext": true',
+  )
+  .refine(
+    (entry) => entry.encryption === undefined || entry.unsafePlaintext === undefined,
+    'has "encryption" and "unsafePlaintext"; remove one of them',
   );
 
 export type StoreConfig = z.output<typeof store>;

@@ -98,6 +98,7 @@ const shared = {
       /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
       'is not a scope; write names separated by single spaces (RFC 6749 §3.3)',
     )
+    .meta({ examples: ['orders.read orders.write'] })
     .optional()
     .describe('Scopes to ask for, separated by single spaces.'),
   onMissingScope: z

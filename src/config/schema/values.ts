@@ -104,7 +104,10 @@ export const name = z
   .meta({ examples: ['orders'] });
 
 /** Whom something is open to; nobody where it is left out. */
-export const callerNames = z.array(z.union([name, z.literal('*')])).default([]);
+export const callerNames = z
+  .array(z.union([name, z.literal('*')]))
+  .meta({ examples: [['billing']] })
+  .default([]);
 
 /** Whom nobody has authenticated: no caller has such a name, routes list it, and "*" does not mean it. */
 export function isUnknownCaller(text: string): boolean {
