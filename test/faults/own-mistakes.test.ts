@@ -14,8 +14,8 @@ import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-se
 const POINTS: Record<string, [file: string, className: string, method: string]> = {
   accept: ['listener/http-listener.ts', 'HttpListener', 'peerOf'],
   listener: ['listener/http-listener.ts', 'HttpListener', 'handle'],
-  route: ['stages.ts', 'BrokerStages', 'route'],
-  token: ['stages.ts', 'BrokerStages', 'token'],
+  route: ['stages/stages.ts', 'BrokerStages', 'route'],
+  token: ['stages/stages.ts', 'BrokerStages', 'token'],
   head: ['listener/http1/caller-reply.ts', 'CallerReply', 'start'],
   chunk: ['listener/http1/caller-reply.ts', 'CallerReply', 'chunk'],
   end: ['listener/http1/caller-reply.ts', 'CallerReply', 'end'],
