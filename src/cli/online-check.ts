@@ -11,7 +11,8 @@ import { withBoundCertificate } from '../token/bound-certificate.ts';
 import { Tokens } from '../token/tokens.ts';
 import { UNOBSERVED } from '../token/unobserved.ts';
 import { probeUpstream } from '../upstream/probe.ts';
-import { describeFailure, whyNotTried } from './own-grant.ts';
+import { describeFailure } from './describe-failure.ts';
+import { whyNotTried } from './own-grant.ts';
 import { duration } from './time-text.ts';
 
 /** One thing that was tried. */
@@ -48,8 +49,9 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
         .map(([name, server]) => attempt(`authorization server ${name}`, () => discover(server))),
       ...tokens.all().map((source) =>
         attempt(`token ${source.name}`, async () => {
-          const token = await source.get();
-          return `granted, lasts ${Math.round(token.lifetimeMs / 1000)}s`;
+          const { lifetimeMs, missingScope } = await source.get();
+          const lacking = missingScope.length === 0 ? '' : `, without the scope "${missingScope.join(' ')}" that it asks for`;
+          return `granted, lasts ${Math.round(lifetimeMs / 1000)}s${lacking}`;
         }),
       ),
       ...Object.entries(config.routes).map(([name, route]) =>

@@ -7,8 +7,9 @@ import type { Token } from '../token/token.ts';
 import { Tokens } from '../token/tokens.ts';
 import { UNOBSERVED } from '../token/unobserved.ts';
 import { configOption, loadOrExit } from './config-option.ts';
+import { describeFailure } from './describe-failure.ts';
 import type { Io } from './io.ts';
-import { describeFailure, whyNotTried } from './own-grant.ts';
+import { whyNotTried } from './own-grant.ts';
 
 const EXIT_NO_TOKEN = 1;
 

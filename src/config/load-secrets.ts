@@ -67,10 +67,11 @@ function isPath(secret: Secret): boolean {
 
 function fill(secret: Secret, path: ConfigPath, value: string | undefined): Finding[] {
   if (value === undefined) return [problem(path, 'names an environment variable that is not set; set it, or correct the name')];
-  if (value === '') return [problem(path, 'names an environment variable that is empty; give it a value')];
-  const fault = secret.faultOf(value);
+  const text = withoutLastNewline(value);
+  if (text === '') return [problem(path, 'names an environment variable that is empty; give it a value')];
+  const fault = secret.faultOf(text);
   if (fault !== undefined) return [problem(path, `names an environment variable whose value ${fault}`)];
-  secret.fill(value);
+  secret.fill(text);
   return [];
 }
 
@@ -86,11 +87,16 @@ async function loadFile(secret: Secret, at: ConfigPath, file: string): Promise<L
   return { findings: secret.kind.confidential ? await exposureFindings(at, file, content.mode) : [], files: [entry] };
 }
 
-/** Reads the file of a secret and checks its text: without the one newline that editors and `echo` put at the end. */
+/** The one that editors and `echo` put at the end, also where Kubernetes makes a variable of it. */
+function withoutLastNewline(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}
+
+/** Reads the file of a secret and checks its text. */
 export async function readSecretFile(secret: Secret, file: string) {
   const content = await readTextFile(file);
   if (content.fault !== undefined) return content;
-  const text = content.text.replace(/\r?\n$/, '');
+  const text = withoutLastNewline(content.text);
   const fault = text === '' && !secret.kind.mayBeEmpty ? 'is empty' : secret.faultOf(text);
   return fault === undefined ? { ...content, text } : { fault, fingerprint: content.fingerprint };
 }

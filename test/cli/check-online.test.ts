@@ -67,7 +67,7 @@ describe('token-broker check --online', () => {
 
   test('says what failed and why, without a secret: exit 1', async () => {
     const { stderr, stdout, code } = await check('a wrong secret', origin.url);
-    expect(stderr).toMatch(/^FAILED token orders: TOKEN_REJECTED: .*invalid_client/m);
+    expect(stderr).toMatch(/^FAILED token orders: TOKEN_REJECTED: the client is refused; .*\(invalid_client/m);
     expect(stderr).toMatch(/^FAILED upstream of route api: UPSTREAM_UNREACHABLE: the TLS identity of the upstream cannot be verified/m);
     expect(stderr).toMatch(/^FAILED keys for caller lost: CALLER_UNVERIFIABLE: .*\(http_404\)/m);
     expect(stderr + stdout).not.toContain('a wrong secret');

@@ -21,8 +21,8 @@ async function secretOf(secret: unknown): Promise<string> {
 }
 
 describe('secrets', () => {
-  test('K03 come from the environment as they are', async () => {
-    expect(await secretOf({ fromEnv: 'FROM_ENV' })).toBe(`${CANARY}\n`);
+  test('K03 come from the environment without the newline that Kubernetes brings there of a file', async () => {
+    expect(await secretOf({ fromEnv: 'FROM_ENV' })).toBe(CANARY);
   });
 
   test.each([
@@ -224,7 +224,7 @@ describe('field values', () => {
       routes.orders.headers = { 'X-Key': { fromEnv: 'KEY' }, 'X-Plain': `${CANARY}\r\nX-Evil: 1`, cert: 'one', key: 'two' };
       tokens.orders.headers = { 'X-Tenant': ' acme' };
     });
-    const { problems } = await verdict(file(), config, { env: { KEY: `${CANARY}\n`, CLIENT_SECRET: 'x' } });
+    const { problems } = await verdict(file(), config, { env: { KEY: `${CANARY}\nX-Evil: 1`, CLIENT_SECRET: 'x' } });
     const wrong = 'is not a field value; remove line breaks, control characters, and spaces at its ends';
     expect(said(problems)).toEqual([
       `tokens.orders.headers.X-Tenant ${wrong}`,

@@ -11,7 +11,7 @@ const ways = {
     .min(1, 'is empty; name an environment variable')
     .regex(/^[^$={}\s]*$/, 'is not the name of an environment variable; write the name alone, without "$" and braces')
     .optional()
-    .describe('Name of an environment variable.'),
+    .describe('Name of an environment variable; one newline at the end of its value is dropped.'),
   fromFile: z
     .string()
     .min(1, 'is empty; give the path of a file')

@@ -1,0 +1,85 @@
+/** What went wrong with something that a command has tried, and the way out, for whoever typed it. */
+
+import { AuthorizationServerError, type FailureClass } from '../authorization-server/failure.ts';
+import { toBrokerError } from '../errors.ts';
+
+/** What was tried, as a reason may mean another thing for each. */
+type Tried = 'metadata' | 'token' | 'keys';
+
+interface Words {
+  readonly reason: RegExp;
+  /** Default: all of them. */
+  readonly of?: Tried;
+  readonly words: string;
+}
+
+/** The first that fits; reasons are those of docs/tokens.md. */
+const WORDS: readonly Words[] = [
+  { reason: /^econnrefused$/, words: 'nothing listens there; correct host and port, or start it' },
+  { reason: /^(?:enotfound|eai_again)$/, words: 'the name of the host cannot be resolved; correct it, or mend the DNS' },
+  { reason: /timeout|^etimedout$/, words: 'no answer came in time; is the host right, and is a firewall or a proxy on the way?' },
+  { reason: /^eproto$|^err_ssl_/, words: 'no TLS can be spoken there; is the port that of https?' },
+  {
+    reason: /^(?:depth_zero_self_signed_cert|self_signed_cert_in_chain|unable_to_)/,
+    words: 'its certificate is signed by nobody who is trusted; name the CA in "tls.ca"',
+  },
+  { reason: /^err_tls_cert_altname_invalid$/, words: 'its certificate is for another name; correct the host' },
+  { reason: /^cert_has_expired$/, words: 'its certificate has ended; have it renewed' },
+  { of: 'metadata', reason: /^http_404$/, words: 'there is no metadata; correct "issuer", or give "metadataUrl" or "tokenEndpoint"' },
+  {
+    of: 'metadata',
+    reason: /^(?:issuer_mismatch|oauth_json_attribute_comparison_failed)$/,
+    words: 'the metadata is that of another issuer; write "issuer" as the server writes it, to the last "/"',
+  },
+  {
+    of: 'metadata',
+    reason: /^(?:oauth_invalid_response|oauth_parse_error|oauth_response_is_not_json|answer_unreadable)$/,
+    words: 'what is there is no metadata; correct "issuer", or give "metadataUrl" or "tokenEndpoint"',
+  },
+  { of: 'keys', reason: /^http_40[34]$/, words: 'there are no keys; correct "issuer" or "jwksUri", or give "keys"' },
+  { of: 'token', reason: /^http_40[45]$/, words: 'there is no token endpoint; correct "tokenEndpoint"' },
+  {
+    of: 'token',
+    reason: /^invalid_client$/,
+    words: 'the client is refused; check "clientId", the secret, and "clientAuthentication.method"',
+  },
+  {
+    of: 'token',
+    reason: /^(?:unauthorized_client|unsupported_grant_type)$/,
+    words: 'the client may not use this grant; allow it at the server, or choose another "grant"',
+  },
+  { of: 'token', reason: /^invalid_scope$/, words: 'the scope is refused; check "scope"' },
+  { of: 'token', reason: /^invalid_target$/, words: 'the audience is refused; check "audience" and "resource"' },
+  {
+    of: 'token',
+    reason: /^invalid_grant$/,
+    words: 'what the grant goes by is refused; check the user name and password, or the assertion',
+  },
+  { of: 'token', reason: /^token_type_unexpected$/, words: 'the type of the token is another; name it in "tokenTypes" of the server' },
+];
+
+const BY_CLASS: Readonly<Record<FailureClass, string>> = {
+  transient: 'the authorization server cannot be reached or is in trouble',
+  permanent: 'the authorization server refuses',
+  nonsense: 'the authorization server gave an answer that cannot be used',
+};
+
+/** Code, what is wrong, and what the other party said; without a secret. */
+export function describeFailure(cause: unknown): string {
+  if (cause instanceof AuthorizationServerError) return withDetails(wordsOf(cause, 'token'), cause);
+  const { code, message, cause: failure } = toBrokerError(cause);
+  const isOfServer = failure instanceof AuthorizationServerError;
+  const words = isOfServer ? wordsOf(failure, code === 'CALLER_UNVERIFIABLE' ? 'keys' : 'token') : message;
+  return withDetails(`${code}: ${words}`, failure ?? {});
+}
+
+function withDetails(words: string, { reason, said }: { readonly reason?: string; readonly said?: string | undefined }): string {
+  const details = [reason, said].filter((text) => text !== undefined).join(', ');
+  return details === '' ? words : `${words} (${details})`;
+}
+
+function wordsOf({ reason, failureClass }: AuthorizationServerError, tried: Tried): string {
+  const [, prefix, rest = ''] = /^(discovery_|initiation_|registration_)?(.*)$/.exec(reason) ?? [];
+  const about = prefix === 'discovery_' ? 'metadata' : tried;
+  return WORDS.find(({ reason: pattern, of = about }) => of === about && pattern.test(rest))?.words ?? BY_CLASS[failureClass];
+}
