@@ -76,10 +76,15 @@ export function jsonIn<Shape>({ contentType, text }: AdminAnswer): Partial<Shape
 
 const LONGEST_REFUSAL = 300;
 
-/** Of an answer that nothing can be read from: whoever answers at an address may be anybody, with a whole page. */
+/** Of an answer that nothing can be read from: it may be a whole page. */
 export function refusal({ status, text }: AdminAnswer): Outcome {
   const [line = ''] = text.trim().split('\n');
-  return { done: false, said: `${status}: ${line.replace(/\p{Cc}/gu, '').slice(0, LONGEST_REFUSAL)}` };
+  return { done: false, said: `${status}: ${plain(line).slice(0, LONGEST_REFUSAL)}` };
+}
+
+/** Without what would move the cursor: whoever answers at an address may be anybody. */
+export function plain(text: unknown): string {
+  return String(text).replace(/\p{Cc}/gu, '');
 }
 
 async function findBroker({ config, admin }: BrokerOptions): Promise<RunningBroker> {

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import type { AdminAnswer } from '../admin/admin-request.ts';
-import { type BrokerOptions, jsonIn, type Outcome, refusal, talk, withBrokerOptions } from './ask-broker.ts';
+import { type BrokerOptions, jsonIn, type Outcome, plain, refusal, talk, withBrokerOptions } from './ask-broker.ts';
 import type { Io } from './io.ts';
 
 export function reloadCommand(io: Io): Command {
@@ -24,7 +24,8 @@ export function quitCommand(io: Io): Command {
 function outcomeOfReload(answer: AdminAnswer): Outcome {
   const { reloaded, problems = [] } = jsonIn<{ reloaded: boolean; problems: readonly string[] }>(answer) ?? {};
   if (reloaded === true) return { done: true, said: 'config reloaded' };
-  if (reloaded === false) return { done: false, said: [...problems, 'the changed config cannot be used: the old one stays'].join('\n') };
+  if (reloaded === false)
+    return { done: false, said: [...problems.map(plain), 'the changed config cannot be used: the old one stays'].join('\n') };
   return refusal(answer);
 }
 

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import type { AdminAnswer } from '../admin/admin-request.ts';
-import { type BrokerOptions, jsonIn, type Outcome, refusal, talk, withBrokerOptions } from './ask-broker.ts';
+import { type BrokerOptions, jsonIn, type Outcome, plain, refusal, talk, withBrokerOptions } from './ask-broker.ts';
 import type { Io } from './io.ts';
 
 const DESCRIPTIONS = {
@@ -35,6 +35,6 @@ function outcomeOf(answer: AdminAnswer): Outcome {
   if (told?.state === undefined) return refusal(answer);
   const { token, state, fingerprint, secondsLeft, code, detail } = told;
   const facts = [state, fingerprint, secondsLeft === undefined ? undefined : `${Math.floor(secondsLeft)}s left`];
-  const said = `${token}: ${facts.filter((fact) => fact !== undefined).join(', ')}`;
-  return answer.status === 200 ? { done: true, said } : { done: false, said: `${code}: ${detail} (${said})` };
+  const said = plain(`${token}: ${facts.filter((fact) => fact !== undefined).join(', ')}`);
+  return answer.status === 200 ? { done: true, said } : { done: false, said: plain(`${code}: ${detail} (${said})`) };
 }
