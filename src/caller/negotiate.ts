@@ -8,6 +8,7 @@ import { BrokerError } from '../errors.ts';
 import type { Caller, Verdict } from './caller.ts';
 import { createFairQueue } from './fair-queue.ts';
 import { type Accepted, type Kerberos, loadKerberos, type TicketFault } from './kerberos.ts';
+import { type Asking, narrowerFirst } from './narrowest.ts';
 import { readNegotiateToken, type TokenFault } from './negotiate-token.ts';
 
 /** Why nobody was let in; the caller is not told. */
@@ -95,14 +96,20 @@ async function inTime<Found>(found: Promise<Found>, clock: Clock): Promise<Found
   }
 }
 
-/** Of callers that a principal fits, the first is meant. */
+/** Of callers that a principal fits, the narrowest is meant. */
 function createPrincipalMatcher(callers: NegotiateCheckOptions['callers']): (principal: string) => Caller | undefined {
-  const known = Object.entries(callers).flatMap(([name, { negotiate }]) => {
-    if (negotiate === undefined) return [];
-    const caller: Caller = { name, method: 'negotiate' };
-    return [{ caller, patterns: negotiate.principal.map(principalPattern) }];
-  });
+  const known = Object.entries(callers)
+    .flatMap(([name, { negotiate }]) => (negotiate === undefined ? [] : [{ name, principals: negotiate.principal }]))
+    .sort((a, b) => narrowerFirst(askingOf(a.name, a.principals), askingOf(b.name, b.principals)))
+    .map(({ name, principals }) => ({
+      caller: { name, method: 'negotiate' } satisfies Caller,
+      patterns: principals.map(principalPattern),
+    }));
   return (principal) => known.find(({ patterns }) => patterns.some((pattern) => pattern.test(principal)))?.caller;
+}
+
+function askingOf(name: string, principals: readonly string[]): Asking {
+  return { name, conditions: [{ values: principals.length, patterns: principals.filter((principal) => principal.includes('*')) }] };
 }
 
 /** Whether a ticket is good is not known without keys, so it is neither refused nor let in. */

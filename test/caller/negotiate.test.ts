@@ -65,9 +65,13 @@ describe('the principal of a ticket', () => {
     expect(told).toEqual([['local', 'unknown_principal', principal]]);
   });
 
-  test('is that of the first caller that it fits, who may have several', async () => {
-    const { judge } = situation({ callers: { a: ['x@E', 'ann@E'], b: '*@E' }, library: accepting('ann@E') });
-    expect(await judge()).toMatchObject({ name: 'a' });
+  test.each([
+    [{ a: ['x@E', 'ann@E'], b: '*@E' }, 'a'],
+    [{ a: '*@E', b: ['x@E', 'ann@E'] }, 'b'],
+    [{ a: 'a*@E', b: 'an*@E' }, 'b'],
+  ])('is that of the narrowest caller that it fits, who may have several: of %j, %s', async (callers, meant) => {
+    const { judge } = situation({ callers, library: accepting('ann@E') });
+    expect(await judge()).toMatchObject({ name: meant });
   });
 });
 

@@ -64,12 +64,9 @@ function callerFindings({ callers }: Config): Finding[] {
   return Object.entries(callers).flatMap(([name, { negotiate }]) => {
     if (negotiate === undefined) return [];
     const path = ['callers', name, 'negotiate'];
-    const wider = earlier.find(([, other]) => takesAllOf(other, negotiate));
+    const rival = earlier.find(([, other]) => takesAllOf(other, negotiate) && takesAllOf(negotiate, other));
     earlier.push([name, negotiate]);
-    if (wider === undefined) return [];
-    if (takesAllOf(negotiate, wider[1]))
-      return [problem(path, `fits the same principals as "callers.${wider[0]}"; each caller needs its own`)];
-    return [warning(path, `comes behind "callers.${wider[0]}", which all its principals fit too: put it before that one`)];
+    return rival === undefined ? [] : [problem(path, `fits the same principals as "callers.${rival[0]}"; each caller needs its own`)];
   });
 }
 

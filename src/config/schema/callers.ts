@@ -135,7 +135,7 @@ export const caller = z
       ),
     negotiate: negotiate
       .optional()
-      .describe('A ticket of Kerberos in Negotiate credentials (RFC 4559). Of callers that a principal fits, the first is meant.'),
+      .describe('A ticket of Kerberos in Negotiate credentials (RFC 4559). Of callers that a principal fits, the narrowest is meant.'),
   })
   .refine(
     (entry) => Object.values(entry).some((way) => way !== undefined),
