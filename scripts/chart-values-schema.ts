@@ -8,7 +8,12 @@ export interface Schema {
 
 const text: Schema = { type: 'string' };
 const secretName: Schema = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$', maxLength: 253 };
+const optionalSecretName: Schema = { anyOf: [{ const: '' }, secretName] };
 const listOfObjects: Schema = { type: 'array', items: { type: 'object' } };
+
+/** Of what becomes a part of the names of volumes and ConfigMaps. */
+const VOLUME_NAME = '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$';
+const VARIABLE = '^[A-Za-z_][A-Za-z0-9_]*$';
 
 const object = (properties: Record<string, Schema>, more: Schema = {}): Schema => ({
   type: 'object',
@@ -29,11 +34,11 @@ const image = object({
 const secrets = object({
   files: about(
     'Folder → name of an existing Secret, mounted as `/run/secrets/token-broker/FOLDER`. The config names its files by `fromFile`.',
-    mapOf(secretName, '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$'),
+    mapOf(secretName, VOLUME_NAME),
   ),
   env: about(
     'Variable → `secretName` and `key` of an existing Secret. The config names it by `fromEnv`. Files are better: they can change.',
-    mapOf(object({ secretName, key: { type: 'string', minLength: 1 } }, { required: ['secretName', 'key'] }), '^[A-Za-z_][A-Za-z0-9_]*$'),
+    mapOf(object({ secretName, key: { type: 'string', minLength: 1 } }, { required: ['secretName', 'key'] }), VARIABLE),
   ),
 });
 
@@ -51,7 +56,7 @@ const gateway = object({
   tlsSecretName: about(
     'An existing Secret of type `kubernetes.io/tls`, mounted as `/run/secrets/token-broker/tls`; `""`: none. ' +
       'Without `config.listeners` the gateway listens on 8443 with it and asks for Basic.',
-    { anyOf: [{ const: '' }, secretName] },
+    optionalSecretName,
   ),
   replicas: about('How many pods. With more than one there is a PodDisruptionBudget.', { type: 'integer', minimum: 0 }),
   service: object({
@@ -68,6 +73,58 @@ const gateway = object({
   nodeSelector: about('Which nodes.', mapOf(text)),
   tolerations: about('Which taints to bear.', listOfObjects),
   affinity: about('Where pods want to be.', { type: 'object' }),
+  priorityClassName: about('Priority of the pods.', text),
+});
+
+const injector = object({
+  enabled: about(
+    'Whether to run the [injector](../../docs/kubernetes.md), which puts sidecars into pods of other charts. It needs the right to make a MutatingWebhookConfiguration.',
+    { type: 'boolean' },
+  ),
+  sidecars: about(
+    'Name → a sidecar that pods can ask for: `namespaces` (whose pods may have it; default: nobody), `env` (variables for containers that ask for them), ' +
+      'and `config`, `secrets`, `resources`, `extraVolumes`, `extraVolumeMounts`, as above.',
+    mapOf(
+      object(
+        {
+          namespaces: { type: 'array', items: { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' } },
+          env: mapOf(text, VARIABLE),
+          // It is large, and so said once.
+          config: { $ref: '#/properties/config' },
+          secrets,
+          resources: { type: 'object' },
+          extraVolumes: listOfObjects,
+          extraVolumeMounts: listOfObjects,
+        },
+        { required: ['config'] },
+      ),
+      VOLUME_NAME,
+    ),
+  ),
+  configMaps: about(
+    "Whether to make each sidecar's ConfigMap, named `token-broker-NAME`, in each of its namespaces, which must exist. `false` where they bring their own.",
+    { type: 'boolean' },
+  ),
+  replicas: about('How many pods of the injector. With more than one there is a PodDisruptionBudget.', { type: 'integer', minimum: 0 }),
+  failurePolicy: about(
+    'What becomes of pods that ask for a sidecar while no injector answers: `Fail`, they are not created; `Ignore`, they go without.',
+    {
+      enum: ['Fail', 'Ignore'],
+    },
+  ),
+  timeoutSeconds: about('How long the API server waits for the injector.', { type: 'integer', minimum: 1, maximum: 30 }),
+  certificate: object({
+    issuerRef: about(
+      'An issuer of cert-manager (`name`, `kind`, `group`). Without it, and without `secretName`, Helm makes a certificate for ten years.',
+      {
+        type: 'object',
+      },
+    ),
+    secretName: about('An existing Secret of type `kubernetes.io/tls`, for the host `NAME-injector.NAMESPACE.svc`.', optionalSecretName),
+    caBundle: about('With `secretName`, the CA of that certificate: PEM in base64.', { type: 'string', pattern: '^[A-Za-z0-9+/=]*$' }),
+  }),
+  nodeSelector: about('Which nodes.', mapOf(text)),
+  tolerations: about('Which taints to bear.', listOfObjects),
   priorityClassName: about('Priority of the pods.', text),
 });
 
@@ -94,6 +151,7 @@ export function chartValuesSchema(configSchema: Schema): Schema {
       extraVolumes: about('More volumes of the pod, such as a projected ServiceAccount token or a folder for Unix sockets.', listOfObjects),
       extraVolumeMounts: about('Where the container sees them.', listOfObjects),
       gateway,
+      injector,
       serviceAccount,
       global: about('Not used; Helm hands it to every chart.', { type: 'object' }),
     }),

@@ -1,4 +1,4 @@
-/** The reference of the config in docs/configuration.md: one heading for each key, made from the JSON Schema. */
+/** The references in docs/configuration.md and docs/kubernetes.md: one heading for each key, made from the JSON Schema. */
 
 import type { JsonSchema } from '../src/config/json-schema.ts';
 
@@ -12,9 +12,13 @@ interface Key {
   readonly notes: readonly string[];
 }
 
-/** Markdown, one `##` for each section of the config and one `###` for each key below it. */
-export function configReference(root: JsonSchema): string {
-  const words = typeWords(root);
+/**
+ * Markdown, one `##` for each section of the config and one `###` for each key below it.
+ *
+ * @param config the schema of the broker's config, by which kinds of values are known
+ */
+export function configReference(root: JsonSchema, config = root): string {
+  const words = typeWords(config);
   const keys = keysBelow(root, '').filter(({ path }) => path !== '$schema');
   return keys.map((key) => rendered(key, words)).join('\n');
 }

@@ -3,7 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { configJsonSchema } from '../src/config/json-schema.ts';
+import { configJsonSchema, injectorJsonSchema } from '../src/config/json-schema.ts';
 import { chartValuesSchema, type Schema } from './chart-values-schema.ts';
 import { configReference } from './config-reference.ts';
 import { projectRoot } from './find-tool.mjs';
@@ -18,6 +18,7 @@ await put('sidecar.schema.json', json(configJsonSchema()));
 await put(`${CHART}/values.schema.json`, json(valuesSchema));
 await putBetween(`${CHART}/README.md`, 'values', await valuesTable());
 await putBetween('docs/configuration.md', 'keys', `\n${configReference(configJsonSchema())}\n`);
+await putBetween('docs/kubernetes.md', 'keys', `\n${configReference(injectorJsonSchema(), configJsonSchema())}\n`);
 
 if (checkOnly && stale.length > 0) {
   process.stderr.write(`out of date: ${stale.join(', ')}; run "npm run docs:write" and commit what it changes\n`);

@@ -49,6 +49,10 @@ const PARTS = {
   },
   config: { from: ['errors', 'clock', 'password-hash', 'bcrypt'], because: 'the config is read before anything else exists' },
   admin: { from: [...EVERYWHERE, ...CONFIG, 'type broker'], because: "admin sees the broker's public face only" },
+  kubernetes: {
+    from: [...EVERYWHERE, ...CONFIG, 'config/path.ts', 'config/problem.ts', 'admin', 'listener'],
+    because: 'the injector hands the broker out and never runs it: it needs servers, and no stage',
+  },
   demo: { from: [...EVERYWHERE, ...CONFIG], because: 'the demo stands beside the broker and talks to it over the network' },
   problem: { from: ['errors', 'message'], because: 'a problem is made of an error and nothing else' },
   'reply-to': { from: ['message', 'type caller'], because: 'it completes an answer and knows nothing of what is answered' },
@@ -93,7 +97,7 @@ const HOMES = [
   { packages: /^node:http2$/, homes: ['upstream/http2', 'listener/http2'], because: 'the data plane under the stages is replaceable' },
   {
     packages: /^node:https?$/,
-    homes: ['listener', 'admin', 'demo', 'broker.ts', 'authorization-server'],
+    homes: ['listener', 'admin', 'demo', 'kubernetes', 'broker.ts', 'authorization-server'],
     because: 'the data plane under the stages is replaceable',
   },
   {

@@ -1,4 +1,6 @@
-/** One answer of the admin address, whole. */
+/** One whole answer, of the admin address or of another small server. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export interface Page {
   readonly status: number;
@@ -17,4 +19,16 @@ export function textPage(status: number, text: string): Page {
 /** Members that are `undefined` are left out. */
 export function jsonPage(status: number, value: object): Page {
   return { status, contentType: 'application/json', text: `${JSON.stringify(value)}\n` };
+}
+
+export function sendPage(page: Page, request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(page.status, {
+    'content-type': page.contentType,
+    'content-length': Buffer.byteLength(page.text),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(page.allow === undefined ? {} : { allow: page.allow }),
+    ...page.fields,
+  });
+  response.end(request.method === 'HEAD' ? undefined : page.text);
 }

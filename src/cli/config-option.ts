@@ -19,11 +19,15 @@ export function loadToRun(file: string, use: NonNullable<LoadOptions['use']>, { 
   return loadConfig(file, { env, use, lacks: missingParts });
 }
 
+export function loadOrExit(file: string, use: NonNullable<LoadOptions['use']>, io: Io): Promise<LoadedConfig | undefined> {
+  // What only asks about a config needs nothing that runs it.
+  return orExit(use === 'check' ? loadConfig(file, { env: io.env, use }) : loadToRun(file, use, io), io);
+}
+
 /** The loaded config; with problems: one line each on stderr, exit code 2, and `undefined`. */
-export async function loadOrExit(file: string, use: NonNullable<LoadOptions['use']>, io: Io): Promise<LoadedConfig | undefined> {
+export async function orExit<Loaded>(loading: Promise<Loaded>, io: Io): Promise<Loaded | undefined> {
   try {
-    // What only asks about a config needs nothing that runs it.
-    return await (use === 'check' ? loadConfig(file, { env: io.env, use }) : loadToRun(file, use, io));
+    return await loading;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) io.stderr.write(`${formatProblem(problem)}\n`);

@@ -44,7 +44,7 @@ async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
     onStarted: ({ config }, { addresses }) => surroundings.show(config, addresses),
     quit: quit.resolve,
   });
-  const stopped = untilStopped(broker, quit.promise, log);
+  const stopped = untilStopped(broker, log, quit.promise);
   try {
     await broker.start(loaded);
   } catch (error) {

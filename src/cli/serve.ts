@@ -18,14 +18,15 @@ export function endOnSignal(io: Pick<Io, 'exit'>): () => void {
 export interface Served {
   /** Finishes what is in flight and resolves to the number of requests that were cut. */
   drain(): Promise<number>;
-  reload(): Promise<unknown>;
+  /** Absent where there is nothing to take over. */
+  reload?(): Promise<unknown>;
 }
 
 /**
  * Waits for SIGTERM, SIGINT or `quit`, then drains, once it has started; SIGHUP reloads. Resolves to the exit code: 0 when everything in flight was finished, 1 when the
  * grace ran out. A second signal ends at once.
  */
-export function untilStopped(served: Served, quit: Promise<void>, log: Log): Promise<number> {
+export function untilStopped(served: Served, log: Log, quit?: Promise<void>): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
     const stop = () => {
@@ -53,8 +54,8 @@ export function untilStopped(served: Served, quit: Promise<void>, log: Log): Pro
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
     process.on('SIGHUP', (signal) => {
       log.info({ signal }, 'signal received');
-      void served.reload();
+      void served.reload?.();
     });
-    void quit.then(stop);
+    void quit?.then(stop);
   });
 }

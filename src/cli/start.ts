@@ -23,7 +23,7 @@ export function startCommand(io: Io): Command {
       const load = () => loadToRun(file, 'start', io);
       const broker = new ReloadableBroker({ log, load, quit: quit.resolve });
       goOn();
-      const stopped = untilStopped(broker, quit.promise, log);
+      const stopped = untilStopped(broker, log, quit.promise);
       try {
         await broker.start(loaded);
       } catch (err) {

@@ -1,7 +1,8 @@
-/** The JSON Schema of the config: for editors, for the chart, and for wording what is missing. */
+/** The JSON Schemas of the config and of the injector's: for editors, for the chart, and for wording what is missing. */
 
 import * as z from 'zod';
 import { childOf, isObject } from './path.ts';
+import { injectorConfig } from './schema/injector.ts';
 import { config } from './schema/root.ts';
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -11,6 +12,11 @@ export function configJsonSchema(): JsonSchema {
   const schema = z.toJSONSchema(config, { io: 'input', target: 'draft-7' });
   // The last two are read by VS Code, so that comments and trailing commas are not underlined.
   return { title: 'Configuration of Token Broker Sidecar', ...schema, allowComments: true, allowTrailingCommas: true };
+}
+
+/** The same of the injector's config. */
+export function injectorJsonSchema(): JsonSchema {
+  return z.toJSONSchema(injectorConfig, { io: 'input', target: 'draft-7' });
 }
 
 /** The part of the schema that speaks for a path; where there are alternatives, the one that the value there seems to want. */

@@ -7,13 +7,13 @@ import { loadKeptFiles } from './load-kept-files.ts';
 import { loadKeytabs } from './load-keytabs.ts';
 import { loadOwners } from './load-owners.ts';
 import { loadSecrets } from './load-secrets.ts';
+import { type Loaded, loadedFrom } from './loaded.ts';
 import { withOtelEnvironment } from './otel-environment.ts';
 import { parseConfig } from './parse.ts';
-import { ConfigError, type ConfigProblem, type Finding, inOrder, problem, warning } from './problem.ts';
+import { type Finding, problem, warning } from './problem.ts';
 import { ruleFindings } from './rules.ts';
 import type { Config } from './schema/root.ts';
 import { readSource } from './source.ts';
-import { type Watch, type WatchOptions, watchConfig } from './watch.ts';
 
 export interface LoadOptions {
   /** Default: that of the process. */
@@ -26,15 +26,7 @@ export interface LoadOptions {
   readonly lacks?: (config: Config) => readonly Finding[];
 }
 
-/** A config that can be used, with all that was worth a warning. */
-export interface LoadedConfig {
-  readonly config: Config;
-  /** As it was named. */
-  readonly file: string;
-  readonly warnings: readonly ConfigProblem[];
-  /** Follows the files of the secrets, and the config itself, until `stop()`. */
-  watch(options?: WatchOptions): Watch;
-}
+export type LoadedConfig = Loaded<Config>;
 
 /** Reads, judges and completes a config. Throws `ConfigError` with everything that is wrong with it. */
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
@@ -49,7 +41,6 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const keytabFindings = config === undefined ? [] : await loadKeytabs(config, source);
   const all = [
     ...findings,
-    ...(secrets?.findings ?? []),
     ...(config === undefined ? [] : certificateFindings(config, clock.now())),
     ...keptFileFindings,
     ...ownerFindings,
@@ -58,12 +49,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
     ...useFindings(source.raw, use),
     ...environmentFindings(env),
   ];
-  const placed = (severity: Finding['severity']) => all.filter((finding) => finding.severity === severity).map(source.place);
-  const files = source.layers.map((layer) => layer.file);
-  const problems = inOrder([...source.problems, ...placed('problem')], files);
-  const warnings = inOrder(placed('warning'), files);
-  if (problems.length > 0 || config === undefined || secrets === undefined) throw new ConfigError(problems, warnings);
-  return { config, file, warnings, watch: (watchOptions = {}) => watchConfig(source, secrets.files, watchOptions) };
+  return loadedFrom(source, { config, secrets, findings: all });
 }
 
 function useFindings(raw: unknown, use: LoadOptions['use']): Finding[] {

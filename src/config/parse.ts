@@ -1,12 +1,13 @@
 /** Raw JSON → `Config`, or every problem with it and as much of it as is sound. */
 
 import * as z from 'zod';
+import { configJsonSchema } from './json-schema.ts';
 import { childOf, isObject, valueAt } from './path.ts';
 import type { Finding } from './problem.ts';
 import { listener } from './schema/listeners.ts';
 import { type Config, config } from './schema/root.ts';
 import { name, nearestOf } from './schema/values.ts';
-import { schemaFindings, UNWORDED } from './schema-findings.ts';
+import { QUIET, schemaFindings } from './schema-findings.ts';
 
 /** Sections that hold named entries, which can be judged one by one. */
 const SECTIONS = ['listeners', 'callers', 'authorizationServers', 'tokens', 'routes'] as const;
@@ -25,23 +26,21 @@ export interface Parsed {
 
 /** What may be left of a config whose only listener has a problem. */
 const soundPart = config.extend({ listeners: z.record(name, listener).default({}) });
-/** A config is read once: parsers that zod compiles for it would cost more than they save. */
-const quiet = { error: () => UNWORDED, jitless: true };
 
 /** Judges what was read. An entry with a problem is left out, so that the rest can be judged and it is not blamed twice. */
 export function parseConfig(raw: unknown): Parsed {
-  const { data, error } = config.safeParse(raw, quiet);
+  const { data, error } = config.safeParse(raw, QUIET);
   const names = namesIn(raw, error?.issues ?? []);
   if (data !== undefined) return { config: data, complete: true, names, findings: [] };
-  const rest = soundPart.safeParse(withoutBroken(raw, error.issues), quiet).data;
-  return { config: rest, complete: false, names, findings: schemaFindings(error.issues, raw) };
+  const rest = soundPart.safeParse(withoutBroken(raw, error.issues), QUIET).data;
+  return { config: rest, complete: false, names, findings: schemaFindings(error.issues, raw, configJsonSchema()) };
 }
 
 /** The section `admin` alone. */
 export function parseAdmin(raw: unknown): { readonly admin: Config['admin'] | undefined; readonly findings: readonly Finding[] } {
-  const { data: admin, error } = config.shape.admin.safeParse(childOf(raw, 'admin'), quiet);
+  const { data: admin, error } = config.shape.admin.safeParse(childOf(raw, 'admin'), QUIET);
   const issues = (error?.issues ?? []).map((issue) => ({ ...issue, path: ['admin', ...issue.path] }));
-  return { admin, findings: schemaFindings(issues, raw) };
+  return { admin, findings: schemaFindings(issues, raw, configJsonSchema()) };
 }
 
 function withoutBroken(raw: unknown, issues: readonly z.core.$ZodIssue[]): unknown {

@@ -1,7 +1,7 @@
 /** zod's issues in our words: what is wrong, the way out, never the value. */
 
 import type * as z from 'zod';
-import { configJsonSchema, type JsonSchema, schemaAt, wanted } from './json-schema.ts';
+import { type JsonSchema, schemaAt, wanted } from './json-schema.ts';
 import { type ConfigPath, formatPath, valueAt } from './path.ts';
 import { type Finding, problem } from './problem.ts';
 import { nearestOf } from './schema/values.ts';
@@ -9,11 +9,13 @@ import { nearestOf } from './schema/values.ts';
 type Issue = z.core.$ZodIssue;
 
 /** Marks an issue whose message the schema does not give itself: the library's own words are not for people. */
-export const UNWORDED = 'unworded';
+const UNWORDED = 'unworded';
 
-/** What the schema says against the raw config. The config must have been parsed with `{ error: () => UNWORDED }`. */
-export function schemaFindings(issues: readonly Issue[], raw: unknown): Finding[] {
-  const schema = configJsonSchema();
+/** How a config is parsed. It is read once: parsers that zod compiles for it would cost more than they save. */
+export const QUIET = { error: () => UNWORDED, jitless: true };
+
+/** What the schema says against the raw config. The config must have been parsed with `QUIET`. */
+export function schemaFindings(issues: readonly Issue[], raw: unknown, schema: JsonSchema): Finding[] {
   return withoutEchoes(issues.flatMap(simple), schema, raw).flatMap((issue) => findingsOf(issue, schema, raw));
 }
 

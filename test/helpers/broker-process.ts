@@ -19,7 +19,7 @@ export interface ProcessOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Made beside the config. */
   readonly folders?: readonly string[];
-  readonly command?: 'start' | 'dev' | 'check';
+  readonly command?: 'start' | 'dev' | 'check' | 'injector';
   readonly args?: readonly string[];
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;

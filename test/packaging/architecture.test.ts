@@ -17,6 +17,7 @@ describe('the import rule', () => {
     ['exchange.ts', value('./listener/target.ts'), 'knows nothing around it'],
     ['broker.ts', value('./cli/main.ts'), 'knows neither'],
     ['admin/admin-server.ts', value('../token/tokens.ts'), 'public face'],
+    ['kubernetes/injector.ts', value('../broker.ts'), 'hands the broker out and never runs it'],
     ['errors.ts', type('./message.ts'), 'imported by everything'],
     ['telemetry/log.ts', value('../token/token.ts'), 'imported by everything'],
     ['somewhere/new.ts', value('../errors.ts'), 'not in the table'],

@@ -2,9 +2,11 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { validate as webhookConfiguration } from 'kubernetes-models/_schemas/IoK8sApiAdmissionregistrationV1MutatingWebhookConfiguration';
 import { validate as deployment } from 'kubernetes-models/_schemas/IoK8sApiAppsV1Deployment';
 import { validate as configMap } from 'kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap';
 import { validate as pod } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Pod';
+import { validate as secret } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Secret';
 import { validate as service } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Service';
 import { validate as serviceAccount } from 'kubernetes-models/_schemas/IoK8sApiCoreV1ServiceAccount';
 import { validate as networkPolicy } from 'kubernetes-models/_schemas/IoK8sApiNetworkingV1NetworkPolicy';
@@ -25,8 +27,10 @@ interface Validator {
 const VALIDATORS: Readonly<Record<string, unknown>> = {
   'v1/ConfigMap': configMap,
   'v1/Pod': pod,
+  'v1/Secret': secret,
   'v1/Service': service,
   'v1/ServiceAccount': serviceAccount,
+  'admissionregistration.k8s.io/v1/MutatingWebhookConfiguration': webhookConfiguration,
   'apps/v1/Deployment': deployment,
   'networking.k8s.io/v1/NetworkPolicy': networkPolicy,
   'policy/v1/PodDisruptionBudget': podDisruptionBudget,
@@ -49,12 +53,17 @@ export function template(chart: string, values: object): HelmResult {
   return helm(['template', 'demo', chart, '--namespace', 'apps', '--values', '-'], stringify(values, { version: '1.1' }));
 }
 
-/** The rendered manifests by kind. Throws what helm says when it refuses. */
+/** The rendered manifests by kind, where there is one of each. Throws what helm says when it refuses. */
 export function render(chart: string, values: object): Map<string, Manifest> {
+  return new Map(renderAll(chart, values).map((manifest) => [manifest.kind, manifest]));
+}
+
+/** The rendered manifests. Throws what helm says when it refuses. */
+export function renderAll(chart: string, values: object): Manifest[] {
   const { status, output } = template(chart, values);
   if (status !== 0) throw new Error(output);
   const manifests: Manifest[] = parseAllDocuments(output).map((document) => document.toJS());
-  return new Map(manifests.filter((manifest) => manifest !== null).map((manifest) => [manifest.kind, manifest]));
+  return manifests.filter((manifest) => manifest !== null);
 }
 
 /** What a Kubernetes API server would refuse: wrong types, missing fields, and fields that there are not. */

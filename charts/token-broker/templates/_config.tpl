@@ -72,12 +72,15 @@ when it stops, since Kubernetes takes its address out of the Service only while 
 {{- include "token-broker.config" . | sha256sum -}}
 {{- end -}}
 
-{{/* The ConfigMap that the sidecar or the gateway mounts. */}}
+{{/* The ConfigMap that the sidecar or the gateway mounts; with "namespace" in the arguments, there. */}}
 {{- define "token-broker.configMap" -}}
 apiVersion: v1
 kind: ConfigMap
 metadata:
   name: {{ include "token-broker.fullname" . }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
   labels:
     {{- include "token-broker.labels" . | nindent 4 }}
 data:

@@ -30,27 +30,9 @@ ports:
   {{- end }}
   - name: probes
     containerPort: {{ include "token-broker.probesPort" . }}
-{{- /* Ready within a second, unless config.readiness waits for tokens, which is bounded too. */}}
-startupProbe:
-  httpGet: { path: /readyz, port: {{ include "token-broker.probesPort" . }} }
-  periodSeconds: 1
-  failureThreshold: 60
-livenessProbe:
-  httpGet: { path: /livez, port: {{ include "token-broker.probesPort" . }} }
-  periodSeconds: 10
-readinessProbe:
-  httpGet: { path: /readyz, port: {{ include "token-broker.probesPort" . }} }
-  periodSeconds: 5
+{{ include "token-broker.probes" (include "token-broker.probesPort" .) }}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  readOnlyRootFilesystem: true
-  allowPrivilegeEscalation: false
-  capabilities:
-    drop: [ALL]
-  seccompProfile:
-    type: RuntimeDefault
+  {{- include "token-broker.securityContext" . | nindent 2 }}
 {{- with .values.resources }}
 resources:
   {{- toYaml . | nindent 2 }}
@@ -68,6 +50,33 @@ volumeMounts:
   {{- with .values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{/* What kubelet asks, on the port that is the argument. Ready within a second, unless config.readiness waits for tokens, which is bounded too. */}}
+{{- define "token-broker.probes" -}}
+startupProbe:
+  httpGet: { path: /readyz, port: {{ . }} }
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: { path: /livez, port: {{ . }} }
+  periodSeconds: 10
+readinessProbe:
+  httpGet: { path: /readyz, port: {{ . }} }
+  periodSeconds: 5
+{{- end -}}
+
+{{/* No rights to spare; 65532 is the user of the image. */}}
+{{- define "token-broker.securityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+readOnlyRootFilesystem: true
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
 {{- end -}}
 
 {{/* For the pod's "volumes". */}}
