@@ -3,7 +3,6 @@
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { type Page, sendPage, textPage } from '../admin/page.ts';
 import type { Taker } from '../listener/entrances.ts';
 import { followTlsFiles, type SecureListener, type TlsObserver, tlsOptions } from '../listener/tls.ts';
@@ -18,7 +17,7 @@ export const REVIEW_PATH = '/pods';
 
 /** An API server takes 3 MiB for an object, and sends it here with a few words around it. */
 const LONGEST_REVIEW = 4 * 1024 ** 2;
-/** Of all reviews that are being read; some thousand pods of the usual size. */
+/** Of all reviews that are being read: some thousand pods of the usual size. What has come counts, not what is announced. */
 const MOST_HELD = 16 * 1024 ** 2;
 /** Two API servers that admit as many changes at once as they do by default (200), and room to spare. */
 const MOST_CONNECTIONS = 1_000;
@@ -54,7 +53,7 @@ export class WebhookServer implements Taker {
         this.#inFlight -= 1;
         if (this.#inFlight === 0) this.#onRested();
       });
-      // Who breaks off before the end of its body is owed nothing.
+      // Who breaks off before the end of its body is owed nothing; where too much comes in, its sender asks again.
       void this.#answer(request).then(
         (page) => {
           response.shouldKeepAlive &&= !this.#closing;
@@ -76,12 +75,13 @@ export class WebhookServer implements Taker {
   /** From now on each answer closes its connection; new connections are still taken. */
   announceClose(): void {
     this.#closing = true;
-    this.#server.closeIdleConnections();
   }
 
   /** Finishes what is in flight, once nothing comes in any more; resolves to the number of reviews cut after `graceMs`. */
   async drain(graceMs: number): Promise<number> {
     this.announceClose();
+    // Idle connections too.
+    this.#server.close();
     let grace: NodeJS.Timeout | undefined;
     if (this.#inFlight > 0)
       await new Promise<void>((resolve) => {
@@ -90,20 +90,26 @@ export class WebhookServer implements Taker {
       });
     clearTimeout(grace);
     const cut = this.#inFlight;
-    this.#server.close();
     this.#server.closeAllConnections();
     return cut;
   }
 
-  /** Rejects when the body breaks off. */
+  /** Rejects when the body breaks off, or is too much beside the others. */
   async #answer(request: IncomingMessage): Promise<Page> {
-    const refusal = refusedRequest(request);
-    if (refusal !== undefined) return refusal;
-    const bytes = Number(request.headers['content-length']);
-    if (this.#heldBytes + bytes > MOST_HELD) return closing(textPage(503, 'too many reviews at once; ask again'));
-    this.#heldBytes += bytes;
+    return refusedRequest(request) ?? this.#review(await this.#read(request));
+  }
+
+  async #read(request: AsyncIterable<Buffer>): Promise<string> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
     try {
-      return this.#review(await text(request));
+      for await (const chunk of request) {
+        bytes += chunk.length;
+        this.#heldBytes += chunk.length;
+        if (this.#heldBytes > MOST_HELD) throw new Error('too much is being read at once');
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks).toString();
     } finally {
       this.#heldBytes -= bytes;
     }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type BrokerProcess, spawnBroker, startBrokerProcess } from '../helpers/broker-process.ts';
 import { type Authority, createAuthority } from '../helpers/certificates.ts';
 import { type Answer, type RequestOptions, request } from '../helpers/http-client.ts';
-import { openRaw } from '../helpers/raw-client.ts';
+import { openRaw, sendRaw } from '../helpers/raw-client.ts';
 import { CONTAINER, ORDERS, patched, patchIn, podAsking, reviewOf, VOLUMES } from './reviews.ts';
 
 const SHUTDOWN = { delay: '0s', grace: '20s' };
@@ -137,14 +137,42 @@ describe('what is no review', () => {
     ['another method', 405, '/pods', { method: 'PUT' }],
     ['another type', 415, '/pods', { fields: { 'Content-Type': 'text/plain' } }],
     ['an unknown length', 411, '/pods', { body: Readable.from(['{}']) }],
-    ['more than an object can have', 413, '/pods', { body: ' '.repeat(4 * 1024 ** 2 + 1) }],
   ])('is refused: %s, with %i', async (_name, status, path, options) => {
     const answer = await send('{}', options, path);
     expect([answer.status, answer.field('connection')]).toEqual([status, 'close']);
   });
 
+  test('is refused with 413 before it has come, where it is more than an object can have', async () => {
+    const head = `POST /pods HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${4 * 1024 ** 2 + 1}\r\n\r\n`;
+    const { text, closed } = await sendRaw(injector.address('webhook'), head, { tls: { ca: authority.certificate } });
+    expect([text.split('\r\n')[0], closed]).toEqual(['HTTP/1.1 413 Payload Too Large', 'fin']);
+  });
+
   test('is answered also at the limit', async () => {
     expect((await send(JSON.stringify(valid).padEnd(4 * 1024 ** 2))).status).toBe(200);
+  });
+});
+
+describe('reviews that are held unfinished', () => {
+  const outcome = () =>
+    ask(reviewOf(podAsking())).then(
+      ({ status }) => status,
+      () => 'broken off',
+    );
+  const until = async (wanted: unknown) => {
+    while ((await outcome()) !== wanted) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+
+  test('take 16 MiB of memory at most, and hold up others for no longer than they are there', async () => {
+    const size = 4 * 1024 ** 2;
+    const head = `POST /pods HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${size}\r\n\r\n`;
+    const connections = await Promise.all(
+      [1, 2, 3, 4].map(() => openRaw(injector.address('webhook'), { tls: { ca: authority.certificate } })),
+    );
+    for (const connection of connections) connection.write(head + ' '.repeat(size - 1));
+    await until('broken off');
+    for (const connection of connections) connection.socket.destroy();
+    await until(200);
   });
 });
 
