@@ -33,7 +33,7 @@ export interface ApiServer {
 export function describeApiServer(): typeof describe | typeof describe.skip {
   const missing = PROGRAMS.filter((name) => programOf(name) === undefined);
   if (missing.length === 0) return describe;
-  process.stderr.write(`left out: ${missing.join(' and ')} not installed; docs/kubernetes.md says where they come from\n`);
+  process.stderr.write(`left out: ${missing.join(' and ')} not installed; CONTRIBUTING.md says where they come from\n`);
   return describe.skip;
 }
 

@@ -38,7 +38,6 @@ const sidecar = z.strictObject({
 });
 
 export const injectorConfig = z.strictObject({
-  $schema: z.string().optional().describe('For editors.'),
   webhook: z
     .strictObject({
       address: address.prefault('0.0.0.0:8443'),
