@@ -20,6 +20,8 @@ const TOKEN = 'token-of-an-administrator';
 type Manifest = any;
 
 export interface ApiServer {
+  /** A kubeconfig file of an administrator, for helm. */
+  readonly kubeconfig: string;
   /** Creates an object, with unknown fields refused. @param query more of it, such as `dryRun=All` */
   create(manifest: Manifest, query?: string): Promise<Answer>;
   read(path: string): Promise<Answer>;
@@ -44,6 +46,8 @@ export async function startApiServer(): Promise<ApiServer> {
   const etcd = run('etcd', etcdArguments(folder, etcdPort, peerPort));
   const apiServer = run('kube-apiserver', await apiServerArguments(folder, etcdPort, port));
   const { certificate: ca } = await sharedAuthority();
+  const kubeconfig = join(folder, 'kubeconfig.json');
+  await writeFile(kubeconfig, kubeconfigText(`https://127.0.0.1:${port}`, ca), { mode: 0o600 });
   const send = (method: string, path: string, body?: object) =>
     request(`https://127.0.0.1:${port}${path}`, {
       method,
@@ -64,6 +68,7 @@ export async function startApiServer(): Promise<ApiServer> {
     throw error;
   }
   return {
+    kubeconfig,
     create: (manifest, query = '') => send('POST', `${pathOf(manifest)}?fieldValidation=Strict&${query}`, manifest),
     read: (path) => send('GET', path),
     replace: (path, manifest) => send('PUT', path, manifest),
@@ -72,16 +77,22 @@ export async function startApiServer(): Promise<ApiServer> {
   };
 }
 
-const PLURALS: Readonly<Record<string, string>> = {
-  MutatingWebhookConfiguration: 'mutatingwebhookconfigurations',
-  Namespace: 'namespaces',
-  PodDisruptionBudget: 'poddisruptionbudgets',
-};
+function kubeconfigText(server: string, ca: string): string {
+  const cluster = { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') };
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster }],
+    users: [{ name: 'administrator', user: { token: TOKEN } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'administrator' } }],
+    'current-context': 'test',
+  });
+}
 
 function pathOf({ apiVersion, kind, metadata }: Manifest): string {
   const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const namespace = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
-  return `${group}${namespace}/${PLURALS[kind] ?? `${kind.toLowerCase()}s`}`;
+  return `${group}${namespace}/${kind.toLowerCase()}s`;
 }
 
 function etcdArguments(folder: string, port: number, peerPort: number): string[] {

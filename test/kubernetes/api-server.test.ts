@@ -1,14 +1,16 @@
-/** The chart's manifests in a real API server, which asks a real injector. Left out where kube-apiserver and etcd are not installed. */
+/** The chart, installed by helm into a real API server, which asks a real injector. Left out where kube-apiserver and etcd are not installed. */
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ApiServer, describeApiServer, startApiServer } from '../helpers/api-server.ts';
 import { type BrokerProcess, startBrokerProcess } from '../helpers/broker-process.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import type { Answer } from '../helpers/http-client.ts';
-import { CHART, type Manifest, renderAll } from '../packaging/helm.ts';
+import { CHART, helm, type Manifest } from '../packaging/helm.ts';
 import { podAsking } from './reviews.ts';
 
 const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/demo-token-broker-injector';
+const SECRET = '/api/v1/namespaces/apps/secrets/demo-token-broker-injector-tls';
+const CONFIG = '/api/v1/namespaces/apps/configmaps/demo-token-broker-injector';
 const NAMESPACES = {
   apps: {},
   shop: { 'pod-security.kubernetes.io/enforce': 'restricted' },
@@ -16,7 +18,7 @@ const NAMESPACES = {
   elsewhere: {},
 };
 const VALUES = {
-  gateway: { enabled: false },
+  gateway: { networkPolicy: { enabled: true } },
   injector: {
     enabled: true,
     sidecars: {
@@ -39,7 +41,6 @@ const RESTRICTED = {
 describeApiServer()('a real API server with the injector', () => {
   let api: ApiServer;
   let injector: BrokerProcess;
-  let caBundle: string;
 
   beforeAll(async () => {
     api = await startApiServer();
@@ -48,11 +49,9 @@ describeApiServer()('a real API server with the injector', () => {
       // A controller would make it.
       await created({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: name } });
     }
-    const manifests = renderAll(CHART, VALUES);
-    injector = await startInjector(manifests);
+    withHelm('install');
+    injector = await startInjector();
     api.leadTo(Number(injector.address('webhook').split(':')[1]));
-    for (const manifest of manifests) await created({ ...manifest, metadata: { ...manifest.metadata, ...placeOf(manifest) } });
-    caBundle = manifests.find(({ kind }) => kind === 'Secret').data['ca.crt'];
     await until(async () => isInjected((await pod('shop', {}, 'dryRun=All')).json()));
   }, 120_000);
   afterAll(async () => {
@@ -60,9 +59,13 @@ describeApiServer()('a real API server with the injector', () => {
     await api?.close();
   });
 
-  /** Helm would put what has no namespace of its own into that of the release. */
-  const placeOf = ({ kind, metadata }: Manifest) =>
-    kind === 'MutatingWebhookConfiguration' ? {} : { namespace: metadata.namespace ?? 'apps' };
+  function withHelm(command: 'install' | 'upgrade'): void {
+    const where = ['--namespace', 'apps', '--kubeconfig', api.kubeconfig];
+    const { status, output } = helm([command, 'demo', CHART, ...where, '--values', '-'], JSON.stringify(VALUES));
+    expect([status, status === 0 ? '' : output]).toEqual([0, '']);
+  }
+
+  const read = async (path: string): Promise<Manifest> => (await api.read(path)).json();
 
   async function created(manifest: Manifest): Promise<Manifest> {
     const answer = await api.create(manifest);
@@ -76,11 +79,12 @@ describeApiServer()('a real API server with the injector', () => {
   }
 
   /** With the config, the certificate and the key that the chart has made for it. */
-  function startInjector(manifests: Manifest[]): Promise<BrokerProcess> {
-    const { data } = manifests.find(({ kind }) => kind === 'Secret');
-    const config = JSON.parse(manifests.flatMap(({ data: entries }) => entries?.['injector.config.json'] ?? [])[0]);
+  async function startInjector(): Promise<BrokerProcess> {
+    const { data } = await read(SECRET);
+    const config = JSON.parse((await read(CONFIG)).data['injector.config.json']);
     config.webhook.address = '127.0.0.1:0';
     config.probes.address = '127.0.0.1:0';
+    config.shutdown.delay = '0s';
     config.webhook.tls = { cert: { fromFile: 'tls.crt' }, key: { fromFile: 'tls.key' } };
     const [cert, key] = ['tls.crt', 'tls.key'].map((name) => Buffer.from(data[name], 'base64').toString());
     const files = { 'injector.config.json': JSON.stringify(config), 'tls.crt': `${cert}`, 'tls.key': `${key}` };
@@ -93,7 +97,7 @@ describeApiServer()('a real API server with the injector', () => {
     while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
   }
   async function setCaBundle(bundle: string): Promise<void> {
-    const webhooks = (await api.read(WEBHOOKS)).json() as Manifest;
+    const webhooks = await read(WEBHOOKS);
     for (const { clientConfig } of webhooks.webhooks) clientConfig.caBundle = bundle;
     expect((await api.replace(WEBHOOKS, webhooks)).status).toBe(200);
   }
@@ -151,12 +155,19 @@ describeApiServer()('a real API server with the injector', () => {
     expect(injector.log()).toHaveLength(before);
   });
 
+  test('keeps the certificate that Helm has made when the chart is upgraded', async () => {
+    const before = (await read(SECRET)).data;
+    withHelm('upgrade');
+    expect((await read(SECRET)).data).toEqual(before);
+    for (const { clientConfig } of (await read(WEBHOOKS)).webhooks) expect(clientConfig.caBundle).toBe(before['ca.crt']);
+  });
+
   test('creates no pod that asks while the CA in the webhook is another one, and all others', async () => {
     await setCaBundle(Buffer.from((await createAuthority('Another')).certificate).toString('base64'));
     await until(async () => (await pod('shop', {}, 'dryRun=All')).status === 500);
     expect(((await pod('shop')).json() as Manifest).message).toContain('x509');
     expect((await pod('shop', { labels: { app: 'web' } })).status).toBe(201);
-    await setCaBundle(caBundle);
+    await setCaBundle((await read(SECRET)).data['ca.crt']);
     await until(async () => (await pod('shop', {}, 'dryRun=All')).status === 201);
   });
 
