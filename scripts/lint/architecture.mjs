@@ -50,7 +50,7 @@ const PARTS = {
   config: { from: ['errors', 'clock', 'password-hash', 'bcrypt'], because: 'the config is read before anything else exists' },
   admin: { from: [...EVERYWHERE, ...CONFIG, 'type broker'], because: "admin sees the broker's public face only" },
   kubernetes: {
-    from: [...EVERYWHERE, ...CONFIG, 'config/path.ts', 'config/problem.ts', 'admin', 'listener'],
+    from: [...EVERYWHERE, ...CONFIG, 'config/path.ts', 'config/problem.ts', 'admin', 'listener', 'operation/certificates.ts'],
     because: 'the injector hands the broker out and never runs it: it needs servers, and no stage',
   },
   demo: { from: [...EVERYWHERE, ...CONFIG], because: 'the demo stands beside the broker and talks to it over the network' },

@@ -1,6 +1,7 @@
 /** `token-broker injector`: runs the Kubernetes admission webhook until SIGTERM or SIGINT. */
 
 import { Command, Option } from 'commander';
+import { systemClock } from '../clock.ts';
 import { loadInjectorConfig } from '../config/load-injector.ts';
 import { Injector } from '../kubernetes/injector.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -15,11 +16,11 @@ export function injectorCommand(io: Io): Command {
     .addOption(new Option('-c, --config <file>', 'the config of the injector').default('injector.config.json'))
     .addHelpText('after', '\nExample:\n  token-broker injector -c /etc/token-broker/injector.config.json\n')
     .action(async ({ config: file }: { config: string }) => {
-      const loaded = await orExit(loadInjectorConfig(file, io.env), io);
+      const loaded = await orExit(loadInjectorConfig(file, io.env, systemClock), io);
       if (loaded === undefined) return;
       const log = createLog(loaded.config.log.level);
       reportCrashes(log, io);
-      const injector = new Injector({ loaded, log });
+      const injector = new Injector({ loaded, log, clock: systemClock });
       try {
         await injector.start();
       } catch (err) {

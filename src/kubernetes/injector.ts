@@ -3,10 +3,12 @@
 import { createProbesServer } from '../admin/admin-server.ts';
 import { HandedServer } from '../admin/handed-server.ts';
 import { jsonPage, type Page, textPage } from '../admin/page.ts';
+import type { Clock } from '../clock.ts';
 import type { Loaded } from '../config/loaded.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { InjectorConfig } from '../config/schema/injector.ts';
 import { Entrances } from '../listener/entrances.ts';
+import { Certificates } from '../operation/certificates.ts';
 import { InjectorMetrics } from '../telemetry/injector-metrics.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type AdmissionRequest, answerReview, readReview } from './admission-review.ts';
@@ -16,21 +18,28 @@ import { WebhookServer } from './webhook-server.ts';
 export interface InjectorParts {
   readonly loaded: Loaded<InjectorConfig>;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 export class Injector {
   readonly #loaded: Loaded<InjectorConfig>;
   readonly #log: Log;
-  readonly #metrics = new InjectorMetrics();
+  readonly #metrics: InjectorMetrics;
+  readonly #certificates: Certificates;
   readonly #entrances = new Entrances();
   readonly #webhook: WebhookServer;
   readonly #probes: HandedServer;
   #notReady: string | undefined = 'starting';
   #stopWatching = (): void => {};
 
-  constructor({ loaded, log }: InjectorParts) {
+  constructor({ loaded, log, clock }: InjectorParts) {
     this.#loaded = loaded;
     this.#log = log;
+    const certificates = new Certificates(loaded.config, clock, log);
+    this.#certificates = certificates;
+    this.#metrics = new InjectorMetrics(function* () {
+      for (const { key, notAfter } of certificates.status()) yield [key, Date.parse(notAfter) / 1000];
+    });
     this.#webhook = new WebhookServer({
       tls: loaded.config.webhook.tls,
       review: (text) => this.#guardedReview(text),
@@ -75,6 +84,7 @@ export class Injector {
     this.#entrances.close(this.#webhook);
     const cut = await this.#webhook.drain(grace);
     this.#stopWatching();
+    this.#certificates.close();
     this.#entrances.close(this.#probes);
     this.#probes.close();
     this.#log.info({ cut }, 'stopped');

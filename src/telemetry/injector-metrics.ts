@@ -1,6 +1,6 @@
 /** What the injector counts; label values come from its config only. */
 
-import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
 export class InjectorMetrics {
   readonly #registry = new Registry();
@@ -22,7 +22,17 @@ export class InjectorMetrics {
     registers: [this.#registry],
   });
 
-  constructor() {
+  /** @param ends of certificates by their key in the config, in Unix time; read at each scrape */
+  constructor(ends: () => Iterable<readonly [certificate: string, seconds: number]>) {
+    const gauge: Gauge<'certificate'> = new Gauge({
+      name: 'token_broker_certificate_not_after_seconds',
+      help: 'When a certificate of the config ends, in Unix time.',
+      labelNames: ['certificate'],
+      registers: [this.#registry],
+      collect() {
+        for (const [certificate, seconds] of ends()) gauge.set({ certificate }, seconds);
+      },
+    });
     collectDefaultMetrics({ register: this.#registry });
   }
 

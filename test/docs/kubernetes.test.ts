@@ -47,7 +47,7 @@ describe('the example of docs/kubernetes.md', () => {
 });
 
 test('docs/kubernetes.md lists the metrics of the injector, and none that is not there', async () => {
-  const metrics = new InjectorMetrics();
+  const metrics = new InjectorMetrics(() => []);
   const { text } = await metrics.render();
   const shown = [...text.matchAll(/^# TYPE (token_broker_\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`);
   const listed = [...read(PAGE).matchAll(/^\| `(token_broker_\w+)` \| (\w+) \|/gm)].map(([, name, type]) => `${name} ${type}`);

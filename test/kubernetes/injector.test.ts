@@ -100,6 +100,7 @@ describe('a review', () => {
     const metrics = (await request(`${injector.url('probes')}/metrics`)).text();
     expect(metrics).toMatch(/^token_broker_pods_total\{outcome="injected",sidecar="orders"\} [1-9]/m);
     expect(metrics).toMatch(/^token_broker_pods_total\{outcome="refused",sidecar=""\} [1-9]/m);
+    expect(metrics).toMatch(/^token_broker_certificate_not_after_seconds\{certificate="webhook.tls.cert"\} \d+$/m);
     expect(injector.stdout()).not.toContain('hunter2');
   });
 });
@@ -159,9 +160,14 @@ describe('reviews that are held unfinished', () => {
       ({ status }) => status,
       () => 'broken off',
     );
-  const until = async (wanted: unknown) => {
-    while ((await outcome()) !== wanted) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
+  /** What the injector has read of the others is known by nothing else. */
+  async function eventually(wanted: string | number): Promise<string | number> {
+    for (;;) {
+      const now = await outcome();
+      if (now === wanted) return now;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
 
   test('take 16 MiB of memory at most, and hold up others for no longer than they are there', async () => {
     const size = 4 * 1024 ** 2;
@@ -170,9 +176,9 @@ describe('reviews that are held unfinished', () => {
       [1, 2, 3, 4].map(() => openRaw(injector.address('webhook'), { tls: { ca: authority.certificate } })),
     );
     for (const connection of connections) connection.write(head + ' '.repeat(size - 1));
-    await until('broken off');
+    expect(await eventually('broken off')).toBe('broken off');
     for (const connection of connections) connection.socket.destroy();
-    await until(200);
+    expect(await eventually(200)).toBe(200);
   });
 });
 
@@ -191,6 +197,19 @@ describe('the certificate of the injector', () => {
     expect(await outcomeOf({})).toBe('TLSv1.3');
     expect(await outcomeOf({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' })).toMatch(/^E/);
     expect(await outcomeOf({ ca: (await createAuthority('Another')).certificate })).toMatch(/UNABLE_TO|SELF_SIGNED|DEPTH/);
+  });
+
+  test('is told of when it is to be renewed', async () => {
+    const { cert, key } = await authority.issueServer({ validity: 'expired' });
+    const files = { 'injector.config.json': configText(), 'tls.crt': cert, 'tls.key': key };
+    const own = await startBrokerProcess({ command: 'injector', config: '{}', files });
+    try {
+      expect(await own.logged('config warning')).toMatchObject({
+        at: expect.stringContaining('"webhook.tls.cert" holds a certificate that ended'),
+      });
+    } finally {
+      await own.close();
+    }
   });
 
   test('follows its files, and stays while they cannot be used', async () => {

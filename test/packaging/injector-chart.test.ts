@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { projectRoot } from '../../scripts/find-tool.mjs';
+import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { loadInjectorConfig } from '../../src/config/load-injector.ts';
 import type { InjectorConfig } from '../../src/config/schema/injector.ts';
@@ -45,7 +46,7 @@ async function configIn(manifests: Manifest[]): Promise<InjectorConfig> {
   writeFileSync(join(folder, 'tls.key'), key, { mode: 0o600 });
   const [text] = manifests.flatMap(({ data }) => data?.['injector.config.json'] ?? []);
   writeFileSync(join(folder, 'injector.config.json'), text.replaceAll('/run/secrets/token-broker/tls', folder));
-  const { config, warnings } = await loadInjectorConfig(join(folder, 'injector.config.json'), {});
+  const { config, warnings } = await loadInjectorConfig(join(folder, 'injector.config.json'), {}, systemClock);
   expect(warnings).toEqual([]);
   return config;
 }
