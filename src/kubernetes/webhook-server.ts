@@ -13,7 +13,7 @@ export interface WebhookParts extends TlsObserver {
   readonly review: (text: string) => Page;
 }
 
-export const REVIEW_PATH = '/pods';
+const REVIEW_PATH = '/pods';
 
 /** An API server takes 3 MiB for an object, and sends it here with a few words around it. */
 const LONGEST_REVIEW = 4 * 1024 ** 2;

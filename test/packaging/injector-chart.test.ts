@@ -58,7 +58,16 @@ describe('the chart with the injector', () => {
     ['a certificate that is there', { certificate: { secretName: 'injector-tls', caBundle: 'Q0E=' } }, []],
   ])('renders manifests that Kubernetes accepts, with %s', (_name, injector, kinds) => {
     const manifests = rendered(injector);
-    const common = ['ConfigMap', 'ConfigMap', 'ConfigMap', 'Deployment', 'MutatingWebhookConfiguration', 'PodDisruptionBudget', 'Service'];
+    const common = [
+      'ConfigMap',
+      'ConfigMap',
+      'ConfigMap',
+      'Deployment',
+      'MutatingWebhookConfiguration',
+      'Pod',
+      'PodDisruptionBudget',
+      'Service',
+    ];
     expect(manifests.map(({ kind }) => kind).sort()).toEqual([...common, ...kinds].sort());
     expect(manifests.filter(({ kind }) => kind !== 'Certificate').flatMap(manifestProblems)).toEqual([]);
   });
@@ -84,6 +93,15 @@ describe('the chart with the injector', () => {
       const selected = labels.filter((each) => Object.entries(spec.selector).every(([key, value]) => each[key] === value));
       expect(selected).toHaveLength(1);
     }
+  });
+
+  test('is tested by "helm test", each Service by its own pod', () => {
+    const pods = rendered({}, { gateway: { enabled: true } }).filter(({ kind }) => kind === 'Pod');
+    expect(pods.flatMap(manifestProblems)).toEqual([]);
+    expect(pods.map(({ spec }) => spec.containers[0].command.at(-1))).toEqual([
+      'http://demo-token-broker:9100/livez',
+      'http://demo-token-broker-injector:9100/livez',
+    ]);
   });
 
   test('can start where pods without an injector are refused', () => {
