@@ -8,7 +8,7 @@ import { createLog } from '../telemetry/log.ts';
 import { orExit } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
-import { untilStopped } from './serve.ts';
+import { endOnSignal, untilStopped } from './serve.ts';
 
 export function injectorCommand(io: Io): Command {
   return new Command('injector')
@@ -16,17 +16,20 @@ export function injectorCommand(io: Io): Command {
     .addOption(new Option('-c, --config <file>', 'the config of the injector').default('injector.config.json'))
     .addHelpText('after', '\nExample:\n  token-broker injector -c /etc/token-broker/injector.config.json\n')
     .action(async ({ config: file }: { config: string }) => {
+      const goOn = endOnSignal(io);
       const loaded = await orExit(loadInjectorConfig(file, io.env, systemClock), io);
       if (loaded === undefined) return;
       const log = createLog(loaded.config.log.level);
       reportCrashes(log, io);
       const injector = new Injector({ loaded, log, clock: systemClock });
+      goOn();
+      const stopped = untilStopped(injector, log);
       try {
         await injector.start();
       } catch (err) {
         log.fatal({ err }, 'cannot start');
         return io.exit(1);
       }
-      io.exit(await untilStopped(injector, log));
+      io.exit(await stopped);
     });
 }

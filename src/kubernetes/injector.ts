@@ -30,6 +30,7 @@ export class Injector {
   readonly #webhook: WebhookServer;
   readonly #probes: HandedServer;
   #notReady: string | undefined = 'starting';
+  #started: Promise<void> = Promise.resolve();
   #stopWatching = (): void => {};
 
   constructor({ loaded, log, clock }: InjectorParts) {
@@ -55,7 +56,12 @@ export class Injector {
   }
 
   /** Rejects with a `BrokerError` when an address cannot be bound. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started = this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
     const { config, warnings, watch } = this.#loaded;
     for (const warning of warnings) this.#log.warn({ at: formatProblem(warning) }, 'config warning');
     const addresses = await this.#entrances.open([
@@ -74,8 +80,9 @@ export class Injector {
     this.#log.info('ready');
   }
 
-  /** Stops accepting, finishes what is in flight within the grace; resolves to the number of reviews that were cut. */
+  /** Once it has started: stops accepting, finishes what is in flight within the grace; resolves to the number of reviews that were cut. */
   async drain(): Promise<number> {
+    await this.#started.catch(() => undefined);
     const { delay, grace } = this.#loaded.config.shutdown;
     this.#notReady = 'draining';
     this.#log.info({ delaySeconds: delay / 1000, graceSeconds: grace / 1000 }, 'draining');
