@@ -4,6 +4,10 @@ import { Agent } from 'node:https';
 import { Readable } from 'node:stream';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
+import { loadInjectorConfig } from '../../src/config/load-injector.ts';
+import { Injector } from '../../src/kubernetes/injector.ts';
+import { createLog } from '../../src/telemetry/log.ts';
 import { type BrokerProcess, spawnBroker, startBrokerProcess } from '../helpers/broker-process.ts';
 import { type Authority, createAuthority } from '../helpers/certificates.ts';
 import { type Answer, type RequestOptions, request } from '../helpers/http-client.ts';
@@ -255,6 +259,15 @@ describe('an injector that is told to stop', () => {
     } finally {
       await own.close();
     }
+  });
+
+  test('while it starts stops once it has', async () => {
+    const lines: string[] = [];
+    const log = createLog('info', { write: (line) => void lines.push((JSON.parse(line) as { msg: string }).msg) });
+    const loaded = await loadInjectorConfig(`${injector.directory}/injector.config.json`, {}, systemClock);
+    const own = new Injector({ loaded, log, clock: systemClock });
+    const [, cut] = await Promise.all([own.start(), own.drain()]);
+    expect([cut, lines]).toEqual([0, ['listening', 'listening', 'ready', 'draining', 'stopped']]);
   });
 
   test('does not wait for connections that ask for nothing', async () => {
