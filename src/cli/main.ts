@@ -36,7 +36,8 @@ const program = new Command('token-broker')
   .showHelpAfterError('(token-broker --help shows what there is)');
 for (const create of [initCommand, startCommand, devCommand, checkCommand, explainCommand, tokenCommand]) program.addCommand(create(io));
 for (const action of ['renew', 'purge'] as const) program.addCommand(tokenActionCommand(action, io));
-for (const create of [reloadCommand, quitCommand, statusCommand, injectorCommand, hashPasswordCommand, schemaCommand]) program.addCommand(create(io));
+for (const create of [reloadCommand, quitCommand, statusCommand, injectorCommand, hashPasswordCommand, schemaCommand])
+  program.addCommand(create(io));
 program.exitOverride();
 for (const command of program.commands)
   command.exitOverride().showHelpAfterError(`(token-broker ${command.name()} --help shows how it is used)`);
