@@ -38,8 +38,11 @@ export function createAdminServer(broker: BrokerFace, actionable: Actionable): S
   });
 }
 
+/** Milliseconds, and bytes. Node looks for who is late every 30s by default. */
+const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 16 * 1024 };
+
 function createPageServer(answer: (path: string, query: string, request: IncomingMessage) => Page | Promise<Page>): Server {
-  return createServer({ requestTimeout: 10_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
+  return createServer(LIMITS, (request, response) => {
     const [path, query = ''] = (request.url ?? '').split('?', 2) as [string, string?];
     const page = async () => answer(path, query, request);
     void page()

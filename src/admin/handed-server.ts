@@ -6,7 +6,11 @@ import type { Socket } from 'node:net';
 /** Longer than any answer of the admin address takes. Milliseconds. */
 const LAST_ANSWERS_MS = 35_000;
 
+/** Probes, a Prometheus or two and a person; many more are no sign of interest. */
+const MOST_CONNECTIONS = 100;
+
 export class HandedServer {
+  readonly maxConnections = MOST_CONNECTIONS;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
   #closing = false;

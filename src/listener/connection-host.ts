@@ -18,6 +18,8 @@ export interface ConnectionHost {
     readonly headTimeout: number;
     readonly idleTimeout: number;
   };
+  /** The value of `Date` at this moment. */
+  date(): string;
   /** Each answer closes its connection. */
   readonly draining: boolean;
   readonly deadlines: Pick<Deadlines, 'add' | 'delete'>;

@@ -38,7 +38,8 @@ function hostCheck(listener: ListenerConfig): (host: string) => boolean {
   if (hosts !== undefined) return (host) => hosts.has(host);
   // No page can name a Unix socket, so a Host there says nothing.
   if (!listener.authenticate.includes('anonymous') || listener.address.kind === 'unix') return () => true;
-  return isLoopbackHost;
+  // HTTP/1.0 without a Host: no browser speaks that.
+  return (host) => host === '' || isLoopbackHost(host);
 }
 
 function refuseCrossSite(fields: Fields, acceptsOrigin: (host: string) => boolean): void {

@@ -10,6 +10,7 @@ import { type CallerRequest, type Fields, fieldValue, type Peer, type PeerCertif
 import { createRequestId } from '../telemetry/request-id.ts';
 import { BodyMemory } from '../wire/body-memory.ts';
 import { Deadlines } from '../wire/deadlines.ts';
+import { createHttpDate } from '../wire/http-date.ts';
 import { type InletMemory, READ_BYTES } from '../wire/inlet.ts';
 import { WriteMemory } from '../wire/write-memory.ts';
 import type { RequestFacts } from './caller-request.ts';
@@ -48,6 +49,7 @@ const ONLY_HTTP2 = 'HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close
 export class HttpListener implements ConnectionHost, Taker {
   readonly limits: ListenerConfig['limits'];
   readonly check: HeadCheck;
+  readonly date = createHttpDate();
   readonly deadlines: Deadlines;
   readonly readMemory: InletMemory;
   readonly writeMemory = new WriteMemory();

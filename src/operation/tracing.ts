@@ -2,11 +2,13 @@
 
 import type { Clock } from '../clock.ts';
 import type { TelemetryConfig } from '../config/schema/telemetry.ts';
+import { derive } from '../derive.ts';
 import type { AccessRecord } from '../exchange.ts';
-import { type CallerRequest, fieldValue } from '../message.ts';
+import type { CallerRequest } from '../message.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { SpanExporter } from '../telemetry/span-exporter.ts';
+import { receivedTraceparent } from '../telemetry/trace-context.ts';
 import { Tracer } from '../telemetry/tracer.ts';
 import type { TokenObserver } from '../token/observer.ts';
 
@@ -42,7 +44,7 @@ export class Tracing {
   }
 
   begin(request: CallerRequest): void {
-    this.#tracer.begin(request, fieldValue(request.fields, 'traceparent'));
+    this.#tracer.begin(request, derive(request.fields, receivedTraceparent));
   }
 
   /** Of a request that has been begun. */
@@ -72,7 +74,7 @@ export class Tracing {
   observing(observer: TokenObserver): TokenObserver {
     const span = (name: string, ms: number, reason: string | undefined) => {
       const grant = {};
-      this.#tracer.begin(grant, undefined);
+      this.#tracer.begin(grant, '');
       const attributes = { 'token_broker.token': name, 'error.type': reason };
       this.#tracer.end(grant, ms, { kind: 'client', name: `grant ${name}`, attributes, failed: reason !== undefined });
     };

@@ -13,7 +13,7 @@ import { type AccessRecord, type AskingRequest, type Stages, unreadFields } from
 import { type CallerRequest, type Fields, fieldValue, type Reply } from '../message.ts';
 import type { Tracing } from '../operation/tracing.ts';
 import { createRouter, type RouteMatch, type Router } from '../route/router.ts';
-import { createTraceparent } from '../telemetry/trace-context.ts';
+import { createTraceparent, receivedTraceparent } from '../telemetry/trace-context.ts';
 import type { Token } from '../token/token.ts';
 import type { Tokens } from '../token/tokens.ts';
 import { ownFields } from '../upstream/fields.ts';
@@ -38,7 +38,7 @@ export class BrokerStages implements Stages {
   readonly #router: Router;
   readonly #exits = new Map<string, Exit>();
   readonly #tokens: RequestTokens;
-  readonly #traceparent = createTraceparent();
+  readonly #newTraceparent = createTraceparent();
 
   constructor(parts: StagesParts) {
     this.#parts = parts;
@@ -83,7 +83,7 @@ export class BrokerStages implements Stages {
     const hasProof = token?.dpopKey !== undefined;
     const own = ownFields({
       requestId: request.id,
-      traceparent: this.#parts.tracing?.traceparent(request) ?? this.#traceparent(derive(fields, traceparentOf)),
+      traceparent: this.#parts.tracing?.traceparent(request) ?? (derive(fields, receivedTraceparent) || this.#newTraceparent()),
       via: config.via ? request.version : undefined,
       upgrade: upgrade?.protocols,
     });
@@ -133,10 +133,6 @@ export class BrokerStages implements Stages {
   async close(): Promise<void> {
     await Promise.all([...this.#exits.values()].map((exit) => exit.close()));
   }
-}
-
-function traceparentOf(fields: Fields): string {
-  return fieldValue(fields, 'traceparent') ?? '';
 }
 
 /** RFC 7239, and what most servers read instead. */

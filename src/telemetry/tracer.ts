@@ -3,7 +3,6 @@
 import type { Clock } from '../clock.ts';
 import { createRandomIds } from './random-ids.ts';
 import type { Span } from './span.ts';
-import { TRACEPARENT } from './trace-context.ts';
 
 /** The part of a trace that happens here. */
 export interface SpanContext {
@@ -29,9 +28,9 @@ export class Tracer {
     this.#add = add;
   }
 
-  /** @param what this is the span of; @param received of the caller */
-  begin(what: object, received: string | undefined): SpanContext {
-    const [, traceId, parentSpanId, flags = '00'] = TRACEPARENT.exec(received ?? '') ?? [];
+  /** @param what this is the span of; @param received as `receivedTraceparent` gives it */
+  begin(what: object, received: string): SpanContext {
+    const [, traceId, parentSpanId, flags = '00'] = received.split('-');
     const sampled = traceId === undefined ? this.#clock.random() < this.#sampleRatio : (Number.parseInt(flags, 16) & SAMPLED) !== 0;
     const context = { traceId: traceId ?? this.#traceId(), spanId: this.#spanId(), parentSpanId, sampled };
     this.#running.set(what, context);

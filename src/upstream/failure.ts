@@ -15,10 +15,20 @@ const NO_ROUTE: Verdict = {
   message: 'there is no way to the upstream',
 };
 const DNS: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'dns_error', message: "the upstream's name cannot be resolved" };
-const TLS: Verdict = {
+const TLS_IDENTITY: Verdict = {
   code: 'UPSTREAM_UNREACHABLE',
   proxyError: 'tls_certificate_error',
   message: 'the TLS identity of the upstream cannot be verified',
+};
+const TLS_ALERT: Verdict = {
+  code: 'UPSTREAM_UNREACHABLE',
+  proxyError: 'tls_alert_received',
+  message: 'the upstream refuses to speak TLS with the broker',
+};
+const TLS: Verdict = {
+  code: 'UPSTREAM_UNREACHABLE',
+  proxyError: 'tls_protocol_error',
+  message: 'TLS with the upstream failed',
 };
 const RESET: Verdict = {
   code: 'UPSTREAM_RESET',
@@ -76,9 +86,11 @@ const BY_CODE: Readonly<Record<string, Verdict>> = {
   PROXY_REFUSED,
 };
 
-/** OpenSSL's verification results and Node's TLS errors come under many names. */
-const TLS_CODE =
-  /^(?:ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO|ERR_OSSL)/;
+/** OpenSSL's verification results come under many names. */
+const TLS_IDENTITY_CODE =
+  /^(?:ERR_TLS_CERT_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|ERROR_IN_CERT|PATH_LENGTH_)/;
+const TLS_ALERT_CODE = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_/;
+const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|EPROTO|ERR_OSSL)/;
 
 export function connectTimeout(): BrokerError {
   return ofVerdict(CONNECT_TIMEOUT);
@@ -111,6 +123,8 @@ function ofVerdict({ code, message, proxyError }: Verdict, cause?: unknown): Bro
 
 function verdictOf(code: string): Verdict | undefined {
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];
+  if (TLS_IDENTITY_CODE.test(code)) return TLS_IDENTITY;
+  if (TLS_ALERT_CODE.test(code)) return TLS_ALERT;
   return TLS_CODE.test(code) ? TLS : undefined;
 }
 

@@ -10,8 +10,10 @@ import { connectTimeout, toUpstreamError } from './failure.ts';
 /**
  * Resolves once the connection, with TLS where the URL says so, is there: to how long the certificate shown there is good. Rejects with a `BrokerError` of stage `upstream`.
  */
-export async function probeUpstream(route: Pick<RouteConfig, 'upstream' | 'timeouts'> & Way): Promise<Validity | undefined> {
-  const dialer = new Dialer(route.upstream, route, () => {});
+export async function probeUpstream(
+  route: Pick<RouteConfig, 'upstream' | 'upstreamProtocol' | 'timeouts'> & Way,
+): Promise<Validity | undefined> {
+  const dialer = new Dialer(route.upstream, route, () => {}, route.upstreamProtocol === 'h2' ? 'h2' : 'http/1.1');
   try {
     return await connected(dialer, route.timeouts.connect);
   } catch (error) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer } from '../helpers/authorization-server.ts';
 import { createAuthority } from '../helpers/certificates.ts';
+import { startHttp2Origin } from '../helpers/http2-origin.ts';
 import { freePort } from '../helpers/redis.ts';
 import { answerWith, jsonAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -131,6 +132,18 @@ describe('token-broker check --online', () => {
     await server.close();
     expect(stdout + stderr).toMatch(line);
     expect(code).toBe(exit);
+  });
+
+  test('connects to an upstream that speaks HTTP/2 alone as the broker does', async () => {
+    const upstream = await startHttp2Origin(() => {}, { secure: true, allowHTTP1: false } as object);
+    const file = join(folder, 'h2.json');
+    const listeners = { local: { address: '127.0.0.1:8080', authenticate: ['anonymous'] } };
+    const ca = { unsafeInline: upstream.files['ca.pem'] };
+    const route = { path: '/', callers: ['anonymous'], token: null, upstream: upstream.url, upstreamProtocol: 'h2', upstreamTls: { ca } };
+    await writeFile(file, JSON.stringify({ listeners, routes: { api: route } }));
+    const { stdout, stderr } = await run(['check', '-c', file, '--online'], {});
+    await upstream.close();
+    expect([stdout, stderr]).toEqual([expect.stringMatching(/^ok {5}upstream of route api: connected, certificate good until /m), '']);
   });
 
   test('says until when the certificate of an upstream is good, or that it ends soon', async () => {

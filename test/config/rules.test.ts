@@ -653,3 +653,11 @@ describe('the store', () => {
     ]);
   });
 });
+
+test.each(['admin', 'probes'])('a listener is not called "%s", like an address of the broker\'s own', async (name) => {
+  const { problems } = await judged(({ listeners }) => {
+    listeners[name] = listeners.local;
+    delete listeners.local;
+  });
+  expect(problems).toEqual([`listeners.${name} has the name of an address of the broker's own ("${name}"); choose another`]);
+});

@@ -77,7 +77,9 @@ const UNUSUAL = [
 ];
 
 const AT_UPSTREAM = [
-  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'ECONNRESET'].map((code) => toUpstreamError({ code })),
+  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'EPROTO', 'ECONNRESET'].map(
+    (code) => toUpstreamError({ code }),
+  ),
   ...(['PROXY_UNREACHABLE', 'PROXY_CREDENTIALS', 'PROXY_REFUSED'] as const).map((code) => toUpstreamError(new ProxyFailure(code))),
   toUpstreamError(new WireError('malformed', 'the status line is malformed')),
   connectTimeout(),

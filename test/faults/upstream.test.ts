@@ -1,6 +1,8 @@
 /** What an upstream can do wrong, and a caller: the answer is right, a cut answer stays cut, nothing is left behind. */
 
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createSecureServer } from 'node:http2';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { createAuthority, createSelfSigned } from '../helpers/certificates.ts';
@@ -73,6 +75,22 @@ describe('an upstream that cannot be reached', () => {
     scene = await startScene({ route: { upstream: origin.url, upstreamTls: { ca: authority.certificate } } });
     expect((await get()).text()).toBe('over TLS');
     await origin.close();
+  });
+
+  test('U01 refuses TLS with an alert, or speaks none: 502, told apart from a certificate that is not good', async () => {
+    const authority = await createAuthority();
+    const onlyHttp2 = createSecureServer({ ...(await authority.issueServer()), allowHTTP1: false }).listen(0, '127.0.0.1');
+    await once(onlyHttp2, 'listening');
+    const route = { upstreamTls: { ca: authority.certificate } };
+    const port = (onlyHttp2.address() as AddressInfo).port;
+    await expectRefusal({ route: { ...route, upstream: `https://127.0.0.1:${port}` } }, 502, 'UPSTREAM_UNREACHABLE', 'tls_alert_received');
+    await scene.close();
+    const plain = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    const notTls = `https://127.0.0.1:${(plain.address() as AddressInfo).port}`;
+    await expectRefusal({ route: { ...route, upstream: notTls } }, 502, 'UPSTREAM_UNREACHABLE', 'tls_protocol_error');
+    onlyHttp2.close();
+    plain.close();
   });
 
   test('never answers: 504', async () => {

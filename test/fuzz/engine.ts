@@ -101,6 +101,7 @@ function hostOf(handle: (request: CallerRequest, reply: Reply) => void): Connect
   return {
     limits: LIMITS,
     draining: false,
+    date: () => 'Sun, 22 Nov 2026 12:00:00 GMT',
     deadlines: { add() {}, delete() {} },
     readMemory: READ_MEMORY,
     writeMemory: WRITE_MEMORY,

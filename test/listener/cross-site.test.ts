@@ -36,13 +36,19 @@ describe('site guard', () => {
     },
   );
 
-  test.each(['', 'evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', '128.0.0.1', '[::2]', '0.0.0.0', 'notlocalhost'])(
+  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', '128.0.0.1', '[::2]', '0.0.0.0', 'notlocalhost'])(
     'refuses the host "%s" for anonymous callers, as after DNS rebinding',
     (host) => {
       expect(passes({}, host)).toBe(false);
       expect(passes({ authenticate: ['basic', 'anonymous'] }, host)).toBe(false);
     },
   );
+
+  test('accepts a request of HTTP/1.0 without Host, which no browser sends, unless "hosts" says which', () => {
+    expect(passes({}, '')).toBe(true);
+    expect(passes({ hosts: ['sidecar.example'] }, '')).toBe(false);
+    expect(passes({}, '', ['Origin', 'http://evil.example'])).toBe(false);
+  });
 
   test('accepts any host where callers must authenticate', () => {
     for (const host of ['', 'evil.example', 'localhost']) expect(passes({ authenticate: ['basic'] }, host)).toBe(true);

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, startScene } from '../helpers/broker.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
-import { answerWith } from '../helpers/scripted-answers.ts';
+import { answerWith, inTurn } from '../helpers/scripted-answers.ts';
 
 let scene: Scene;
 afterEach(() => scene.close());
@@ -139,6 +139,29 @@ describe('fields on their way', () => {
     const fresh = await call([]);
     expect(fieldLines(fresh.head, 'traceparent')[0]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     expect(fieldLines(fresh.head, 'x-request-id')[0]).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('passes a tracestate on with its trace, and none of another', async () => {
+    scene = await startScene();
+    const given = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const { head } = await call([`traceparent: ${given}`, 'tracestate: vendor=1']);
+    expect(fieldLines(head, 'tracestate')).toEqual(['vendor=1']);
+    for (const broken of [[], ['traceparent: garbage'], [`traceparent: ${given}`, `traceparent: ${given}`]]) {
+      const begun = await call([...broken, 'tracestate: vendor=1']);
+      expect(fieldLines(begun.head, 'tracestate')).toEqual([]);
+      expect(fieldLines(begun.head, 'traceparent')).toEqual([expect.stringMatching(/^00-(?!0af76519)[0-9a-f]{32}-[0-9a-f]{16}-00$/)]);
+    }
+  });
+
+  test('an answer has a Date: that of the upstream, or ours where it has none, as our own answers do', async () => {
+    const upstreams = 'Sat, 01 Jan 2000 00:00:00 GMT';
+    const dates = (answer: string) => answer.split('\r\n').filter((line) => /^date:/i.test(line));
+    const ours = expect.stringMatching(/^date: (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} 20[2-9]\d \d\d:\d\d:\d\d GMT$/);
+    scene = await startScene({ origin: inTurn(answerWith(200, [`Date: ${upstreams}`]), answerWith(200, [])) });
+    expect(dates((await call([])).answer)).toEqual([`Date: ${upstreams}`]);
+    expect(dates((await call([])).answer)).toEqual([ours]);
+    const { text } = await sendRaw(scene.address(), 'GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    expect(dates(text)).toEqual([ours]);
   });
 
   test('H13 names that mean something to JavaScript are only names', async () => {

@@ -13,6 +13,18 @@ afterEach(async () => {
 
 const GET = 'GET /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
+test('S08 the address for probes takes a hundred connections, and cuts those that say nothing', async () => {
+  scene = await startScene({ config: { probes: { address: '127.0.0.1:0' } } });
+  for (let i = 0; i < 100; i += 1) open.push(await openRaw(scene.address('probes')));
+  const refused = await openRaw(scene.address('probes'));
+  expect(['fin', 'reset']).toContain(await refused.closed);
+  open.shift()?.reset();
+  for (;;) {
+    const answer = await fetch(`${scene.url('probes')}/livez`).catch(() => undefined);
+    if (answer?.status === 200) break;
+  }
+});
+
 test('S08 connections beyond the cap are closed at once, those before go on, and one that leaves makes room', async () => {
   const limits = { maxConnections: 5 };
   scene = await startScene({ config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'], limits } } } });

@@ -210,7 +210,7 @@ describe('the answers to all that can go wrong', () => {
       refused().flatMap(({ answer }) => answer.fields.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase())),
     );
     const documented =
-      'allow cache-control connection content-length content-type proxy-authenticate proxy-status retry-after www-authenticate x-request-id';
+      'allow cache-control connection content-length content-type date proxy-authenticate proxy-status retry-after www-authenticate x-request-id';
     expect([...fields].sort().join(' ')).toBe(documented);
     const members = new Set(refused().flatMap(({ answer }) => Object.keys(answer.json() as object)));
     expect([...members]).toEqual(['type', 'title', 'status', 'detail', 'code', 'requestId']);

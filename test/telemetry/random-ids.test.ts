@@ -3,7 +3,7 @@
 import { expect, test } from '@jest/globals';
 import { createRandomIds } from '../../src/telemetry/random-ids.ts';
 import { createRequestId } from '../../src/telemetry/request-id.ts';
-import { createTraceparent } from '../../src/telemetry/trace-context.ts';
+import { createTraceparent, receivedTraceparent } from '../../src/telemetry/trace-context.ts';
 
 test('thousands of ids have the form, and each is another one', () => {
   const create = createRandomIds('a-xxxxxxxxxxxxxxxx');
@@ -22,10 +22,21 @@ test('a request is named by its caller where the name is acceptable, else by a r
     expect(requestId(given)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
 });
 
-test('a trace goes on where it is valid, else one is begun', () => {
-  const traceparent = createTraceparent();
-  const given = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-  expect(traceparent(given)).toBe(given);
-  for (const broken of [undefined, '', `00-${'0'.repeat(32)}-b7ad6b7169203331-01`, given.toUpperCase()])
-    expect(traceparent(broken)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+test('a trace goes on where it is valid and there is one, in the version that is spoken here', () => {
+  const given = '0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const received = (...values: string[]) => receivedTraceparent(values.flatMap((value) => ['TraceParent', value]));
+  for (const good of [`00-${given}`, `01-${given}`, `cc-${given}-what-comes-later`]) expect(received(good)).toBe(`00-${given}`);
+  const broken = [
+    `00-${given}-more`,
+    `ff-${given}`,
+    `01-${given}more`,
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+    given,
+    '',
+    `00-${given}`.toUpperCase(),
+  ];
+  for (const each of broken) expect(received(each)).toBe('');
+  expect(received()).toBe('');
+  expect(received(`00-${given}`, `00-${given}`)).toBe('');
+  expect(createTraceparent()()).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
 });

@@ -11,6 +11,7 @@ import { isLocal, type Rule } from './rule.ts';
 
 export const listenerRules: Rule = ({ config, complete }) => [
   ...Object.entries(config.listeners).flatMap(([name, listener]) => [
+    ...nameFindings(name),
     ...protectionFindings(listener, ['listeners', name]),
     ...protocolFindings(listener, ['listeners', name]),
   ]),
@@ -18,6 +19,12 @@ export const listenerRules: Rule = ({ config, complete }) => [
   ...adminFindings(config),
   ...collisions(config),
 ];
+
+/** In the log, in the status and where addresses are bound, it would be taken for the other. */
+function nameFindings(name: string): Finding[] {
+  if (name !== 'admin' && name !== 'probes') return [];
+  return [problem(['listeners', name], `has the name of an address of the broker's own ("${name}"); choose another`, 'key')];
+}
 
 function protectionFindings(listener: ListenerConfig, path: ConfigPath): Finding[] {
   const { address, serve, authenticate, tls, unsafeAnonymous, unsafePlaintext } = listener;

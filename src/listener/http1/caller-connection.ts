@@ -67,6 +67,10 @@ export class CallerConnection implements Connection, TurnTaker {
     return this.#closing || this.#host.draining || (this.#turn?.tunnel !== undefined && this.inlet.hasRest);
   }
 
+  date(): string {
+    return this.#host.date();
+  }
+
   /** Closes it once what was written is out. */
   end(): void {
     if (this.#state === 'idle') this.#linger();

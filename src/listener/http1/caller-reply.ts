@@ -13,6 +13,8 @@ export interface ReplyTarget {
   readonly outlet: Outlet;
   /** Whether the connection closes after this answer, whatever the answer says. */
   readonly closing: boolean;
+  /** The value of `Date` at this moment. */
+  date(): string;
   /** @param close whether the connection must close now */
   replied(close: boolean): void;
   /** Tears the connection down, with a reset where its end would look like the end of the answer. */
@@ -71,6 +73,7 @@ export class CallerReply implements Reply, ReplySink {
     this.#writer = new BodyWriter(this.#target.outlet, this.#framing);
     const lines = status === 204 ? fieldLinesText(withoutLength(fields)) : derive(fields, fieldLinesText);
     let text = `HTTP/1.1 ${status} ${reason === '' ? (STATUS_CODES[status] ?? '') : reason}\r\n${lines}`;
+    if (!stated.date) text += `date: ${this.#target.date()}\r\n`;
     if (this.#framing === 'chunked') text += 'transfer-encoding: chunked\r\n';
     if (this.#close && !stated.close) text += 'connection: close\r\n';
     else if (version === '1.0' && !this.#close) text += 'connection: keep-alive\r\n';
@@ -109,15 +112,17 @@ export class CallerReply implements Reply, ReplySink {
 interface Stated {
   length: number | undefined;
   close: boolean;
+  date: boolean;
 }
 
 /** The fields are ours or have been through `answerFields`: a length among them is one number, a `connection` says "close". */
 function readStated(fields: Fields): Readonly<Stated> {
-  const stated: Stated = { length: undefined, close: false };
+  const stated: Stated = { length: undefined, close: false, date: false };
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     if (name.length === 14 && name.toLowerCase() === 'content-length') stated.length = Number(fields[i + 1]);
     else if (name === 'connection') stated.close = true;
+    else if (name.length === 4 && name.toLowerCase() === 'date') stated.date = true;
   }
   return stated;
 }
