@@ -3,6 +3,7 @@
 import type {
   AuthorizationServerStatus,
   BrokerStatus,
+  CertificateStatus,
   FailureStatus,
   ListenerStatus,
   StoreStatus,
@@ -26,6 +27,7 @@ export function describeStatus(status: BrokerStatus, paint: Paint): string[] {
     serverTable(status.authorizationServers, now),
     listenerTable(status.listeners),
     storeTable(status.store, now),
+    certificateTable(status, now),
     countTable(status),
     { headings: ['UNUSABLE FILE', 'SINCE'], rows: status.unusableFiles.map(({ key, at }) => [bad(key), ago(at, now)]) },
   ];
@@ -38,6 +40,17 @@ export function describeStatus(status: BrokerStatus, paint: Paint): string[] {
 function headLine({ version, notReady, uptimeSeconds, requestsInFlight }: BrokerStatus, paint: Paint): string {
   const readiness = notReady === undefined ? paint('green', 'ready') : paint('red', `not ready: ${notReady}`);
   return `token-broker ${version}, ${readiness}, up for ${duration(uptimeSeconds)}, requests in flight: ${requestsInFlight}`;
+}
+
+/** Those that need somebody. */
+function certificateTable({ certificates }: BrokerStatus, now: string): Table {
+  const wanting = certificates.filter(({ state }) => state !== 'good');
+  return { headings: ['CERTIFICATE', 'STATE'], rows: wanting.map((certificate) => [certificate.key, certificateCell(certificate, now)]) };
+}
+
+function certificateCell({ state, notBefore, notAfter }: CertificateStatus, now: string): Cell {
+  if (state === 'future') return bad(`good ${until(notBefore, now)}`);
+  return state === 'ended' ? bad(`ended ${ago(notAfter, now)}`) : warn(`ends ${until(notAfter, now)}`);
 }
 
 /** Of what is mostly nothing. */

@@ -52,6 +52,11 @@ mesh      token-endpoint                  draining   0
 STORE            STATE            UNREADABLE ENTRIES
 redis, snapshot  lost 1m 1s ago   1
 
+CERTIFICATE                     STATE
+listeners.mesh.tls.cert         ends in 3d 2h
+routes.orders.upstreamTls.cert  ended 2h ago
+store.redis.tls.cert            good in 1m
+
 WORTH A LOOK                             COUNT
 mistakes of ours: please report them     1
 changed files that could not be used     3

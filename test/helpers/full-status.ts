@@ -74,5 +74,10 @@ export const FULL_STATUS: BrokerStatus = {
   ],
   store: { kind: 'redis', snapshot: true, state: 'lost', lostAt: at(-61), unreadable: 1 },
   unusableFiles: [{ key: 'listeners.mesh.tls', at: at(-10) }],
-  certificates: [],
+  certificates: [
+    { key: 'listeners.mesh.tls.cert', state: 'ending', notBefore: at(-8_640_000), notAfter: at(266_400) },
+    { key: 'routes.orders.upstreamTls.cert', state: 'ended', notBefore: at(-8_640_000), notAfter: at(-7_200) },
+    { key: 'store.redis.tls.cert', state: 'future', notBefore: at(60), notAfter: at(86_400) },
+    { key: 'tokens.orders.clientAuthentication.certificate', state: 'good', notBefore: at(-60), notAfter: at(86_400) },
+  ],
 };

@@ -48,9 +48,10 @@ function writeConfig(path: string): void {
   writeFileSync(file, JSON.stringify(CONFIG));
 }
 
-test('holds nothing but Node, the bundle and its licenses', () => {
+test('holds nothing but Node, the bundle, its licenses and the package that says what it is', () => {
   expect(readdirSync(inside(image, '/')).sort()).toEqual(['app', 'etc', 'usr']);
-  expect(readdirSync(inside(image, '/app')).sort()).toEqual(['THIRD-PARTY-LICENSES.txt', 'token-broker.js']);
+  expect(readdirSync(inside(image, '/app')).sort()).toEqual(['THIRD-PARTY-LICENSES.txt', 'package.json', 'token-broker.js']);
+  expect(JSON.parse(readFileSync(inside(image, '/app/package.json'), 'utf8'))).toMatchObject({ type: 'module' });
 });
 
 test('runs the bundle in its first process, with the options of Node that its first line names', () => {

@@ -174,6 +174,16 @@ function storeText({ kind, snapshot, state, lostAt }, now) {
   return state === 'working' ? toned('good', `${where}, working`) : toned('bad', `${where}, lost ${ago(lostAt, now)}: memory alone serves`);
 }
 
+/** Those that need somebody. */
+function certificatesOf({ certificates, now }) {
+  const texts = {
+    future: ({ notBefore }) => toned('bad', `not good before ${notBefore}`),
+    ending: ({ notAfter }) => toned('warn', `ends at ${notAfter}`),
+    ended: ({ notAfter }) => toned('bad', `ended ${ago(notAfter, now)}`),
+  };
+  return certificates.filter(({ state }) => state in texts).map((certificate) => [certificate.key, texts[certificate.state](certificate)]);
+}
+
 /** Of what is mostly nothing. */
 function countsOf({ faults, reloadFailures, earlierConfigs }) {
   const counts = [
@@ -195,6 +205,7 @@ function showStatus(status) {
     'files',
     status.unusableFiles.map(({ key, at }) => [key, ago(at, now)]),
   );
+  fill('certificates', certificatesOf(status));
   fill('counts', countsOf(status));
   fill(
     'tokens',
