@@ -13,7 +13,8 @@ import { Entrances } from './listener/entrances.ts';
 import type { HttpListener } from './listener/http-listener.ts';
 import { type AdminEntrance, adminEntrances } from './operation/admin-entrances.ts';
 import { Certificates } from './operation/certificates.ts';
-import { observeState, reportGrants, reportKeys, reportNegotiate, reportStore, reportTokens } from './operation/reporting.ts';
+import { observeState } from './operation/observed-state.ts';
+import { reportGrants, reportKeys, reportNegotiate, reportStore, reportTokens } from './operation/reporting.ts';
 import { type Beginning, beginning, createStatus } from './operation/status/broker-status.ts';
 import { StoreHealth } from './operation/status/store-health.ts';
 import { UnusableFiles } from './operation/status/unusable-files.ts';
@@ -145,7 +146,13 @@ export class Broker {
       throw error;
     }
     if (before !== undefined) this.#follow(before);
-    observeState(this.#metrics, { tokens: this.tokens, listeners: this.#listeners, store: this.#store, certificates: this.#certificates });
+    observeState(this.#metrics, {
+      tokens: this.tokens,
+      listeners: this.#listeners,
+      store: this.#store,
+      unusableFiles: this.unusableFiles,
+      certificates: this.#certificates,
+    });
     this.#phase = 'running';
     for (const [listener, address] of this.addresses)
       if (before?.addresses.get(listener) !== address) this.#log.info({ listener, address }, 'listening');

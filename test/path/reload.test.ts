@@ -70,9 +70,12 @@ describe('files that change', () => {
     expect(await servedName(running, authority)).toBe('first');
     const unusable = async () => ((await request(`${running.url('admin')}/status`)).json() as BrokerStatus).unusableFiles;
     expect(await unusable()).toEqual([{ key: 'listeners.mesh.tls', at: expect.any(String) }]);
+    const gauges = async () => (await request(`${running.url('admin')}/metrics`)).text().match(/^token_broker_unusable_files.*$/gm);
+    expect(await gauges()).toEqual(['token_broker_unusable_files{file="listeners.mesh.tls"} 1']);
     await running.replace('server.key', second.key);
     await eventually(async () => (await servedName(running, authority)) === 'second');
     expect(await unusable()).toEqual([]);
+    expect(await gauges()).toBeNull();
     const http2 = await openRaw(running.address('mesh'), { tls: { ca: authority.certificate, ALPNProtocols: ['h2'] } });
     expect((http2.socket as import('node:tls').TLSSocket).alpnProtocol).toBe('h2');
     http2.socket.destroy();
