@@ -134,6 +134,38 @@ const serviceAccount = object({
   annotations: about('Annotations of it.', mapOf(text)),
 });
 
+const duration: Schema = { type: 'string', pattern: '^$|^([0-9]+(ms|[smhd]))+$' };
+const madeWith = {
+  labels: about('More labels of it, such as those by which Prometheus or Grafana selects.', mapOf(text)),
+  annotations: about('Annotations of it.', mapOf(text)),
+};
+
+const monitoring = object({
+  podMonitor: object({
+    enabled: about('Whether to make a PodMonitor, so that the Prometheus Operator has the metrics read.', { type: 'boolean' }),
+    ...madeWith,
+    interval: about('How often; default: as often as Prometheus reads others.', duration),
+    scrapeTimeout: about('For how long at most.', duration),
+    selector: about(
+      'Which pods (LabelSelector); empty: those of the gateway, or, without one, those of this release that have `app.kubernetes.io/instance`. ' +
+        '`{ matchLabels: {} }`: all that have the broker, as a gateway or as a sidecar.',
+      { type: 'object' },
+    ),
+    namespaceSelector: about('In which namespaces, such as `{ any: true }`; empty: in that of the release.', { type: 'object' }),
+    relabelings: about('Rules for the labels of the pods.', listOfObjects),
+    metricRelabelings: about('Rules for the labels of the metrics.', listOfObjects),
+  }),
+  prometheusRule: object({
+    enabled: about('Whether to make a PrometheusRule of `monitoring/alerts.yaml`.', { type: 'boolean' }),
+    ...madeWith,
+    disabled: about('Alerts to leave out, by name.', { type: 'array', items: text }),
+  }),
+  dashboard: object({
+    enabled: about('Whether to make a ConfigMap of `monitoring/dashboard.json`, for the sidecar of Grafana.', { type: 'boolean' }),
+    ...madeWith,
+  }),
+});
+
 /** `configSchema` is the schema of the broker's config; its secrets may stand in the chart's values by reference only. */
 export function chartValuesSchema(configSchema: Schema): Schema {
   const { $schema, title: _title, allowComments: _comments, allowTrailingCommas: _commas, ...config } = configSchema;
@@ -153,6 +185,7 @@ export function chartValuesSchema(configSchema: Schema): Schema {
       gateway,
       injector,
       serviceAccount,
+      monitoring,
       global: about('Not used; Helm hands it to every chart.', { type: 'object' }),
     }),
   };
