@@ -16,7 +16,7 @@ import { alerts, charts, dashboard, expressions, monitoringFile, panels, queries
 import { groupedBy, selectorsOf } from './promql.ts';
 
 /** What Prometheus and its operator add to each series; `cluster` comes from whoever has several. */
-const OF_TARGETS = ['cluster', 'namespace', 'job', 'instance'];
+const OF_TARGETS = ['cluster', 'namespace', 'job', 'instance', 'pod'];
 
 /** In the page's table of metrics: the labels by name. */
 const documented = new Map(
