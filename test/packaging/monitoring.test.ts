@@ -114,6 +114,19 @@ describe('each alert', () => {
     expect(outer.split(', ')).toEqual(expect.arrayContaining(named));
   });
 
+  test('names only log lines that there are', () => {
+    const named = alerts.flatMap(({ annotations: { description = '' } }) =>
+      [...description.matchAll(/log lines? ((?:"[^"]+"(?: and | or )?)+)/g)].flatMap(([, lines = '']) =>
+        lines.split(/"(?: and | or )?"?/).filter((line) => line !== ''),
+      ),
+    );
+    const messages = [...read('docs/operations.md').matchAll(/^\| `([^`]+)` \| (?:info|warn|error|debug)/gm)].map(
+      ([, message]) => message as string,
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((line) => !messages.some((message) => message.startsWith(line)))).toEqual([]);
+  });
+
   test.each(alerts)('$alert fires in a test of alerts.test.yaml, and in another it does not', ({ alert }) => {
     interface Case {
       readonly expr: string;
