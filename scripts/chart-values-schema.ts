@@ -147,8 +147,8 @@ const monitoring = object({
     interval: about('How often; default: as often as Prometheus reads others.', duration),
     scrapeTimeout: about('For how long at most.', duration),
     selector: about(
-      'Which pods (LabelSelector); empty: those of the gateway, or, without one, those of this release that have `app.kubernetes.io/instance`. ' +
-        '`{ matchLabels: {} }`: all that have the broker, as a gateway or as a sidecar.',
+      'Which pods (LabelSelector); empty: those that have this release in `app.kubernetes.io/instance`. `{ matchLabels: {} }`: all. ' +
+        'Of these, the containers `token-broker` and `injector` are read.',
       { type: 'object' },
     ),
     namespaceSelector: about('In which namespaces, such as `{ any: true }`; empty: in that of the release.', { type: 'object' }),

@@ -4,20 +4,14 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { projectRoot } from '../../scripts/find-tool.mjs';
 import { blocks } from '../docs/markdown.ts';
-import { CHART, helm, type Manifest, manifestProblems, template } from './helm.ts';
+import { CHART, helm, type Manifest, manifestProblems, renderAll, template } from './helm.ts';
 import { alerts, dashboard, monitoringFile } from './monitoring.ts';
 
 /** `labels` and `annotations` as users give them to all three. */
 const GIVEN = { enabled: true, labels: { release: 'prometheus' }, annotations: { 'example.com/owner': 'payments' } };
-
-function renderAll(chart: string, values: object): Manifest[] {
-  const { status, output } = template(chart, values);
-  if (status !== 0) throw new Error(output);
-  return parseAllDocuments(output).map((document) => document.toJS());
-}
 
 function render(monitoring: object, chart = CHART): { find(kind: string, name?: string): Manifest } {
   const manifests = renderAll(chart, chart === CHART ? { monitoring } : { broker: { monitoring } });
@@ -36,7 +30,7 @@ test('nothing of it is made where nobody asks for it', () => {
 });
 
 describe('a PodMonitor', () => {
-  const keep = { sourceLabels: ['__meta_kubernetes_pod_container_name'], regex: 'token-broker', action: 'keep' };
+  const keep = { sourceLabels: ['__meta_kubernetes_pod_container_name'], regex: 'token-broker|injector', action: 'keep' };
 
   test('has the metrics of the gateway read, by labels and a port that its pods have', () => {
     const manifests = render({ podMonitor: GIVEN });
@@ -49,9 +43,16 @@ describe('a PodMonitor', () => {
       podMetricsEndpoints: [{ port: 'probes', path: '/metrics', relabelings: [keep] }],
     });
     const pod = manifests.find('Deployment').spec.template;
-    expect(Object.keys(matchLabels)).toHaveLength(2);
+    expect(matchLabels).toEqual({ 'app.kubernetes.io/instance': 'demo' });
     expect(pod.metadata.labels).toMatchObject(matchLabels);
     expectRead(pod.spec.containers);
+  });
+
+  test('has those of the injector read', () => {
+    const values = { gateway: { enabled: false }, injector: { enabled: true }, monitoring: { podMonitor: GIVEN } };
+    const [deployment] = renderAll(CHART, values).filter(({ kind }) => kind === 'Deployment');
+    expect(deployment.spec.template.metadata.labels['app.kubernetes.io/instance']).toBe('demo');
+    expectRead(deployment.spec.template.spec.containers, 'injector');
   });
 
   test('takes an interval, a timeout, namespaces, pods and rules for labels', () => {
@@ -77,9 +78,9 @@ describe('a PodMonitor', () => {
 });
 
 /** The one container that has the port is one that the rule keeps. */
-function expectRead(containers: Manifest[]): void {
+function expectRead(containers: Manifest[], expected = 'token-broker'): void {
   const withPort = containers.filter(({ ports = [] }) => ports.some(({ name }: Manifest) => name === 'probes'));
-  expect(withPort.map(({ name }) => name)).toEqual(['token-broker']);
+  expect(withPort.map(({ name }) => name)).toEqual([expected]);
 }
 
 describe('a PrometheusRule', () => {

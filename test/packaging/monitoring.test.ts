@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { findOnPath } from '../../scripts/find-tool.mjs';
 import { ERROR_KINDS } from '../../src/errors.ts';
+import type { Verdict } from '../../src/kubernetes/verdict.ts';
+import { InjectorMetrics } from '../../src/telemetry/injector-metrics.ts';
 import { anchors, read } from '../docs/markdown.ts';
 import { startScene } from '../helpers/broker.ts';
 import { request } from '../helpers/http-client.ts';
@@ -18,9 +20,11 @@ import { groupedBy, selectorsOf } from './promql.ts';
 /** What Prometheus and its operator add to each series; `cluster` comes from whoever has several. */
 const OF_TARGETS = ['cluster', 'namespace', 'job', 'instance', 'pod'];
 
-/** In the page's table of metrics: the labels by name. */
+const METRIC = /^\| `(?:token_broker_)?(\w+)` \| (?:counter|gauge|histogram) \| ([^|]*) \|/gm;
+
+/** In the pages' tables of metrics: the labels by name. */
 const documented = new Map(
-  [...read('docs/operations.md').matchAll(/^\| `(\w+)` \| (?:counter|gauge|histogram) \| ([^|]*) \|/gm)].map(([, name, cell = '']) => [
+  [...`${read('docs/kubernetes.md')}${read('docs/operations.md')}`.matchAll(METRIC)].map(([, name, cell = '']) => [
     `token_broker_${name}`,
     [...cell.matchAll(/`(\w+)`/g)].map(([, label]) => label as string),
   ]),
@@ -30,7 +34,7 @@ let scrape = '';
 beforeAll(async () => {
   const scene = await startScene();
   await request(`${scene.url()}/api/x`);
-  scrape = await scene.metrics();
+  scrape = (await scene.metrics()) + (await new InjectorMetrics(() => []).render()).text;
   await scene.close();
 });
 
@@ -46,9 +50,10 @@ function labelsOf(metric: string): readonly string[] | undefined {
 
 const OUTCOMES = () =>
   new Set([...scrape.matchAll(/^token_broker_grants_total\{.*outcome="(\w+)"/gm)].map(([, outcome]) => outcome as string));
+const OF_PODS: readonly Verdict['outcome'][] = ['injected', 'left-alone', 'refused'];
 const VALUES: Readonly<Record<string, () => Iterable<string>>> = {
   code: () => [...Object.keys(ERROR_KINDS), ''],
-  outcome: OUTCOMES,
+  outcome: () => [...OUTCOMES(), ...OF_PODS],
   alertname: () => alerts.map(({ alert }) => alert),
 };
 
