@@ -1,6 +1,5 @@
 /** The broker: a config brought to life, from binding its listeners to the last byte of the drain. */
 
-import type { Control } from './admin/actions.ts';
 import type { HandedServer } from './admin/handed-server.ts';
 import type { BrokerStatus } from './admin/status.ts';
 import { createAuthenticators } from './caller/authenticate.ts';
@@ -11,15 +10,9 @@ import { type Clock, guarded, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import { Entrances } from './listener/entrances.ts';
 import type { HttpListener } from './listener/http-listener.ts';
-import { type AdminEntrance, adminEntrances } from './operation/admin-entrances.ts';
-import { Certificates } from './operation/certificates.ts';
-import { observeState } from './operation/observed-state.ts';
-import { reportGrants, reportKeys, reportNegotiate, reportStore, reportTokens } from './operation/reporting.ts';
-import { type Beginning, beginning, createStatus } from './operation/status/broker-status.ts';
-import { StoreHealth } from './operation/status/store-health.ts';
-import { UnusableFiles } from './operation/status/unusable-files.ts';
-import { tokenActions } from './operation/token-actions.ts';
-import { Tracing } from './operation/tracing.ts';
+import type { AdminEntrance } from './operation/admin-entrances.ts';
+import { Operation, type SharedOperation } from './operation/operation.ts';
+import { reportKeys, reportNegotiate } from './operation/reporting.ts';
 import { createListeners } from './service/create-listeners.ts';
 import { BrokerStages } from './stages/stages.ts';
 import type { Log } from './telemetry/log.ts';
@@ -34,14 +27,9 @@ export interface BrokerParts {
   readonly shared?: SharedParts;
 }
 
-export interface SharedParts {
+export interface SharedParts extends SharedOperation {
   readonly entrances: Entrances;
   readonly metrics: Metrics;
-  readonly began: Beginning;
-  /** How many brokers of before have requests in flight still. */
-  readonly earlierConfigs: () => number;
-  /** What the admin address can have done to the process. */
-  readonly control: Control;
 }
 
 /** Beyond the grace: short, since Kubernetes counts on. */
@@ -56,7 +44,7 @@ export class Broker {
   readonly #metrics: Metrics;
   readonly #entrances: Entrances;
   readonly #shared: SharedParts | undefined;
-  readonly #tracing: Tracing | undefined;
+  readonly #operation: Operation;
   readonly tokens: Tokens;
   readonly passwords: PasswordCheck;
   readonly jwts: JwtCheck;
@@ -65,11 +53,6 @@ export class Broker {
   readonly #adminEntrances: readonly AdminEntrance[];
   /** Bound addresses by listener name; `admin` and `probes` among them. */
   addresses: ReadonlyMap<string, string> = new Map();
-  /** Counted here, told to the log by whoever watches the files. */
-  readonly unusableFiles: UnusableFiles;
-  readonly #store: StoreHealth;
-  readonly #certificates: Certificates;
-  readonly #status: ReturnType<typeof createStatus>;
   #phase: BrokerStatus['phase'] = 'starting';
   #warm = false;
 
@@ -81,26 +64,16 @@ export class Broker {
     this.#entrances = shared?.entrances ?? new Entrances();
     this.#log = log;
     const metrics = this.#metrics;
-    const { telemetry } = config;
-    this.#tracing = telemetry && new Tracing({ config: telemetry, clock, log, metrics });
-    const observer = reportTokens(log, metrics);
-    this.#store = new StoreHealth(config.store, clock);
-    this.#certificates = new Certificates(config, clock, log);
-    this.unusableFiles = new UnusableFiles(clock, () => metrics.reloadFailures.inc());
-    this.tokens = new Tokens({
-      config,
-      clock,
-      observer: this.#tracing?.observing(observer) ?? observer,
-      storeObserver: this.#store.observe(reportStore(log, metrics)),
-      grantObserver: reportGrants(log),
-    });
+    const operation = new Operation({ config, log, clock, metrics, shared });
+    this.#operation = operation;
+    this.tokens = new Tokens({ config, clock, ...operation.tokenObservers() });
     const { callers, callersFile } = config;
     this.passwords = createPasswordCheck({ callers, callersFile, clock });
     this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
     const negotiate = createNegotiateCheck({ callers, clock, observer: reportNegotiate(log) });
     const { passwords, jwts } = this;
     const authenticators = createAuthenticators(config.listeners, { callers, clock, passwords, jwts, negotiate });
-    this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: this.#tracing });
+    this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: operation.tracing });
     this.#listeners = createListeners({
       config,
       stages: this.#stages,
@@ -108,23 +81,17 @@ export class Broker {
       clock,
       log,
       metrics,
-      tracing: this.#tracing,
-      unusableFiles: this.unusableFiles,
+      tracing: operation.tracing,
+      unusableFiles: operation.unusableFiles,
       onFault: (cause) => this.#fault(cause),
     });
-    this.#adminEntrances = this.#createAdminEntrances();
-    this.#status = createStatus({
-      config,
-      clock,
-      began: shared?.began ?? beginning(clock),
+    this.#adminEntrances = operation.entrances({
       tokens: this.tokens,
       listeners: this.#listeners,
-      addresses: () => this.addresses,
       exits: this.#stages.exits(),
-      store: this.#store,
-      unusableFiles: this.unusableFiles,
-      certificates: this.#certificates,
-      counts: () => this.#counts(),
+      addresses: () => this.addresses,
+      phase: () => this.#phase,
+      warm: () => this.#warm,
     });
   }
 
@@ -146,13 +113,7 @@ export class Broker {
       throw error;
     }
     if (before !== undefined) this.#follow(before);
-    observeState(this.#metrics, {
-      tokens: this.tokens,
-      listeners: this.#listeners,
-      store: this.#store,
-      unusableFiles: this.unusableFiles,
-      certificates: this.#certificates,
-    });
+    this.#operation.observe({ tokens: this.tokens, listeners: this.#listeners });
     this.#phase = 'running';
     for (const [listener, address] of this.addresses)
       if (before?.addresses.get(listener) !== address) this.#log.info({ listener, address }, 'listening');
@@ -192,24 +153,13 @@ export class Broker {
   /** Ends at once. */
   async close(closeAdmin = (server: HandedServer) => server.close()): Promise<void> {
     this.#phase = 'stopped';
-    this.#certificates.close();
     await this.#drainListeners(0);
     for (const { taker } of this.#adminEntrances) {
       this.#entrances.close(taker);
       closeAdmin(taker);
     }
-    await Promise.all([this.tokens.close(), this.#stages.close(), this.jwts.close(), this.#tracing?.close()]);
+    await Promise.all([this.tokens.close(), this.#stages.close(), this.jwts.close(), this.#operation.close()]);
     if (this.#shared === undefined) this.#metrics.close();
-  }
-
-  #counts() {
-    const { requests, faults, reloadFailures } = this.#metrics;
-    return {
-      requestsInFlight: requests.inFlight,
-      faults: faults.value,
-      reloadFailures: reloadFailures.value,
-      earlierConfigs: this.#shared?.earlierConfigs() ?? 0,
-    };
   }
 
   /** What nobody foresaw, where no request can be answered for it. */
@@ -232,22 +182,12 @@ export class Broker {
     return cut.reduce((sum, count) => sum + count, 0);
   }
 
-  #createAdminEntrances(): AdminEntrance[] {
-    const actionable = tokenActions({ config: this.#config, tokens: this.tokens, log: this.#log, control: this.#shared?.control });
-    return adminEntrances(this.#config, actionable, {
-      notReady: () => this.#notReady(),
-      status: () => this.#status(this.#phase, this.#notReady()),
-      metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.render() }),
-    });
+  get unusableFiles(): Operation['unusableFiles'] {
+    return this.#operation.unusableFiles;
   }
 
   /** Every eager token has been tried. */
   get warm(): boolean {
     return this.#warm;
-  }
-
-  #notReady(): string | undefined {
-    if (this.#phase !== 'running') return this.#phase;
-    return this.#config.readiness === 'tokens' && !this.#warm ? 'waiting for the eager tokens' : undefined;
   }
 }

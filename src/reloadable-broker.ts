@@ -20,6 +20,8 @@ export interface ReloadableParts {
   readonly prepare?: (loaded: LoadedConfig) => Promise<void>;
   /** A broker has taken over. */
   readonly onStarted?: (loaded: LoadedConfig, broker: Broker) => Promise<void>;
+  /** How many lines of the log nobody has taken. */
+  readonly droppedLogLines?: () => number;
   /** The admin address was told to end the process. */
   readonly quit: () => void;
 }
@@ -36,7 +38,7 @@ interface Running {
 export class ReloadableBroker {
   readonly #parts: ReloadableParts;
   readonly #clock: Clock;
-  readonly #metrics = new Metrics();
+  readonly #metrics: Metrics;
   readonly #entrances = new Entrances();
   readonly #began: Beginning;
   readonly #retiring = new Set<Promise<number>>();
@@ -53,6 +55,7 @@ export class ReloadableBroker {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     this.#began = beginning(this.#clock);
+    this.#metrics = new Metrics(parts.droppedLogLines);
   }
 
   /** Rejects when something cannot be started. */

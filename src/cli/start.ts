@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { ReloadableBroker } from '../reloadable-broker.ts';
 import { createLog } from '../telemetry/log.ts';
+import { LogOutput } from '../telemetry/log-output.ts';
 import { configOption, loadOrExit, loadToRun } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
@@ -17,11 +18,12 @@ export function startCommand(io: Io): Command {
       const goOn = endOnSignal(io);
       const loaded = await loadOrExit(file, 'start', io);
       if (loaded === undefined) return;
-      const log = createLog(loaded.config.log.level);
+      const output = new LogOutput();
+      const log = createLog(loaded.config.log.level, output);
       reportCrashes(log, io);
       const quit = Promise.withResolvers<void>();
       const load = () => loadToRun(file, 'start', io);
-      const broker = new ReloadableBroker({ log, load, quit: quit.resolve });
+      const broker = new ReloadableBroker({ log, load, droppedLogLines: () => output.dropped, quit: quit.resolve });
       goOn();
       const stopped = untilStopped(broker, log, quit.promise);
       try {

@@ -19,29 +19,36 @@ const NOTHING = Buffer.alloc(0);
 const LINE_BREAK = Buffer.from('\n');
 
 export class LogOutput {
-  readonly #onDropped: (lines: number) => void;
   readonly #writeBytes: WriteBytes;
   /** Lines of this turn of the event loop, written together: a write for each measured a quarter of the CPU time of a proxied request. */
   #held = '';
   /** What a full pipe has not taken. */
   #rest = NOTHING;
+  /** All of them, and of those the ones that nobody has been told of. */
   #dropped = 0;
+  #untold = 0;
   /** A disk that was full has the beginning of a line. */
   #isCut = false;
   #isScheduled = false;
 
-  /** @param onDropped runs once lines are taken again, with the number of those that were not */
-  constructor(onDropped: (lines: number) => void, writeBytes = toStdout) {
-    this.#onDropped = onDropped;
+  /** Runs once lines are taken again, with the number of those that were not. */
+  onTakenAgain = (_dropped: number): void => {};
+
+  constructor(writeBytes = toStdout) {
     this.#writeBytes = writeBytes;
     // For Node's own way to make a pipe one that can be full: a write to it would stop everything else until somebody reads.
     void process.stdout;
     process.on('exit', () => this.#finish());
   }
 
+  /** Lines that nobody took, since the start. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   write(line: string): void {
     if (this.#rest.length + this.#held.length > MOST_HELD_BYTES) {
-      this.#dropped += 1;
+      this.#drop(1);
       return;
     }
     this.#held += line;
@@ -54,7 +61,7 @@ export class LogOutput {
   readonly #flush = (): void => {
     this.#isScheduled = false;
     const outcome = this.#push();
-    if (outcome === 'taken' && this.#dropped > 0) return this.#tell();
+    if (outcome === 'taken' && this.#untold > 0) return this.#tell();
     if (outcome !== 'full') return;
     this.#isScheduled = true;
     setTimeout(this.#flush, RETRY_MS).unref();
@@ -79,15 +86,20 @@ export class LogOutput {
         return 'full';
       }
       this.#isCut ||= at > 0;
-      this.#dropped += left.toString('latin1').split('\n').length - 1;
+      this.#drop(left.toString('latin1').split('\n').length - 1);
       return 'lost';
     }
   }
 
+  #drop(lines: number): void {
+    this.#dropped += lines;
+    this.#untold += lines;
+  }
+
   #tell(): void {
-    const lines = this.#dropped;
-    this.#dropped = 0;
-    this.#onDropped(lines);
+    const lines = this.#untold;
+    this.#untold = 0;
+    this.onTakenAgain(lines);
   }
 
   #finish(): void {

@@ -7,7 +7,7 @@ import { LogOutput } from './log-output.ts';
 export type Log = Logger;
 
 /** @param destination where lines go; default stdout */
-export function createLog(level: string, destination?: DestinationStream): Log {
+export function createLog(level: string, destination: DestinationStream = new LogOutput()): Log {
   const options = {
     level,
     base: null,
@@ -15,10 +15,11 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: describeError },
   };
-  const onDropped = (lines: number) => {
-    log.warn({ lines }, 'log lines dropped: nobody took them');
-  };
-  const log: Log = pino(options, destination ?? new LogOutput(onDropped));
+  const log: Log = pino(options, destination);
+  if (destination instanceof LogOutput)
+    destination.onTakenAgain = (lines) => {
+      log.warn({ lines }, 'log lines dropped: nobody took them');
+    };
   return log;
 }
 

@@ -51,8 +51,18 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  constructor() {
+  /** @param droppedLogLines how many lines of the log nobody has taken */
+  constructor(droppedLogLines = () => 0) {
     collectDefaultMetrics({ register: this.#registry });
+    const dropped = new Counter({
+      name: `${PREFIX}log_lines_dropped_total`,
+      help: 'Lines of the log that nobody took.',
+      registers: [this.#registry],
+      collect: () => {
+        dropped.reset();
+        dropped.inc(droppedLogLines());
+      },
+    });
   }
 
   /** A gauge whose values are read at each scrape, from whoever has said last how. @param label none where there is one value */

@@ -22,10 +22,11 @@ class Disk {
 
 function outputTo(disk: Disk) {
   const dropped: number[] = [];
-  const output = new LogOutput((lines) => {
+  const output = new LogOutput(disk.write);
+  output.onTakenAgain = (lines) => {
     dropped.push(lines);
     output.write(`{"dropped":${lines}}\n`);
-  }, disk.write);
+  };
   return { output, dropped };
 }
 
@@ -94,5 +95,5 @@ test('nobody there, for ever, is told nothing and costs nothing', async () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
   await settled();
-  expect([disk.text, dropped]).toEqual(['', []]);
+  expect([disk.text, dropped, output.dropped]).toEqual(['', [], 10]);
 });
