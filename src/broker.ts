@@ -12,7 +12,7 @@ import { Entrances } from './listener/entrances.ts';
 import type { HttpListener } from './listener/http-listener.ts';
 import type { AdminEntrance } from './operation/admin-entrances.ts';
 import { Operation, type SharedOperation } from './operation/operation.ts';
-import { reportKeys, reportNegotiate } from './operation/reporting.ts';
+import { reportKeys, reportNegotiate, reportRefusals } from './operation/reporting.ts';
 import { createListeners } from './service/create-listeners.ts';
 import { BrokerStages } from './stages/stages.ts';
 import type { Log } from './telemetry/log.ts';
@@ -69,10 +69,18 @@ export class Broker {
     this.tokens = new Tokens({ config, clock, ...operation.tokenObservers() });
     const { callers, callersFile } = config;
     this.passwords = createPasswordCheck({ callers, callersFile, clock });
-    this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log) });
+    const refusals = reportRefusals(log);
+    this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log), onRefused: refusals.token });
     const negotiate = createNegotiateCheck({ callers, clock, observer: reportNegotiate(log) });
     const { passwords, jwts } = this;
-    const authenticators = createAuthenticators(config.listeners, { callers, clock, passwords, jwts, negotiate });
+    const authenticators = createAuthenticators(config.listeners, {
+      callers,
+      clock,
+      passwords,
+      jwts,
+      negotiate,
+      onCertificateRefused: refusals.certificate,
+    });
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: operation.tracing });
     this.#listeners = createListeners({
       config,

@@ -38,8 +38,8 @@ export interface Peer {
   /** IP address, or `""` on a Unix socket. */
   readonly address: string;
   readonly encrypted: boolean;
-  /** The client certificate; `unverified` when one was presented that did not verify against the listener's `clientCa`. */
-  readonly certificate: PeerCertificate | 'unverified' | undefined;
+  /** The client certificate, or why one that was presented did not verify against the listener's `clientCa`: a code of OpenSSL. */
+  readonly certificate: PeerCertificate | { readonly unverified: string } | undefined;
 }
 
 /** The parts of a verified client certificate by which a caller can be known. */

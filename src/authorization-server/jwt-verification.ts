@@ -35,8 +35,10 @@ export interface VerifiedJwt {
   readonly endsAt: number;
 }
 
-/** `refused`: by these rules. `forged`: by any, since none of these keys has signed it. */
-export type JwtVerdict = VerifiedJwt | 'refused' | 'forged';
+/** Why a token is not accepted: by these rules, or, where it is forged, by any, since none of these keys has signed it. */
+export type JwtFault = 'forged' | 'expired' | 'not_yet_good' | 'for_others' | 'bound_to_a_key' | 'other_algorithm' | 'malformed';
+
+export type JwtVerdict = VerifiedJwt | JwtFault;
 
 /** Rejects with `AuthorizationServerError` where the keys cannot be had. @param nowAt wall clock */
 export async function verifyJwt(token: string, source: IssuerKeys, rules: JwtRules, nowAt: number): Promise<JwtVerdict> {
@@ -58,15 +60,23 @@ async function verifyWith(token: string, keys: KeySet, rules: JwtRules, nowAt: n
       currentDate: new Date(nowAt),
       requiredClaims: ['exp'],
     });
-    if (typeof claims.iat === 'number' && claims.iat * 1000 > nowAt + rules.clockToleranceMs) return 'refused';
+    if (typeof claims.iat === 'number' && claims.iat * 1000 > nowAt + rules.clockToleranceMs) return 'not_yet_good';
     // Bound to a key that nobody has proven here (RFC 7800): whoever found it could send it.
-    if (claims['cnf'] !== undefined) return 'refused';
+    if (claims['cnf'] !== undefined) return 'bound_to_a_key';
     return { keys, endsAt: (claims.exp as number) * 1000 + rules.clockToleranceMs };
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ERR_JWKS_NO_MATCHING_KEY') return 'unknown-key';
-    return code === FORGED ? 'forged' : 'refused';
+    return codeOf(error) === 'ERR_JWKS_NO_MATCHING_KEY' ? 'unknown-key' : faultOf(error);
   }
+}
+
+function faultOf(error: unknown): JwtFault {
+  const code = codeOf(error);
+  const { claim } = error as { claim?: unknown };
+  if (code === FORGED) return 'forged';
+  if (code === 'ERR_JWT_EXPIRED') return 'expired';
+  if (code === 'ERR_JOSE_ALG_NOT_ALLOWED') return 'other_algorithm';
+  if (code !== 'ERR_JWT_CLAIM_VALIDATION_FAILED') return 'malformed';
+  return claim === 'aud' ? 'for_others' : claim === 'nbf' ? 'not_yet_good' : 'malformed';
 }
 
 const FORGED = 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED';

@@ -37,6 +37,8 @@ export interface AuthenticatorOptions {
   readonly jwts?: JwtCheck;
   /** The same for tickets. */
   readonly negotiate?: NegotiateCheck;
+  /** @param fault one of `CertificateFault`, or a code of OpenSSL */
+  readonly onCertificateRefused?: (listener: string, fault: string) => void;
 }
 
 /** One way to authenticate: `none` when the request carries no credentials of this kind. */
@@ -82,7 +84,7 @@ function wayOf(name: ListenerConfig['authenticate'][number], options: Authentica
     case 'basic':
       return basicWay(options.passwords ?? createPasswordCheck({ callers, clock }));
     case 'mtls':
-      return mtlsWay(callers, clock);
+      return mtlsWay(options, clock);
     case 'jwt':
       return jwtWay(options.jwts as JwtCheck);
     case 'negotiate':
@@ -130,11 +132,13 @@ function passthroughWay(request: Asking): Verdict | 'none' {
 }
 
 /** A certificate that does not verify, or that no caller has, is refused: it was presented to be known by. */
-function mtlsWay(callers: AuthenticatorOptions['callers'], clock: Clock): Way {
-  const check = createCertificateCheck(callers);
+function mtlsWay({ name = '', callers, onCertificateRefused: onRefused = () => {} }: AuthenticatorOptions, clock: Clock): Way {
+  const check = createCertificateCheck(callers, (fault) => onRefused(name, fault));
   return ({ peer: { certificate } }) => {
     if (certificate === undefined) return 'none';
-    return certificate === 'unverified' ? 'refused' : check(certificate, clock.now());
+    if (!('unverified' in certificate)) return check(certificate, clock.now());
+    onRefused(name, certificate.unverified.toLowerCase());
+    return 'refused';
   };
 }
 

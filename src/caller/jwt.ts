@@ -2,7 +2,7 @@
 
 import { toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { IssuerKeys, KeySet, KeysObserver } from '../authorization-server/issuer-keys.ts';
-import { type JwtVerdict, readClaims, verifyJwt } from '../authorization-server/jwt-verification.ts';
+import { type Claims, type JwtFault, type JwtVerdict, readClaims, verifyJwt } from '../authorization-server/jwt-verification.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import { BrokerError } from '../errors.ts';
@@ -10,7 +10,7 @@ import type { Fields } from '../message.ts';
 import { RecentMap } from '../recent-map.ts';
 import type { Caller, Verdict } from './caller.ts';
 import { CredentialsDigest } from './credentials-digest.ts';
-import { type Candidates, readCandidates } from './jwt-candidates.ts';
+import { type Candidate, type Candidates, readCandidates } from './jwt-candidates.ts';
 
 export interface JwtCheck {
   /**
@@ -32,7 +32,11 @@ export interface JwtCheckOptions {
   readonly callers: Readonly<Record<string, CallerConfig>>;
   readonly clock?: Clock;
   readonly observer: KeysObserver;
+  readonly onRefused?: (fault: TokenFault) => void;
 }
+
+/** Why nobody was let in by a token; the caller is not told. */
+export type TokenFault = JwtFault | 'unknown_issuer' | 'unknown_claims';
 
 interface Known {
   readonly source: IssuerKeys;
@@ -48,35 +52,32 @@ const MAX_KNOWN = 10_000;
 const MAX_WAITING = 1_000;
 const RETRY_AFTER_SECONDS = 2;
 
-export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCheckOptions): JwtCheck {
+export function createJwtCheck({ callers, clock = systemClock, observer, onRefused = () => {} }: JwtCheckOptions): JwtCheck {
   const { candidates, sources } = readCandidates(callers, clock, observer);
   const digests = new CredentialsDigest();
   const known = new RecentMap<Known>(MAX_KNOWN);
   const running = new Map<string, Promise<Verdict>>();
   const inLine = createLines();
 
-  /** Whom a token is for is looked at before its signature, so that nobody has keys fetched with a token that fits nobody. */
   async function verify(digest: string, token: string): Promise<Verdict> {
     const claims = readClaims(token);
-    if (claims === undefined) return 'refused';
-    // Who makes a token up can have it fit many callers: it costs the signature once.
-    const others = new Set<IssuerKeys>();
-    for (const { caller: fitting, keys: source, rules, fits } of candidates) {
-      if (claims.iss !== rules.issuer || others.has(source) || !fits(claims)) continue;
-      const verified = await inLine(source, () => verifyJwt(token, source, rules, clock.now()).catch(unverifiable));
-      if (verified === 'forged') others.add(source);
-      if (typeof verified === 'string') continue;
-      const { keys, endsAt } = verified;
-      const caller = { ...fitting, endsAt };
-      known.set(digest, { source, keys, caller });
-      return caller;
-    }
+    if (claims === undefined) return refuse('malformed');
+    const verifyBy: VerifyBy = ({ keys: source, rules }) =>
+      inLine(source, () => verifyJwt(token, source, rules, clock.now()).catch(unverifiable));
+    const found = await findCaller(claims, candidates, verifyBy);
+    if (typeof found === 'string') return refuse(found);
+    known.set(digest, found);
+    return found.caller;
+  }
+
+  function refuse(fault: TokenFault): Verdict {
+    onRefused(fault);
     return 'refused';
   }
 
   function judge(digest: string, authorization: string): Verdict | Promise<Verdict> {
     const token = /^bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
-    if (token === undefined || token.length > MAX_TOKEN) return 'refused';
+    if (token === undefined || token.length > MAX_TOKEN) return refuse('malformed');
     const shared = running.get(digest);
     if (shared !== undefined) return shared;
     const verdict = verify(digest, token).finally(() => running.delete(digest));
@@ -105,6 +106,24 @@ export function createJwtCheck({ callers, clock = systemClock, observer }: JwtCh
       await Promise.all([...sources.values()].map((keys) => keys.close()));
     },
   };
+}
+
+type VerifyBy = (candidate: Candidate) => Promise<JwtVerdict>;
+
+/** Whom a token is for is looked at before its signature, so that nobody has keys fetched with a token that fits nobody. */
+async function findCaller(claims: Claims, candidates: readonly Candidate[], verifyBy: VerifyBy): Promise<Known | TokenFault> {
+  let fault: TokenFault = candidates.some(({ rules }) => rules.issuer === claims.iss) ? 'unknown_claims' : 'unknown_issuer';
+  // Who makes a token up can have it fit many callers: it costs the signature once.
+  const others = new Set<IssuerKeys>();
+  for (const candidate of candidates) {
+    const { caller, keys: source, rules, fits } = candidate;
+    if (claims.iss !== rules.issuer || others.has(source) || !fits(claims)) continue;
+    const verified = await verifyBy(candidate);
+    if (verified === 'forged') others.add(source);
+    if (typeof verified === 'string') fault = verified;
+    else return { source, keys: verified.keys, caller: { ...caller, endsAt: verified.endsAt } };
+  }
+  return fault;
 }
 
 /** How many wait for keys, by those keys: an issuer in trouble holds up no caller of another one. */

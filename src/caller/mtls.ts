@@ -12,11 +12,17 @@ import { type Asking, narrowerFirst } from './narrowest.ts';
  */
 export type CertificateCheck = (certificate: PeerCertificate, nowAt: number) => Verdict;
 
+/** Why nobody was let in by a certificate; the caller is not told. */
+export type CertificateFault = 'not_in_time' | 'unknown_certificate';
+
 type Rule = NonNullable<CallerConfig['mtls']>;
 type Condition = (certificate: PeerCertificate) => boolean;
 
 /** Where a certificate fits several callers, the narrowest of them is meant. */
-export function createCertificateCheck(callers: Readonly<Record<string, CallerConfig>>): CertificateCheck {
+export function createCertificateCheck(
+  callers: Readonly<Record<string, CallerConfig>>,
+  onRefused: (fault: CertificateFault) => void = () => {},
+): CertificateCheck {
   const rules = Object.entries(callers)
     .flatMap(([name, { mtls }]) => (mtls === undefined ? [] : [{ name, mtls }]))
     .sort((a, b) => narrowerFirst(askingOf(a.name, a.mtls), askingOf(b.name, b.mtls)))
@@ -30,12 +36,16 @@ export function createCertificateCheck(callers: Readonly<Record<string, CallerCo
 
   return (certificate, nowAt) => {
     // A connection may outlive its certificate, so this is looked at for each request; whom it names cannot change.
-    if (!(certificate.notBeforeAt <= nowAt && nowAt <= certificate.notAfterAt)) return 'refused';
+    if (!(certificate.notBeforeAt <= nowAt && nowAt <= certificate.notAfterAt)) {
+      onRefused('not_in_time');
+      return 'refused';
+    }
     let verdict = judged.get(certificate);
     if (verdict === undefined) {
       verdict = judge(certificate);
       judged.set(certificate, verdict);
     }
+    if (verdict === 'refused') onRefused('unknown_certificate');
     return verdict;
   };
 }

@@ -67,5 +67,6 @@ export function followTlsFiles(server: Server, listener: SecureListener, told: T
 export function presentedCertificate(socket: TLSSocket, read: (certificate: X509Certificate) => PeerCertificate): Peer['certificate'] {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
-  return socket.authorized ? read(certificate) : 'unverified';
+  // Node's types say Error; it is the code alone.
+  return socket.authorized ? read(certificate) : { unverified: String(socket.authorizationError) };
 }

@@ -1,6 +1,7 @@
 /** What happens in the broker, told to the log and the metrics. */
 
 import type { KeysObserver } from '../authorization-server/issuer-keys.ts';
+import type { TokenFault } from '../caller/jwt.ts';
 import type { NegotiateFault, NegotiateObserver } from '../caller/negotiate.ts';
 import type { AccessRecord } from '../exchange.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -73,6 +74,18 @@ export function reportKeys(log: Log): KeysObserver {
     },
     failed(issuer, failure, serving) {
       log[serving ? 'warn' : 'error']({ issuer, reason: failure.reason, serving, err: failure }, 'keys of an issuer cannot be read');
+    },
+  };
+}
+
+/** Who is refused by a token or by a certificate: the caller is never told why, whoever runs the broker is. */
+export function reportRefusals(log: Log) {
+  return {
+    token(reason: TokenFault) {
+      log.info({ reason }, 'token of a caller refused');
+    },
+    certificate(listener: string, reason: string) {
+      log.info({ listener, reason }, 'certificate of a caller refused');
     },
   };
 }

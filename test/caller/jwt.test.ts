@@ -19,6 +19,9 @@ beforeAll(async () => {
 });
 afterEach(() => check?.close());
 
+/** Why tokens were refused, by the check that was started last. */
+let faults: string[] = [];
+
 const set = (...keys: SigningKey[]) => JSON.stringify({ keys: keys.map(({ jwk }) => jwk) });
 
 /** A check of one caller, `batch`, whose issuer has these keys. */
@@ -26,7 +29,8 @@ function start(jwt: Record<string, unknown> = {}, callers: Record<string, Record
   const usual = { issuer: ISSUER, audience: 'token-broker', claims: { sub: 'batch-*' }, keys: set(key, rsa) };
   const parsed = Object.entries({ batch: jwt, ...callers }).map(([name, given]) => [name, caller.parse({ jwt: { ...usual, ...given } })]);
   const observer = { changed: () => {}, failed: () => {} };
-  check = createJwtCheck({ callers: Object.fromEntries(parsed), clock, observer });
+  faults = [];
+  check = createJwtCheck({ callers: Object.fromEntries(parsed), clock, observer, onRefused: (fault) => faults.push(fault) });
   return check;
 }
 
@@ -54,6 +58,22 @@ describe('a JWT of a caller', () => {
     const { leaf } = await (await createAuthority()).issueServer();
     start({ keys: `${leaf}${key.pem}` });
     expect(await judge(await key.sign(claims(), { kid: undefined }))).toEqual(BATCH);
+  });
+
+  test('is refused with a reason for the log', async () => {
+    start();
+    const refused: Record<string, () => Promise<string>> = {
+      unknown_issuer: () => key.sign(claims({ iss: `${ISSUER}/` })),
+      unknown_claims: () => key.sign(claims({ sub: 'other-7' })),
+      for_others: () => key.sign(claims({ aud: 'other' })),
+      expired: () => key.sign(claims({ exp: seconds(-30) })),
+      not_yet_good: () => key.sign(claims({ nbf: seconds(31) })),
+      bound_to_a_key: () => key.sign(claims({ cnf: { jkt: 'x' } })),
+      forged: async () => (await createSigningKey('ES256', 'one')).sign(claims()),
+      malformed: () => key.sign(claims({ exp: undefined })),
+    };
+    for (const make of Object.values(refused)) expect(await judge(await make())).toBe('refused');
+    expect(faults).toEqual(Object.keys(refused));
   });
 
   const good: [string, () => Promise<string>][] = [

@@ -196,6 +196,17 @@ describe('token-broker start', () => {
     const outcomes: Record<string, number> = {};
     for (const [what, identity] of Object.entries(bad)) outcomes[what] = (await mesh('/ledger/1', identity)).status;
     expect(outcomes).toEqual(Object.fromEntries(Object.keys(bad).map((what) => [what, 403])));
+    // OpenSSL's own words for it, in lower case; the callers are told nothing of it.
+    const reasons = broker.log().flatMap(({ msg, reason }) => (msg === 'certificate of a caller refused' ? [reason] : []));
+    expect(reasons).toEqual(
+      expect.arrayContaining([
+        'unable_to_verify_leaf_signature',
+        'cert_has_expired',
+        'cert_not_yet_valid',
+        'depth_zero_self_signed_cert',
+        'invalid_purpose',
+      ]),
+    );
     const deep = await (await (await authority.intermediate('One')).intermediate('Two')).issueClient({ uri });
     expect((await mesh('/ledger/1', deep)).status).toBe(200);
   });
