@@ -18,7 +18,7 @@ export interface ReloadableParts {
   readonly load: () => Promise<LoadedConfig>;
   /** Before a broker is started: what else its config asks for. Rejects where that cannot be had. */
   readonly prepare?: (loaded: LoadedConfig) => Promise<void>;
-  /** A broker has taken over. */
+  /** A broker has taken over, whatever becomes of this. Never rejects. */
   readonly onStarted?: (loaded: LoadedConfig, broker: Broker) => Promise<void>;
   /** How many lines of the log nobody has taken. */
   readonly droppedLogLines?: () => number;

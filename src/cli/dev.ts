@@ -73,16 +73,22 @@ class Surroundings {
     this.#demo = config.demo && (await startDemo(config, (event) => noteDemoEvent(event, asked, this.#log)));
   }
 
-  /** Makes the demo's call. */
+  /** Makes the demo's call. Never rejects: the broker is there, whatever becomes of the call. */
   async show(config: Config, addresses: ReadonlyMap<string, string>): Promise<void> {
     const address = parseAddress(addresses.get(config.demo?.call.listener ?? '') ?? '');
     if (address === undefined) return;
-    const call = await makeWorkedCall(config, address, this.#asked);
+    const told = await makeWorkedCall(config, address, this.#asked).then(describeWorkedCall, describeNoCall);
     const status = `see the life of each token at http://${addresses.get('admin')}/`;
     this.#io.stdout.write(
-      `\n${describeWorkedCall(call).join('\n')}\n\n${config.admin.address.kind === 'tcp' ? `${status}\n` : ''}stop with Ctrl-C; each event follows on a line\n\n`,
+      `\n${told.join('\n')}\n\n${config.admin.address.kind === 'tcp' ? `${status}\n` : ''}stop with Ctrl-C; each event follows on a line\n\n`,
     );
   }
+}
+
+function describeNoCall(cause: unknown): string[] {
+  const { code, name } = cause as NodeJS.ErrnoException;
+  const reason = name === 'TimeoutError' ? 'no answer in time' : (code ?? name);
+  return [`the call of "demo.call" was not answered (${reason}); what stands above says what became of it`];
 }
 
 function noteDemoEvent(event: DemoEvent, asked: TokenRequest[], log: Log): void {

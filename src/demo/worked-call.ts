@@ -28,7 +28,6 @@ const CALL_TIMEOUT_MS = 15_000;
 export async function makeWorkedCall(config: Config, address: Address, asked: readonly TokenRequest[]): Promise<WorkedCall> {
   if (config.demo === undefined) throw new Error('the config has no "demo": add it, or use "token-broker start"');
   const { listener, caller, password, path } = config.demo.call;
-  if (config.listeners[listener]?.tls !== undefined) throw new Error(`"demo.call.listener" "${listener}" has TLS: choose a plain one`);
   const username = config.callers[caller]?.basic?.username ?? caller;
   const credentials = `${username}:${password.reveal()}`;
   const host = address.kind === 'tcp' ? authorityOf(reachable(address.host), address.port) : 'localhost';

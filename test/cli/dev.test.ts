@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type BrokerProcess, spawnBroker } from '../helpers/broker-process.ts';
 import { freePort } from '../helpers/redis.ts';
+import { cutShort } from '../helpers/scripted-answers.ts';
+import { startScriptedServer } from '../helpers/scripted-server.ts';
 
 let broker: BrokerProcess;
 afterEach(() => broker.close());
@@ -56,5 +58,16 @@ describe('token-broker dev', () => {
     await until(/config reloaded[\s\S]*GET \/ledger\/7 HTTP\/1\.1[\s\S]*each event follows/);
     broker.signal('SIGINT');
     expect((await broker.exited).code).toBe(0);
+  });
+
+  test('goes on, under the new config too, where its call is not answered', async () => {
+    const origin = await startScriptedServer({ answer: cutShort('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc') });
+    const config = (await example()).replace(/http:\/\/127[.0-9:]+\/v1\/orders/, origin.url);
+    broker = await spawnBroker({ command: 'dev', config });
+    await until(/the call of "demo\.call" was not answered \(ECONNRESET\); .*\n[\s\S]*each event follows on a line/);
+    await broker.replace('sidecar.config.json', config.replace('"path": "/orders/42"', '"path": "/orders/43"'));
+    await until(/config reloaded[\s\S]*was not answered[\s\S]*each event follows/);
+    expect(broker.stdout()).not.toContain('the old one stays');
+    await origin.close();
   });
 });

@@ -312,6 +312,14 @@ describe('what a config is for', () => {
     ]);
   });
 
+  test('a demo calls in the clear', async () => {
+    const config = withDemo();
+    config['listeners'].local.tls = { cert: { fromEnv: 'CERT' }, key: { fromEnv: 'KEY' } };
+    expect(said((await verdict(file(), config, { use: 'dev' })).problems)).toContain(
+      'demo.call.listener names a listener with "tls"; the call is made in the clear, so name another',
+    );
+  });
+
   test('a demo calls with a password', async () => {
     const config = withDemo();
     config['callers'].app = { mtls: { dns: 'app.example' } };

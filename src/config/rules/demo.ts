@@ -8,7 +8,7 @@ import { type Rule, referenceFindings } from './rule.ts';
 const DEMO_GRANTS = new Set(['client_credentials', 'password']);
 
 export const demoRules: Rule = (context) => {
-  const { demo, callers, tokens } = context.config;
+  const { demo, listeners, callers, tokens } = context.config;
   if (demo === undefined) return [];
   const { authorizationServer, call } = demo;
   const caller = Object.hasOwn(callers, call.caller) ? callers[call.caller] : undefined;
@@ -17,6 +17,8 @@ export const demoRules: Rule = (context) => {
     ...referenceFindings(call.listener, 'listeners', ['demo', 'call', 'listener'], context),
     ...referenceFindings(call.caller, 'callers', ['demo', 'call', 'caller'], context),
   ];
+  if (Object.hasOwn(listeners, call.listener) && listeners[call.listener]?.tls !== undefined)
+    findings.push(problem(['demo', 'call', 'listener'], 'names a listener with "tls"; the call is made in the clear, so name another'));
   for (const [name, token] of Object.entries(tokens)) {
     const asksDemo = token.authorizationServer === authorizationServer.name;
     if (asksDemo && token.registration !== undefined)
