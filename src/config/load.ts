@@ -32,7 +32,7 @@ export type LoadedConfig = Loaded<Config>;
 export async function loadConfig(file: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   const { env = process.env, use = 'start', clock = systemClock, lacks = () => [] } = options;
   const source = await readSource(file);
-  const raw = withOtelEnvironment(source.raw, env);
+  const { raw, findings: otelFindings } = withOtelEnvironment(source.raw, env);
   const { config, complete, names, findings } = parseConfig(raw);
   config?.callersFile?.checkFurther((text) => takenNameProblem(text, config.callers));
   const secrets = config && (await loadSecrets(config, { source, env }));
@@ -48,6 +48,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
     ...(config === undefined ? [] : [...ruleFindings({ config, names: withFileCallers(names, config), complete }), ...lacks(config)]),
     ...useFindings(source.raw, use),
     ...environmentFindings(env),
+    ...otelFindings,
   ];
   return loadedFrom(source, { config, secrets, findings: all });
 }

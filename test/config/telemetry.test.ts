@@ -51,6 +51,42 @@ describe('telemetry', () => {
     expect(await telemetryWith(env, { tracesEndpoint: 'http://127.0.0.1:4318/v1/traces' })).toBeUndefined();
   });
 
+  const ENDPOINT = 'https://collector.example:4318';
+  test.each([
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, 'OTEL_EXPORTER_OTLP_ENDPOINT, which is not an http or https URL'],
+    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'grpc://c:4317' }, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, which is not an http or https URL'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://u:canary@c.example' }, 'OTEL_EXPORTER_OTLP_ENDPOINT, which holds a user or password'],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      'OTEL_EXPORTER_OTLP_PROTOCOL, which asks for another protocol than HTTP',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a b=canary, key=a%0Ab' },
+      'OTEL_EXPORTER_OTLP_HEADERS, which holds what is no header field',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_EXPORTER_OTLP_HEADERS: 'key=canary' },
+      'OTEL_EXPORTER_OTLP_HEADERS, which would send header fields by http to a host that is not loopback',
+    ],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, OTEL_SERVICE_NAME: 'n'.repeat(201) }, 'OTEL_SERVICE_NAME, which is too long for a name'],
+  ])('is absent, with a warning, where a variable cannot be used: %j', async (env, what) => {
+    const { problems, warnings } = await verdict(file(), validConfig(), { env: { ...ENV, ...env } });
+    expect(said(problems)).toEqual([]);
+    expect(said(warnings)).toEqual([`the environment has ${what}: no traces are sent; correct it, or set OTEL_TRACES_EXPORTER=none`]);
+    expect(await telemetryWith(env)).toBeUndefined();
+  });
+
+  test('is not disturbed by a variable that fills nothing', async () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
+    expect((await telemetryWith(env, { tracesEndpoint: ENDPOINT }))?.tracesEndpoint).toBe(ENDPOINT);
+    const { warnings } = await verdict(file(), validConfig(), {
+      env: { ...ENV, OTEL_EXPORTER_OTLP_HEADERS: 'a b=c', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+    });
+    expect(warnings).toEqual([]);
+    const protobuf = { OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' };
+    expect((await telemetryWith(protobuf))?.tracesEndpoint).toBe(`${ENDPOINT}/v1/traces`);
+  });
+
   test('is not said to need what the environment may say: an editor knows nothing of that', () => {
     const { telemetry } = configJsonSchema().properties as Record<string, JsonSchema>;
     expect(telemetry?.required ?? []).toEqual([]);
