@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { readHtpasswd } from '../config/htpasswd.ts';
 import { canBringCredentials, type OwnCredentialsPlace, ownCredentialsPlace } from '../config/own-credentials.ts';
+import type { ListenerConfig } from '../config/schema/listeners.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
 import type { Address } from '../config/schema/values.ts';
@@ -21,7 +22,8 @@ interface Asked {
   readonly method: string;
   /** As it stands in the request line. */
   readonly target: string;
-  readonly host: string;
+  /** `undefined` where it names none: one that each listener accepts. */
+  readonly host: string | undefined;
   /** Listeners that it may arrive at. */
   readonly listeners: readonly string[];
   /** What it was taken for, where something else may have been meant. */
@@ -70,7 +72,7 @@ function explain(config: Config, method: string, url: string, caller: string | u
 /** What is wrong with it, as text, where it could not be sent. */
 function askedOf({ listeners }: Config, method: string, url: string): Asked | string {
   const all = Object.keys(listeners);
-  if (url.startsWith('/')) return { method, target: url, host: 'localhost', listeners: all };
+  if (url.startsWith('/')) return { method, target: url, host: undefined, listeners: all };
   const [, scheme, authority, rest = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(url) ?? [];
   if (scheme === undefined || !URL.canParse(url)) return `"${url}" is no URL and no path; write http://HOST:PORT/PATH, or /PATH`;
   const { port } = placeOf(url);
@@ -120,20 +122,20 @@ function tryAt(config: Config, asked: Asked, listener: string, caller: AskingCal
 
 function describe(config: Config, { method, target, host }: Asked, listener: string, caller: AskingCaller): string[] {
   const settings = config.listeners[listener] as Config['listeners'][string];
-  const head = { method, target, version: '1.1', fields: ['Host', host] };
+  const check = (judged: ListenerConfig) =>
+    createHeadCheck(judged)({ method, target, version: '1.1', fields: ['Host', host ?? judged.hosts?.[0] ?? 'localhost'] });
   const found = { listener, caller, method };
   switch (settings.serve) {
     case 'proxy': {
-      const checked = createHeadCheck(settings)(head);
-      return describeMatch(config, found, matchOf(config, { ...checked, listener, method }, caller));
+      return describeMatch(config, found, matchOf(config, { ...check(settings), listener, method }, caller));
     }
     case 'ext-authz': {
       // Which Host a proxy names when it asks is its own affair; the URL is that of the request which it has.
-      const checked = { ...createHeadCheck({ ...settings, hosts: undefined })(head), authority: undefined };
+      const checked = { ...check({ ...settings, hosts: undefined }), authority: undefined };
       return describeGranted(config, found, matchOf(config, { ...checked, listener, method }, caller));
     }
     case 'token-endpoint': {
-      const name = askedToken({ ...createHeadCheck(settings)(head), method });
+      const name = askedToken({ ...check(settings), method });
       return describeHandedOut(config, found, name, createOffer(config.tokens)(name, caller));
     }
   }

@@ -77,6 +77,15 @@ describe('token-broker explain', () => {
     expect((await explain('GET', '/open/x')).stdout).toMatch(/^listener {2}apps .*\ncaller {4}anonymous\nroute {5}open: /);
   });
 
+  test('by the path alone asks at a listener that accepts certain hosts, too', async () => {
+    const [file, config] = [join(folder, 'hosts.config.json'), await configOf()];
+    Object.assign((config['listeners'] as { local: object }).local, { hosts: ['sidecar.local', 'other.local'] });
+    await writeFile(file, JSON.stringify(config));
+    expect((await run(['explain', 'GET', '/orders/1', '-c', file])).stdout).toMatch(/^listener {2}local .*\ncaller {4}billing, by basic\n/);
+    const { code, stderr } = await run(['explain', 'GET', 'http://localhost:8080/orders/1', '-c', file]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('CALLER_FORBIDDEN')]);
+  });
+
   test('takes the narrower route for who may use it, and adds no Via and no token where there is none', async () => {
     const { stdout } = await explain('GET', '/orders/audit/9', '--caller', 'audit');
     expect(stdout).toContain(
@@ -136,7 +145,9 @@ describe('token-broker explain', () => {
 
   test('says what a proxy that asks is given, and leaves the rest to that', async () => {
     const config = await configOf();
-    const listeners = { authz: { address: '127.0.0.1:8090', serve: 'ext-authz', dialect: 'nginx', authenticate: ['anonymous'] } };
+    const listeners = {
+      authz: { address: '127.0.0.1:8090', serve: 'ext-authz', dialect: 'nginx', authenticate: ['anonymous'], hosts: ['authz.local'] },
+    };
     const file = join(folder, 'authz.config.json');
     await writeFile(file, JSON.stringify({ ...config, listeners }));
     const { stdout } = await run(['explain', 'GET', 'https://shop.example/open/x?1', '-c', file]);
