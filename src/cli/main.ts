@@ -10,8 +10,8 @@ import { explainCommand } from './explain.ts';
 import { hashPasswordCommand } from './hash-password.ts';
 import { initCommand } from './init.ts';
 import { injectorCommand } from './injector.ts';
-import type { Io } from './io.ts';
 import { quitCommand, reloadCommand } from './process-actions.ts';
+import { processIo } from './process-io.ts';
 import { schemaCommand } from './schema.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -20,14 +20,7 @@ import { tokenActionCommand } from './token-actions.ts';
 
 const EXIT_USAGE = 2;
 
-const io: Io = {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  stdin: process.stdin,
-  env: process.env,
-  exit: (code) => process.exit(code),
-};
-
+const io = processIo();
 const crash = printCrashes(io);
 
 const program = new Command('token-broker')

@@ -70,4 +70,16 @@ describe('token-broker dev', () => {
     expect(broker.stdout()).not.toContain('the old one stays');
     await origin.close();
   });
+
+  test('says that nobody reads it any more, and goes on', async () => {
+    broker = await spawnBroker({ command: 'dev', config: await example() });
+    const curl = /^ {2}(curl .*)$/m.exec(await until(/each event follows on a line/))?.[1] as string;
+    broker.stopReading();
+    while (broker.stderr() === '')
+      expect((await run('sh', ['-c', `${curl} --silent --show-error --include`])).stdout).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect((await run('sh', ['-c', `${curl} --silent --show-error --include`])).stdout).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(broker.stderr()).toBe('stdout cannot be written (EPIPE)\n');
+    broker.signal('SIGINT');
+    expect((await broker.exited).code).toBe(1);
+  });
 });
