@@ -376,6 +376,17 @@ describe('authorization servers and tokens', () => {
 });
 
 describe('what else is sent in the clear', () => {
+  test('an initiation request to this machine by way of a proxy elsewhere', async () => {
+    const by = (proxy: string) =>
+      judged(({ authorizationServers }) => {
+        Object.assign(authorizationServers.acme, { initiation: { url: 'http://127.0.0.1:9/begin' }, proxy: { url: proxy } });
+      });
+    expect(await by('http://127.0.0.1:3128')).toEqual(fine);
+    expect((await by('http://proxy.example:3128')).problems).toEqual([
+      'authorizationServers.acme.initiation.url is http to a host that is not loopback; use https, or say "unsafeHttp": true',
+    ]);
+  });
+
   test('an initiation request, or a token to an upstream that its answer names', async () => {
     const exposed =
       (unsafe: object) =>

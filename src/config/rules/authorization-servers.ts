@@ -16,7 +16,7 @@ export const authorizationServerRules: Rule = ({ config, complete }) => {
         'is http to a host that is not loopback, where client secrets travel unencrypted; use https, or say "unsafeHttp": true',
       ),
     );
-    if (isExposedHttp(server.initiation?.url) && !server.unsafeHttp) {
+    if (isExposedHttp(server.initiation?.url, server.proxy) && !server.unsafeHttp) {
       findings.push(
         problem([...path, 'initiation', 'url'], 'is http to a host that is not loopback; use https, or say "unsafeHttp": true'),
       );
