@@ -171,8 +171,8 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
 
 function logAccess(log: Log, { requestId, token, method, target, status, error, cut }: AccessRecord, exactMs: number): void {
   const ms = Math.round(exactMs * 100) / 100;
-  const { code, stage } = error ?? {};
-  log.info({ requestId, token: token?.fingerprint, method, path: pathOf(target), status, code, stage, cut, ms }, 'request');
+  const { code, stage, proxyError } = error ?? {};
+  log.info({ requestId, token: token?.fingerprint, method, path: pathOf(target), status, code, stage, proxyError, cut, ms }, 'request');
 }
 
 type Kind = Pick<AccessRecord, 'listener' | 'route' | 'caller' | 'version'>;

@@ -3,9 +3,10 @@
 import { BrokerError, toBrokerError } from '../errors.ts';
 
 interface Verdict {
-  readonly code: 'UPSTREAM_UNREACHABLE' | 'UPSTREAM_RESET' | 'UPSTREAM_INVALID_RESPONSE' | 'UPSTREAM_TIMEOUT';
+  readonly code: 'UPSTREAM_UNREACHABLE' | 'UPSTREAM_RESET' | 'UPSTREAM_INVALID_RESPONSE' | 'UPSTREAM_TIMEOUT' | 'BROKER_OVERLOADED';
   readonly proxyError: string;
   readonly message: string;
+  readonly retryAfterSeconds?: number;
 }
 
 const REFUSED: Verdict = { code: 'UPSTREAM_UNREACHABLE', proxyError: 'connection_refused', message: 'the upstream refuses connections' };
@@ -67,6 +68,14 @@ const PROXY_REFUSED: Verdict = {
   message: 'the HTTP proxy does not connect to the upstream',
 };
 
+/** Of this machine or this process, not of the upstream. */
+const SHORTAGE: Verdict = {
+  code: 'BROKER_OVERLOADED',
+  proxyError: 'connection_limit_reached',
+  message: 'no more connections can be opened here; try again later',
+  retryAfterSeconds: 1,
+};
+
 const BY_CODE: Readonly<Record<string, Verdict>> = {
   ECONNREFUSED: REFUSED,
   ENOENT: REFUSED,
@@ -74,6 +83,9 @@ const BY_CODE: Readonly<Record<string, Verdict>> = {
   EADDRNOTAVAIL: NO_ROUTE,
   EHOSTUNREACH: NO_ROUTE,
   ENETUNREACH: NO_ROUTE,
+  EMFILE: SHORTAGE,
+  ENFILE: SHORTAGE,
+  ENOBUFS: SHORTAGE,
   ENOTFOUND: DNS,
   EAI_AGAIN: DNS,
   EAI_FAIL: DNS,
@@ -117,8 +129,8 @@ function isFault(error: unknown): boolean {
   return code === undefined && (name === 'TypeError' || name === 'RangeError' || name === 'ReferenceError');
 }
 
-function ofVerdict({ code, message, proxyError }: Verdict, cause?: unknown): BrokerError {
-  return new BrokerError(code, message, { stage: 'upstream', cause, proxyError });
+function ofVerdict({ code, message, ...more }: Verdict, cause?: unknown): BrokerError {
+  return new BrokerError(code, message, { stage: 'upstream', cause, ...more });
 }
 
 function verdictOf(code: string): Verdict | undefined {

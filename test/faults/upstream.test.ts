@@ -22,6 +22,7 @@ async function expectRefusal(options: SceneOptions, status: number, code: string
   const answer = await get();
   expect([answer.status, (answer.json() as { code: string }).code]).toEqual([status, code]);
   expect(answer.field('proxy-status')).toBe(`token-broker; error=${type}; details="${code}"`);
+  expect(await scene.logged('request')).toMatchObject({ status, code, stage: 'upstream', proxyError: type });
   expect(answer.text()).not.toMatch(/127\.0\.0\.1|scripted|ECONN|\.js/);
 }
 
