@@ -130,6 +130,36 @@ describe('fields on their way', () => {
     expect(fieldLines(head, 'via')).toEqual(['1.0 fred', '1.1 token-broker']);
   });
 
+  test('N09 no Via of ours is added where the route wants none, and the one of others goes on', async () => {
+    scene = await startScene({ route: { via: false } });
+    expect(fieldLines((await call([])).head, 'via')).toEqual([]);
+    expect(fieldLines((await call(['Via: 1.0 fred'])).head, 'via')).toEqual(['1.0 fred']);
+  });
+
+  test("Host is that of the upstream's URL, or what the route says in its place; never the caller's", async () => {
+    scene = await startScene();
+    expect(fieldLines((await call([])).head, 'host')).toEqual([new URL(scene.origin.url).host]);
+    await scene.close();
+    scene = await startScene({ route: { hostHeader: 'api.acme.example:8443' } });
+    expect(fieldLines((await call([])).head, 'host')).toEqual(['api.acme.example:8443']);
+  });
+
+  test.each([
+    ['128 visible characters', `${'!'.repeat(127)}~`, true],
+    ['129', 'a'.repeat(129), false],
+    ['a space', 'mine 7', false],
+    ['a character that is not ASCII', 'mine-\u00e9', false],
+    ['nothing', '', false],
+  ])('an X-Request-Id of %s passes, or another one stands in for it: at the upstream and in our own answers', async (_what, id, passes) => {
+    scene = await startScene();
+    const [sent] = fieldLines((await call([`X-Request-Id: ${id}`])).head, 'x-request-id');
+    const lines = ['GET /none HTTP/1.1', 'Host: localhost', `X-Request-Id: ${id}`, 'Connection: close', '', ''];
+    const { text } = await sendRaw(scene.address(), lines.join('\r\n'));
+    const [own] = fieldLines(text, 'x-request-id');
+    if (passes) expect([sent, own]).toEqual([id, id]);
+    else for (const made of [sent, own]) expect(made).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  });
+
   test('passes a valid traceparent and X-Request-Id on, and begins them where there are none', async () => {
     scene = await startScene();
     const given = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -186,5 +216,14 @@ describe('fields on their way', () => {
   test('Location of the upstream is mapped back to the listener', async () => {
     scene = await startScene({ origin: (request) => answerWith(302, [`Location: http://${request.field('host')[0]}/next?a=b`]) });
     expect((await call([])).answer).toMatch(/Location: \/api\/next\?a=b\r\n/);
+  });
+
+  test('Location of the upstream passes as it is where the route says so', async () => {
+    const location = (host: string) => `Location: http://${host}/next?a=b`;
+    scene = await startScene({
+      route: { rewriteLocation: false },
+      origin: (request) => answerWith(302, [location(request.field('host')[0] ?? '')]),
+    });
+    expect((await call([])).answer).toContain(`${location(new URL(scene.origin.url).host)}\r\n`);
   });
 });
