@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { type Clock, systemClock } from '../clock.ts';
-import type { ClientCertificate } from './client-proof.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import { ConnectionPools, type PoolsOptions } from './connection-pools.ts';
 import { AuthorizationServerError, timeout } from './failure.ts';
 

@@ -1,6 +1,6 @@
 /** What the authorization server asks of a client authentication method. */
 
-import type { Secret } from '../config/secret.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import type { Registered, RegistrationRequest } from './registration.ts';
 
 /** A token request that says nothing yet of who sends it. */
@@ -13,12 +13,6 @@ export interface UnprovenRequest {
   readonly tokenEndpoint: string;
   /** Makes a new client at the server; absent where a request needs one that is there. Rejects with `AuthorizationServerError`. */
   readonly register?: (request: RegistrationRequest) => Promise<Registered>;
-}
-
-/** A client certificate and its key, both PEM. */
-export interface ClientCertificate {
-  readonly certificate: Secret;
-  readonly key: Secret;
 }
 
 /** One way for a client to prove that it is that client (RFC 6749 §2.3). */

@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { proxyAuthorization } from '../config/proxy-authorization.ts';
 import type { ProxyConfig } from '../config/schema/proxy.ts';
 import { placeOf } from '../wire/place.ts';
-import type { ClientCertificate } from './client-proof.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { AuthorizationServerError } from './failure.ts';
 

@@ -1,6 +1,6 @@
 /** The client certificate that a token is obtained with, and shown with where it is bound to it (RFC 8705 §3). */
 
-import type { ClientCertificate } from '../authorization-server/client-proof.ts';
+import type { ClientCertificate } from '../authorization-server/client-certificate.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
 import type { GrantConfig } from '../config/schema/tokens.ts';

@@ -1,6 +1,7 @@
 /** The client authentication a token's config asks for. */
 
-import type { ClientCertificate, ClientProof } from '../../authorization-server/client-proof.ts';
+import type { ClientCertificate } from '../../authorization-server/client-certificate.ts';
+import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import type { RegistrationObserver } from '../observer.ts';
