@@ -66,10 +66,20 @@ describe('token-broker init without a terminal', () => {
         '  npm install --global kerberos@7.0.0   # the Kerberos library',
       ].join('\n'),
     );
-    expect(stdout).toContain('  curl --negotiate --user : http://127.0.0.1:8080/');
+    expect(stdout).toContain('  curl --negotiate --user : --connect-to ::127.0.0.1:8080 http://$(hostname -f):8080/\n');
     const placed = await surroundings.place('a ticket', await written());
     const { stderr } = await run(['check', '-c', placed.file], { env: placed.env });
     expect(stderr).toMatch(/^[^\n]+ is "negotiate", which needs the npm package "kerberos"[^\n]+\n$/);
+  });
+
+  test('says how a clone gets the library of Kerberos, which npm would not put into it', async () => {
+    const args = ['--authenticate', 'negotiate', '--caller-principal', 'app@ACME.EXAMPLE', '--listen', 'unix:/run/token-broker/sock'];
+    const { stdout } = await run(['init', '-c', file(), ...REQUIRED, ...args], { env: { npm_lifecycle_event: 'token-broker' } });
+    const steps = stdout.split('\n');
+    expect(steps).toContain(
+      '  npm install --prefix tools/kerberos && export NODE_PATH="$PWD/tools/kerberos/node_modules"   # the Kerberos library',
+    );
+    expect(steps).toContain('  curl --negotiate --user : --unix-socket /run/token-broker/sock http://$(hostname -f)/');
   });
 
   test('names every place that has nothing yet, in commands that can be typed', async () => {
@@ -80,7 +90,7 @@ describe('token-broker init without a terminal', () => {
       "  export REDIS_URL='…'   # such as rediss://redis.example.com:6379",
       '  export TOKEN_STORE_KEY="$(openssl rand -base64 32)"',
       '  token-broker check -c HERE/sidecar.config.json',
-      '  token-broker dev -c HERE/sidecar.config.json',
+      '  token-broker dev -c HERE/sidecar.config.json   # until Ctrl-C; what follows is for another terminal',
       '  curl --user app http://127.0.0.1:8080/orders',
       '',
     ]);

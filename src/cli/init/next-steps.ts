@@ -30,7 +30,8 @@ export interface Situation {
 export function nextSteps(answers: Answers, situation: Situation): string[] {
   const { file, isDefaultFile, env } = situation;
   // As package.json has it: from a clone the command is one of npm's scripts.
-  const command = env['npm_lifecycle_event'] === 'token-broker' ? 'npm run --silent token-broker --' : 'token-broker';
+  const isClone = env['npm_lifecycle_event'] === 'token-broker';
+  const command = isClone ? 'npm run --silent token-broker --' : 'token-broker';
   const config = isDefaultFile ? '' : ` -c ${quoted(file)}`;
   return [
     ...Object.entries(MATERIAL).flatMap(([name, what]) => {
@@ -47,7 +48,7 @@ export function nextSteps(answers: Answers, situation: Situation): string[] {
       (variable) => `export ${variable}="$(openssl rand -base64 32)"`,
       (path) => `openssl rand -base64 32 > ${path})`,
     ),
-    ...keytabStep(answers.keytab, file),
+    ...kerberosSteps(answers.keytab, file, isClone),
     ...provision(
       answers.callersFile && `file:${answers.callersFile}`,
       situation,
@@ -55,7 +56,7 @@ export function nextSteps(answers: Answers, situation: Situation): string[] {
       (path) => `echo "app:$(${command} hash-password)" > ${path})`,
     ),
     `${command} check${config}`,
-    `${command} dev${config}`,
+    `${command} dev${config}   # until Ctrl-C; what follows is for another terminal`,
     ...(answers.authenticate === 'jwt' ? ["export TOKEN='…'   # such a JWT of your application"] : []),
     curl(answers),
   ];
@@ -75,11 +76,15 @@ function provision(
   return [`(umask 077 && mkdir -p ${quoted(dirname(path))} && ${writeFile(quoted(path))}`];
 }
 
-function keytabStep(keytab: string, configFile: string): string[] {
+function kerberosSteps(keytab: string, configFile: string, isClone: boolean): string[] {
   if (keytab === '') return [];
   const path = placeOf(keytab, configFile);
   const getKey = `(umask 077 && mkdir -p ${quoted(dirname(path))} && kadmin -q "ktadd -k ${path} HTTP/$(hostname -f)")`;
-  return [...(existsSync(path) ? [] : [getKey]), 'npm install --global kerberos@7.0.0   # the Kerberos library'];
+  // npm does not put an optional peer into the clone itself.
+  const getLibrary = isClone
+    ? 'npm install --prefix tools/kerberos && export NODE_PATH="$PWD/tools/kerberos/node_modules"'
+    : 'npm install --global kerberos@7.0.0';
+  return [...(existsSync(path) ? [] : [getKey]), `${getLibrary}   # the Kerberos library`];
 }
 
 function placeOf(path: string, configFile: string): string {
@@ -90,14 +95,16 @@ function curl({ listen, path, authenticate, caller, tlsCertFrom }: Answers): str
   const credentials: Readonly<Record<string, string>> = {
     basic: ` --user ${quoted(caller || 'app')}`,
     mtls: ' --cert APP.crt --key APP.key --cacert CA-OF-THE-BROKER.crt',
-    negotiate: ' --negotiate --user :',
     jwt: ' --header "Authorization: Bearer $TOKEN"',
   };
-  const who = credentials[authenticate] ?? '';
+  const scheme = tlsCertFrom === '' ? 'http' : 'https';
   const address = parseAddress(listen);
-  if (address?.kind === 'unix') return `curl${who} --unix-socket ${quoted(address.path)} ${quoted(`http://localhost${path}`)}`;
-  const place = listen.replace(/^(?:0\.0\.0\.0|\[::\]):/, 'localhost:');
-  return `curl${who} ${quoted(`${tlsCertFrom === '' ? 'http' : 'https'}://${place}${path}`)}`;
+  const socket = address?.kind === 'unix' ? ` --unix-socket ${quoted(address.path)}` : undefined;
+  const place = socket === undefined ? listen.replace(/^(?:0\.0\.0\.0|\[::\]):/, 'localhost:') : 'localhost';
+  if (authenticate !== 'negotiate') return `curl${credentials[authenticate] ?? ''}${socket ?? ''} ${quoted(`${scheme}://${place}${path}`)}`;
+  // A ticket is for the host of the URL, which must be the one that the keytab has a key for.
+  const port = socket === undefined ? place.slice(place.lastIndexOf(':')) : '';
+  return `curl --negotiate --user :${socket ?? ` --connect-to ::${quoted(place)}`} ${scheme}://$(hostname -f)${port}${quoted(path)}`;
 }
 
 /** One word of a shell. */
