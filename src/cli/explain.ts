@@ -107,7 +107,9 @@ function allCallers({ callers, callersFile }: Config): (readonly [name: string, 
 function whyNobody(config: Config, listener: string, given: string | undefined): string {
   const ways = config.listeners[listener]?.authenticate.join(', ');
   if (given === undefined) return `no caller of the config can be known by what it accepts (${ways})`;
-  if (!allCallers(config).some(([name]) => name === given)) return `there is no caller "${given}" in the config`;
+  const names = allCallers(config).map(([name]) => name);
+  if (!names.includes(given))
+    return `there is no caller "${given}" in the config; ${names.length === 0 ? 'it has none' : `it has: ${names.join(', ')}`}`;
   return `caller "${given}" cannot be known by what it accepts (${ways})`;
 }
 

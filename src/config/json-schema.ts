@@ -69,7 +69,7 @@ export function wanted(schema: JsonSchema): string {
   const { enum: values, examples, required } = schema;
   const alternatives = schema.anyOf ?? schema.oneOf ?? [];
   const telling = alternatives.find((alternative) => Array.isArray(alternative.examples)) ?? alternatives[0];
-  if (telling !== undefined) return wanted(telling);
+  if (telling !== undefined) return `${wanted(telling)}${alternatives.some(({ type }) => type === 'null') ? ', or null' : ''}`;
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (values !== undefined) return `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`;
   const type = TYPE_WORDS[String(schema.type)] ?? 'a value';

@@ -177,7 +177,11 @@ describe('token-broker explain', () => {
       ['GET', '/open/../orders'],
       'listener local, caller billing: REQUEST_INVALID: the request target holds a dot segment',
     ],
-    ['nobody of that name', ['GET', '/open', '--caller', 'constructor'], 'listener local: there is no caller "constructor" in the config'],
+    [
+      'nobody of that name',
+      ['GET', '/open', '--caller', 'constructor'],
+      'listener local: there is no caller "constructor" in the config; it has: billing, ',
+    ],
     [
       'who cannot be known',
       ['GET', '/open', '--caller', 'mesh'],
