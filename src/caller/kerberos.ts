@@ -58,7 +58,7 @@ export function whyNoKerberos(): string | undefined {
 }
 
 /** The version is the one that this was written for: package.json names it as an optional peer. */
-const INSTALL = 'run "npm install kerberos@7.0.0" beside token-broker (docs/callers.md, "Negotiate")';
+const INSTALL = 'install kerberos@7.0.0 beside token-broker: docs/callers.md, "The Kerberos library", says how';
 const MEND = 'install libgssapi_krb5.so.2 of MIT Kerberos and, if it was never compiled, run "npm rebuild kerberos --ignore-scripts=false"';
 
 /** By `require`, since that looks into `NODE_PATH` too. */

@@ -29,7 +29,7 @@ describe('without the Kerberos library', () => {
     const { code, stderr } = await run([command, '-c', file]);
     expect([code, stderr]).toEqual([
       2,
-      `${file}:6:9: "listeners.local.authenticate[0]" is "negotiate", which needs the npm package "kerberos", which is not there; run "npm install kerberos@7.0.0" beside token-broker (docs/callers.md, "Negotiate")\n`,
+      `${file}:6:9: "listeners.local.authenticate[0]" is "negotiate", which needs the npm package "kerberos", which is not there; install kerberos@7.0.0 beside token-broker: docs/callers.md, "The Kerberos library", says how\n`,
     ]);
   });
 
