@@ -14,16 +14,19 @@ export type Verdict =
 
 type Sidecars = Readonly<Record<string, Sidecar>>;
 
+/** Far more than a node could run. Each that wants variables makes the patch longer, and an API server would send two hundred thousand of them. */
+const MOST_CONTAINERS = 1_000;
+
 /** The same for the same pod, however often it is asked; a pod that was judged before is left alone. */
 export function judgePod(pod: Pod, namespace: string, sidecars: Sidecars): Verdict {
   const reason = reasonToLeaveAlone(pod, sidecars);
   if (reason !== undefined) return { outcome: 'left-alone', reason };
   const choice = chosenSidecar(pod, namespace, sidecars);
   if (typeof choice === 'string') return { outcome: 'refused', reason: choice };
-  const fault = labelFault(pod) ?? hostNetworkFault(pod) ?? envFault(pod);
+  const wanted = envContainers(pod);
+  const fault = labelFault(pod) ?? hostNetworkFault(pod) ?? sizeFault(pod) ?? envFault(pod, wanted);
   if (fault !== undefined) return { outcome: 'refused', reason: fault };
-  const names = envContainers(pod);
-  const wantsEnv = ({ name }: { name: string }) => names.includes('*') || names.includes(name);
+  const wantsEnv = ({ name }: { name: string }) => wanted.has('*') || wanted.has(name);
   const patch = sidecarPatch(pod, { ...choice, wantsEnv });
   return { outcome: 'injected', sidecar: choice.name, patch, warnings: warningsAbout(pod) };
 }
@@ -61,14 +64,21 @@ function hostNetworkFault({ hostNetwork }: Pod): string | undefined {
   return `a pod with "hostNetwork" cannot have the sidecar, whose listeners would be open to the whole node; remove "hostNetwork", or set the label "${INJECT}" to "disabled"`;
 }
 
-/** Names of containers, or "*". */
-function envContainers({ annotations }: Pod): string[] {
-  const names = (annotations?.[ENV] ?? '').split(',').map((name) => name.trim());
-  return names.filter((name) => name !== '');
+function sizeFault({ containers }: Pod): string | undefined {
+  return containers.length > MOST_CONTAINERS
+    ? `a pod of more than ${MOST_CONTAINERS} containers gets no sidecar; make several pods of it, or remove the label "${INJECT}"`
+    : undefined;
 }
 
-function envFault(pod: Pod): string | undefined {
-  const unknown = envContainers(pod).find((name) => name !== '*' && !pod.containers.some((container) => container.name === name));
+/** Names of containers, or "*". */
+function envContainers({ annotations }: Pod): ReadonlySet<string> {
+  const names = (annotations?.[ENV] ?? '').split(',').map((name) => name.trim());
+  return new Set(names.filter((name) => name !== ''));
+}
+
+function envFault({ containers }: Pod, wanted: ReadonlySet<string>): string | undefined {
+  const known = new Set(['*', ...containers.map(({ name }) => name)]);
+  const unknown = [...wanted].find((name) => !known.has(name));
   return unknown === undefined
     ? undefined
     : `annotation "${ENV}" names "${printable(unknown)}", which is no container of the pod; give names of its containers, or "*"`;

@@ -9,6 +9,8 @@ const one = sidecarsOf({ orders: ORDERS });
 const several = sidecarsOf({ orders: ORDERS, ledger: { ...ORDERS, namespaces: ['shop', 'books'] }, closed: { container: CONTAINER } });
 
 const judge = (pod: Manifest, namespace = 'shop', sidecars = one): Verdict => judgePod(podFrom(pod) as Pod, namespace, sidecars);
+const podOf = (containers: number, annotations?: Record<string, string>): Manifest =>
+  podAsking(annotations, { containers: Array.from({ length: containers }, (_, index) => ({ name: `c${index}` })) });
 const reasonOf = (verdict: Verdict) => ('reason' in verdict ? verdict.reason : '');
 
 /** The pod as it is after the answer. */
@@ -143,6 +145,7 @@ describe('a pod that is refused', () => {
       one,
       'names "wrb", which is no container',
     ],
+    ['more containers than a node could run', podOf(1_001), 'shop', one, 'a pod of more than 1000 containers gets no sidecar'],
   ])('for %s', (_name, pod, namespace, sidecars, said) => {
     const verdict = judge(pod, namespace, sidecars);
     expect(verdict.outcome).toBe('refused');
@@ -158,6 +161,20 @@ describe('a pod that is refused', () => {
   test('is not answered with whatever it writes', () => {
     const verdict = judge(podAsking({ 'token-broker.io/sidecar': `\u001b[31m"\n${'x'.repeat(10_000)}` }));
     expect(reasonOf(verdict)).toMatch(/^[\x20-\x7e…]{0,400}$/);
+  });
+});
+
+describe('a pod that is as large as an API server takes it', () => {
+  // Each name compared with each container held up all other reviews for some minutes.
+  test('is judged by looking at each of its words once', () => {
+    const last = podOf(1_000, { 'token-broker.io/env': 'c999,'.repeat(600_000) });
+    expect(judge(last).outcome).toBe('injected');
+  });
+
+  test('has variables for a thousand containers', () => {
+    const sidecars = sidecarsOf({ orders: { ...ORDERS, env: { MODE: 'sidecar' } } });
+    const { containers } = patchedOf(podOf(1_000, { 'token-broker.io/env': '*' }), sidecars).spec;
+    expect(containers.filter(({ env }: Manifest) => env?.length === 1)).toHaveLength(1_000);
   });
 });
 
