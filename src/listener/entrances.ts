@@ -25,6 +25,8 @@ interface Entrance {
   readonly bound: string;
   access: SocketAccess;
   taker: Taker;
+  /** Who comes before it leads anywhere; `undefined` from then on. */
+  early: Socket[] | undefined;
   /** How many connections have come in. */
   came: number;
 }
@@ -36,8 +38,8 @@ export class Entrances {
   readonly #open = new Map<string, Entrance>();
 
   /**
-   * Resolves to the bound addresses by name, once all of them lead to their takers: those that were open before last, and in one step. Rejects with
-   * a `BrokerError` when one cannot be bound; then nothing has changed.
+   * Resolves to the bound addresses by name, once all of them lead to their takers, in one step: what a taker needs of the one before it is not there
+   * earlier. Rejects with a `BrokerError` when one cannot be bound; then nothing has changed.
    */
   async open(wanted: readonly Wanted[]): Promise<Map<string, string>> {
     const fresh: Taker[] = [];
@@ -66,6 +68,7 @@ export class Entrances {
       if (entrance.taker !== taker) continue;
       this.#open.delete(key);
       entrance.server.close();
+      for (const socket of entrance.early ?? []) socket.destroy();
     }
   }
 
@@ -96,6 +99,9 @@ export class Entrances {
     entrance.taker = wanted.taker;
     entrance.access = wanted;
     limit(entrance.server, wanted.taker);
+    const { early = [] } = entrance;
+    entrance.early = undefined;
+    for (const socket of early) wanted.taker.accept(socket);
     return entrance.bound;
   }
 }
@@ -110,12 +116,13 @@ async function bindEntrance(wanted: Wanted): Promise<Entrance> {
   // Nothing is read before the connection has found its taker: see `adopt`.
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     entrance.came += 1;
-    entrance.taker.accept(socket);
+    if (entrance.early === undefined) entrance.taker.accept(socket);
+    else entrance.early.push(socket);
   }).on('drop', () => {
     entrance.came += 1;
   });
   limit(server, taker);
-  const entrance: Entrance & { bound: string } = { server, bound: '', access: wanted, taker, came: 0 };
+  const entrance: Entrance & { bound: string } = { server, bound: '', access: wanted, taker, early: [], came: 0 };
   try {
     entrance.bound = await bind(server, address, wanted);
   } catch (cause) {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm, stat, unlink } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -19,9 +21,11 @@ afterEach(async () => {
 
 class CountingTaker implements Taker {
   count = 0;
+  onAccept = (): void => {};
 
   accept(socket: Socket): void {
     this.count += 1;
+    this.onAccept();
     socket.on('error', () => undefined).destroy();
   }
 }
@@ -86,5 +90,39 @@ describe('K01 the access of a socket that one taker leaves to another', () => {
     for (let count = 0; count < 100; count += 1) connect(path()).on('error', () => undefined);
     await entrances.open([wanted(after, { mode: '0600' })]);
     expect([before.count, after.count]).toEqual([100, 0]);
+  });
+});
+
+describe('an address that is opened with others', () => {
+  /** Connects as soon as there is a socket; gives the connection. */
+  async function connectEarly(): Promise<Socket> {
+    for (;;) {
+      const socket = connect(path());
+      const connected = await new Promise<boolean>((resolve) => {
+        socket.once('connect', () => resolve(true)).on('error', () => resolve(false));
+      });
+      if (connected) return socket;
+    }
+  }
+  const others = (by: Taker) => Array.from({ length: 50 }, (_, index) => wanted(by, { mode: '0600' }, `other-${index}`));
+
+  test('leads to its taker once all of them do: what that needs of the one before it is not there earlier', async () => {
+    const first = taker();
+    const taken = new Promise<boolean>((resolve) => {
+      first.onAccept = () => resolve(existsSync(path('other-49')));
+    });
+    const early = connectEarly();
+    await entrances.open([wanted(first), ...others(first)]);
+    await early;
+    expect(await taken).toBe(true);
+  });
+
+  test('closes who has come too early for a taker that never starts', async () => {
+    const first = taker();
+    const nowhere = { name: 'none', address: { kind: 'unix', path: join(folder, 'missing', 'socket') } as const, taker: first };
+    const closed = connectEarly().then((socket) => once(socket.resume(), 'close'));
+    await expect(entrances.open([wanted(first), ...others(first), nowhere])).rejects.toThrow('of listener "none"');
+    await closed;
+    expect(first.count).toBe(0);
   });
 });
