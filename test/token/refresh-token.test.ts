@@ -188,6 +188,41 @@ describe('the refresh token grant', () => {
     expect(server.sent()).toEqual(['first', 'second']);
   });
 
+  test('T13 who waits for its turn while the configured token changes waits for that of the other one, too', async () => {
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const server = await rotating({ first: 'second' });
+    const rotate = server.answer;
+    server.answer = async (request, connection) => {
+      const isFirst = server.sent().at(-1) === 'first';
+      await (isFirst ? first : second).promise;
+      return isFirst ? tokenAnswer({ refresh_token: 'of-the-first' }) : rotate(request, connection);
+    };
+    const { get, config } = start(at(server));
+    const [before, waiting] = [get(), get()];
+    await server.until(({ requests }) => requests.length === 1);
+    config.refreshToken.fill('second');
+    const after = get();
+    await server.until(({ requests }) => requests.length === 2);
+    first.resolve();
+    await before;
+    for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    second.resolve();
+    await Promise.all([waiting, after]);
+    expect(server.sent()).toEqual(['first', 'second', 'r1']);
+  });
+
+  test('T13 a configured token that comes while the one before is being refused is left to the next grant', async () => {
+    const server = await rotating({
+      answer: () => {
+        config.refreshToken.fill('second');
+        return oauthError('invalid_grant');
+      },
+    });
+    const { get, config } = start(at(server));
+    await expect(get()).rejects.toMatchObject({ reason: 'invalid_grant' });
+    expect(server.sent()).toEqual(['first']);
+  });
+
   test('T13 a changed configured token wins over the kept one, at start and while running', async () => {
     const server = await rotating();
     await start(at(server), persisting()).get();

@@ -34,9 +34,13 @@ export class KeptRefreshToken {
     rows.onFollow(() => void this.inTurn(() => this.#takeIntoFile()));
   }
 
-  /** Whoever redeems one of the same row waits for the other, also where they belong to different configs. */
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#row().inTurn(work);
+  /** Whoever redeems one of the same row waits for the other, also where they belong to different configs; of which row may change meanwhile. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const row = this.#row();
+      const done = await row.inTurn(async () => (row === this.#row() ? { result: await work() } : undefined));
+      if (done !== undefined) return done.result;
+    }
   }
 
   async current(): Promise<Redeemable> {

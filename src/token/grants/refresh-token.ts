@@ -47,7 +47,8 @@ export function refreshToken(
         if (toAuthorizationServerError(error).failureClass !== 'permanent') throw error;
         // Another broker with the same file may have been first; its replacement is there by now.
         const newer = await kept.current();
-        if (newer.token === used.token) throw error;
+        // Of another row it is where the configured one has changed: this is not its turn, and the next grant takes that.
+        if (newer.row !== used.row || newer.token === used.token) throw error;
         return redeem(newer);
       }
     });
