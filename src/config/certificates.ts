@@ -38,11 +38,10 @@ export function ownCertificates(config: object): OwnCertificate[] {
 export function validityOf(pem: string): Validity | undefined {
   try {
     const chain = (pem.match(PEM) ?? []).map((block) => new X509Certificate(block));
-    if (chain.length === 0) return undefined;
-    return {
-      notBeforeAt: Math.max(...chain.map((certificate) => certificate.validFromDate.getTime())),
-      notAfterAt: Math.min(...chain.map((certificate) => certificate.validToDate.getTime())),
-    };
+    const notBeforeAt = Math.max(...chain.map((certificate) => certificate.validFromDate.getTime()));
+    const notAfterAt = Math.min(...chain.map((certificate) => certificate.validToDate.getTime()));
+    // Nothing in it, or no date where one should be: OpenSSL takes that as long as nobody asks.
+    return Number.isFinite(notBeforeAt) && Number.isFinite(notAfterAt) ? { notBeforeAt, notAfterAt } : undefined;
   } catch {
     return undefined;
   }

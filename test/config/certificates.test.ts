@@ -1,5 +1,6 @@
 /** What `check` says of certificates that have ended, will soon, or are not good yet. */
 
+import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type Validity, validityOf, validityState } from '../../src/config/certificates.ts';
@@ -36,6 +37,15 @@ describe('a certificate', () => {
     const [leaf, other] = [await issued(-10, 300), await issued(-5, 3)];
     expect(validityOf(leaf.leaf + other.leaf)).toEqual(days(-5, 3));
     expect(validityOf('no certificate')).toBeUndefined();
+  });
+
+  test('is nothing to be told of where one of its dates is none', async () => {
+    const der = Buffer.from((await issued(-10, 300)).leaf.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+    // The tag and the length of a time within a century (X.690 §8.1), the second of the two.
+    const mark = Buffer.from([0x17, 13]);
+    der.write('991332000000Z', der.indexOf(mark, der.indexOf(mark) + 1) + 2, 'latin1');
+    expect(new X509Certificate(der).validTo).toBe('Bad time value');
+    expect(validityOf(`-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`)).toBeUndefined();
   });
 });
 
