@@ -31,6 +31,8 @@ export class WebhookServer implements Taker {
   readonly #review: WebhookParts['review'];
   readonly #server: Server;
   #inFlight = 0;
+  /** Reviews that are being read. */
+  readonly #reading = new Set<Reading>();
   #heldBytes = 0;
   #closing = false;
   #onRested = (): void => {};
@@ -99,21 +101,34 @@ export class WebhookServer implements Taker {
     return refusedRequest(request) ?? this.#review(await this.#read(request));
   }
 
-  async #read(request: AsyncIterable<Buffer>): Promise<string> {
+  async #read(request: IncomingMessage): Promise<string> {
     const chunks: Buffer[] = [];
-    let bytes = 0;
+    const reading: Reading = { request, bytes: 0 };
+    this.#reading.add(reading);
     try {
-      for await (const chunk of request) {
-        bytes += chunk.length;
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        reading.bytes += chunk.length;
         this.#heldBytes += chunk.length;
-        if (this.#heldBytes > MOST_HELD) throw new Error('too much is being read at once');
         chunks.push(chunk);
+        if (this.#heldBytes > MOST_HELD) this.#breakOffLongest();
       }
       return Buffer.concat(chunks).toString();
     } finally {
-      this.#heldBytes -= bytes;
+      this.#reading.delete(reading);
+      this.#heldBytes -= reading.bytes;
     }
   }
+
+  /** Who has sent most is broken off, so that those who fill the memory hold up each other and no pod of the usual size. */
+  #breakOffLongest(): void {
+    const { request } = [...this.#reading].reduce((a, b) => (b.bytes > a.bytes ? b : a));
+    request.destroy(new Error('too much is being read at once'));
+  }
+}
+
+interface Reading {
+  readonly request: IncomingMessage;
+  bytes: number;
 }
 
 /** The answer to what cannot be a review, whose body is not even read. */
