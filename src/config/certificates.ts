@@ -1,21 +1,13 @@
 /** The certificates that the broker shows others, and from when until when they are good (RFC 5280 §4.1.2.5). */
 
 import { X509Certificate } from 'node:crypto';
-import { formatPath } from './path.ts';
 import { type Finding, warning } from './problem.ts';
-import type { Secret } from './secret.ts';
-import { secretsIn } from './secrets-in.ts';
+import { type PlacedSecret, secretsIn } from './secrets-in.ts';
 
 /** Milliseconds since the epoch. */
 export interface Validity {
   readonly notBeforeAt: number;
   readonly notAfterAt: number;
-}
-
-export interface OwnCertificate {
-  /** The key of the config, as in `listeners.mesh.tls.cert`. */
-  readonly key: string;
-  readonly secret: Secret;
 }
 
 export type ValidityState = 'good' | 'future' | 'ending' | 'ended';
@@ -28,10 +20,8 @@ const ENDING_MS = 14 * DAY_MS;
 const OWN_KEYS: readonly unknown[] = ['cert', 'certificate'];
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-export function ownCertificates(config: object): OwnCertificate[] {
-  return secretsIn(config)
-    .filter(({ path }) => OWN_KEYS.includes(path.at(-1)))
-    .map(({ path, secret }) => ({ key: formatPath(path), secret }));
+export function ownCertificates(config: object): PlacedSecret[] {
+  return secretsIn(config).filter(({ path }) => OWN_KEYS.includes(path.at(-1)));
 }
 
 /** Of a chain in PEM: while all of it is good. `undefined` where it cannot be read. */
@@ -56,8 +46,8 @@ export function validityState({ notBeforeAt, notAfterAt }: Validity, now: number
 
 /** Warnings only: what else the broker does goes on, and a certificate may be replaced while it runs. */
 export function certificateFindings(config: object, now: number): Finding[] {
-  return secretsIn(config).flatMap(({ path, secret }) => {
-    const validity = OWN_KEYS.includes(path.at(-1)) && secret.filled ? validityOf(secret.reveal()) : undefined;
+  return ownCertificates(config).flatMap(({ path, secret }) => {
+    const validity = secret.filled ? validityOf(secret.reveal()) : undefined;
     const text = validity && stateText(validity, now);
     return text === undefined ? [] : [warning(path, text)];
   });

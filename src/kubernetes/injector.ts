@@ -39,7 +39,7 @@ export class Injector {
     const certificates = new Certificates(loaded.config, clock, log);
     this.#certificates = certificates;
     this.#metrics = new InjectorMetrics(function* () {
-      for (const { key, notAfter } of certificates.status()) yield [key, Date.parse(notAfter) / 1000];
+      for (const { key, validity } of certificates.validities()) yield [key, validity.notAfterAt / 1000];
     });
     this.#webhook = new WebhookServer({
       tls: loaded.config.webhook.tls,
