@@ -7,8 +7,14 @@ const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32}-(?!0{16})[0-9a-
 
 /** The caller's, in the version that is spoken here; `''` where it has none that can be read, or several. Of a later version its beginning counts (§3.2.2.1). */
 export function receivedTraceparent(fields: Fields): string {
-  const received = fields.filter((_text, index) => index % 2 === 1 && fields[index - 1]?.toLowerCase() === 'traceparent');
-  const [, version, known, more] = (received.length === 1 ? TRACEPARENT.exec(received[0] as string) : null) ?? [];
+  let received: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (name.length !== 11 || name.toLowerCase() !== 'traceparent') continue;
+    if (received !== undefined) return '';
+    received = fields[i + 1];
+  }
+  const [, version, known, more] = TRACEPARENT.exec(received ?? '') ?? [];
   return version === undefined || (version === '00' && more !== undefined) ? '' : `00-${known}`;
 }
 

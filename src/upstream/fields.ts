@@ -50,15 +50,15 @@ export function createPassing({ host, dropAuthorization, replaced }: Passing): D
   const keeps = (lower: string) => lower === 'via' || (lower === 'authorization' && !dropAuthorization);
   return (received) => {
     const listed = connectionListed(received);
-    // It goes with a trace, and one that was begun here has none (W3C Trace Context §3.3).
-    const hasTrace = receivedTraceparent(received) !== '';
     const sent: string[] = ['host', host];
     for (let i = 0; i < received.length; i += 2) {
       const name = received[i] as string;
       const lower = name.toLowerCase();
       if (listed?.has(lower)) continue;
       const folded = fold(lower);
-      if (dropped.has(folded) || folded.startsWith('x-forwarded-') || (!hasTrace && folded === 'tracestate')) continue;
+      if (dropped.has(folded) || folded.startsWith('x-forwarded-')) continue;
+      // It goes with a trace, and one that was begun here has none (W3C Trace Context §3.3).
+      if (folded === 'tracestate' && receivedTraceparent(received) === '') continue;
       // Owned fields pass only where they are spelled exactly.
       if (!OWNED.has(folded) || keeps(lower)) sent.push(name, received[i + 1] as string);
     }
