@@ -14,7 +14,7 @@ import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
 import { isColoured } from './paint.ts';
 import { readableLog } from './readable-log.ts';
-import { endOnSignal, untilStopped } from './serve.ts';
+import { endOnSignal, serve } from './serve.ts';
 
 export function devCommand(io: Io): Command {
   return new Command('dev')
@@ -44,14 +44,13 @@ async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
     onStarted: ({ config }, { addresses }) => surroundings.show(config, addresses),
     quit: quit.resolve,
   });
-  const stopped = untilStopped(broker, log, quit.promise);
-  try {
-    await broker.start(loaded);
-  } catch (error) {
-    io.stderr.write(`${(error as Error).message}\n`);
-    return io.exit(1);
-  }
-  io.exit(await stopped);
+  await serve(broker, {
+    start: () => broker.start(loaded),
+    cannotStart: (error) => io.stderr.write(`${(error as Error).message}\n`),
+    log,
+    io,
+    quit: quit.promise,
+  });
 }
 
 /** What the demo section asks for, anew with each config. */

@@ -8,7 +8,7 @@ import { createLog } from '../telemetry/log.ts';
 import { orExit } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
-import { endOnSignal, untilStopped } from './serve.ts';
+import { endOnSignal, serve } from './serve.ts';
 
 export function injectorCommand(io: Io): Command {
   return new Command('injector')
@@ -23,13 +23,13 @@ export function injectorCommand(io: Io): Command {
       reportCrashes(log, io);
       const injector = new Injector({ loaded, log, clock: systemClock });
       goOn();
-      const stopped = untilStopped(injector, log);
-      try {
-        await injector.start();
-      } catch (err) {
-        log.fatal({ err }, 'cannot start');
-        return io.exit(1);
-      }
-      io.exit(await stopped);
+      await serve(injector, {
+        start: () => injector.start(),
+        cannotStart(err) {
+          log.fatal({ err }, 'cannot start');
+        },
+        log,
+        io,
+      });
     });
 }

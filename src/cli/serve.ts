@@ -5,6 +5,7 @@ import type { Io } from './io.ts';
 
 const EXIT_DRAINED = 0;
 const EXIT_CUT = 1;
+const EXIT_NOT_STARTED = 1;
 
 /** Before there is anything to be finished, a signal ends the process. Gives what ends that. */
 export function endOnSignal(io: Pick<Io, 'exit'>): () => void {
@@ -22,11 +23,33 @@ export interface Served {
   reload?(): Promise<unknown>;
 }
 
+export interface Serving {
+  readonly start: () => Promise<void>;
+  /** Says why it could not be started. */
+  readonly cannotStart: (error: unknown) => void;
+  readonly log: Log;
+  readonly io: Pick<Io, 'exit'>;
+  /** See `untilStopped`. */
+  readonly quit?: Promise<void>;
+}
+
+/** Starts it, with signals heard before that is done, and ends the process when it has stopped, or could not be started. */
+export async function serve(served: Served, { start, cannotStart, log, io, quit }: Serving): Promise<void> {
+  const stopped = untilStopped(served, log, quit);
+  try {
+    await start();
+  } catch (error) {
+    cannotStart(error);
+    return io.exit(EXIT_NOT_STARTED);
+  }
+  io.exit(await stopped);
+}
+
 /**
  * Waits for SIGTERM, SIGINT or `quit`, then drains, once it has started; SIGHUP reloads. Resolves to the exit code: 0 when everything in flight was finished, 1 when the
  * grace ran out. A second signal ends at once.
  */
-export function untilStopped(served: Served, log: Log, quit?: Promise<void>): Promise<number> {
+function untilStopped(served: Served, log: Log, quit?: Promise<void>): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
     const stop = () => {

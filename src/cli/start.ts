@@ -7,7 +7,7 @@ import { LogOutput } from '../telemetry/log-output.ts';
 import { configOption, loadOrExit, loadToRun } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
-import { endOnSignal, untilStopped } from './serve.ts';
+import { endOnSignal, serve } from './serve.ts';
 
 export function startCommand(io: Io): Command {
   return new Command('start')
@@ -25,13 +25,14 @@ export function startCommand(io: Io): Command {
       const load = () => loadToRun(file, 'start', io);
       const broker = new ReloadableBroker({ log, load, droppedLogLines: () => output.dropped, quit: quit.resolve });
       goOn();
-      const stopped = untilStopped(broker, log, quit.promise);
-      try {
-        await broker.start(loaded);
-      } catch (err) {
-        log.fatal({ err }, 'cannot start');
-        return io.exit(1);
-      }
-      io.exit(await stopped);
+      await serve(broker, {
+        start: () => broker.start(loaded),
+        cannotStart(err) {
+          log.fatal({ err }, 'cannot start');
+        },
+        log,
+        io,
+        quit: quit.promise,
+      });
     });
 }
