@@ -96,7 +96,7 @@ export class Operation {
     return adminEntrances(config, tokenActions({ config, tokens, log, control: shared?.control }), {
       notReady,
       status: () => status(phase(), notReady()),
-      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
+      metrics: () => metrics.render(),
     });
   }
 

@@ -80,12 +80,8 @@ export class Metrics {
     });
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
-  render(): Promise<string> {
-    return this.#registry.metrics();
+  async render(): Promise<{ contentType: string; text: string }> {
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 
   /** prom-client watches the garbage collector for ever, and what it watches with knows every metric: each whole broker would stay. */
