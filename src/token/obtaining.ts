@@ -119,13 +119,13 @@ export class Obtaining {
         mayGoTo(stored, upstreamFrom) &&
         isWorthTaking(stored, !this.#holder.serving(), renew, this.#clock),
     );
-    if (isTurn(found)) return this.#fromGrant(found);
+    if (isTurn(found)) return this.#fromGrant(found, identity);
     const token = fromStored(found, renew, this.#clock);
     observer.shared(name, token);
     return token;
   }
 
-  async #fromGrant(turn: Turn): Promise<Token> {
+  async #fromGrant(turn: Turn, identity: string): Promise<Token> {
     const { grant, name, observer, renew } = this.#parts;
     const pauseMs = this.#grantedAt + renew.minInterval - this.#clock.monotonic();
     if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
@@ -142,7 +142,9 @@ export class Obtaining {
       this.failures.forget();
       this.#grantedAt = this.#clock.monotonic();
       observer.granted(name, token, since());
-      this.#share(token, turn);
+      // Of whom it is, where the user name has changed on the way, nobody can say.
+      if (identity === this.#parts.identity) this.#share(token, turn);
+      else turn.giveUp();
       return token;
     } catch (error) {
       turn.giveUp();

@@ -262,7 +262,30 @@ describe('cached token', () => {
     answer();
     // The token that came was bob's: it is dropped, and another one asked for.
     expect((await waiting).reveal()).toBe('token-3');
-    expect(store.shared.map(({ identity }) => identity)).toEqual(['alice', 'bob', 'carol']);
+    expect(store.shared.map(({ identity }) => identity)).toEqual(['alice', 'carol']);
+  });
+
+  test('C02 a token is not shared as that of a user name that has changed while the turn was waited for', async () => {
+    const store = memoryStore();
+    let obtain: () => void = () => {};
+    const slow = {
+      ...store,
+      obtain: async (...asked: Parameters<typeof store.obtain>) => {
+        const found = await store.obtain(...asked);
+        await new Promise<void>((resolve) => (obtain = resolve));
+        return found;
+      },
+    };
+    const { cached, become } = rig({ store: slow });
+    const waiting = cached.get();
+    await settle();
+    become('bob');
+    obtain();
+    await settle();
+    obtain();
+    // The first grant was asked for as bob already, in the turn of alice.
+    expect((await waiting).reveal()).toBe('token-2');
+    expect(store.shared.map(({ identity }) => identity)).toEqual(['bob']);
   });
 
   test('a refused resource owner is left alone for ten minutes', async () => {

@@ -147,7 +147,10 @@ export class SharedStore implements TokenStore {
   }
 
   async #write(identity: string, mark: Mark, holder = ''): Promise<void> {
-    const { token, endsAt } = this.#shared.get(identity) as Shared;
+    const shared = this.#shared.get(identity);
+    // Purged meanwhile, or another replica's is newer.
+    if (shared === undefined) return;
+    const { token, endsAt } = shared;
     const ttlMs = Math.floor(endsAt - this.#parts.clock.monotonic());
     if (ttlMs < 1) return void this.#shared.delete(identity);
     const [name] = this.#names(identity);

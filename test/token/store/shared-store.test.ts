@@ -233,6 +233,33 @@ describe('a store in trouble', () => {
     ).toHaveProperty('giveUp');
   });
 
+  test('C15 is not given again what was purged while it was looked at', async () => {
+    let look: Promise<void> | undefined;
+    let looks = 0;
+    const { open, clock, turn, within, connected } = rig((commands) => ({
+      ...commands,
+      read: (name) => {
+        looks += 1;
+        return look === undefined ? commands.read(name) : look.then(() => commands.read(name));
+      },
+    }));
+    const store = open();
+    (await turn(store)).share(storedToken('token-1'), 60_000);
+    await clock.advance(10);
+    let looked = () => {};
+    look = new Promise((resolve) => (looked = resolve));
+    looks = 0;
+    connected();
+    await clock.advance(10);
+    expect(looks).toBe(1);
+    look = undefined;
+    await within(10, store.remove('identity'));
+    looked();
+    await clock.advance(10);
+    const found = open().obtain('identity', () => true);
+    expect(await within(10, found)).toHaveProperty('giveUp');
+  });
+
   test('C13 is looked after for the last ten thousand tokens that were obtained here, and no more', async () => {
     const read: string[] = [];
     const { open, clock, turn, connected } = rig((commands) => ({
