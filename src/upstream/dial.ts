@@ -26,6 +26,9 @@ export interface Opening {
 /** How a route reaches its upstream. */
 export type Way = Pick<RouteConfig, 'upstreamTls' | 'upstreamSocket' | 'proxy'>;
 
+/** Certificate and key change together, but their files are read one after the other: for so long the old pair goes on. */
+const TOGETHER_MS = 10_000;
+
 export class Dialer {
   readonly #upstream: Place;
   /** What is connected to. */
@@ -35,19 +38,25 @@ export class Dialer {
   readonly #secure: boolean;
   readonly #tls: RouteConfig['upstreamTls'];
   readonly #unfollow: (() => void)[] = [];
+  readonly #now: () => number;
   #context: SecureContext | undefined;
+  /** When the context began to be an old one; `undefined` while it is not. */
+  #staleSince: number | undefined;
   #session: Buffer | undefined;
 
   /**
    * @param origin scheme, host and port of the upstream
    * @param onRenew runs when a certificate or key has changed: connections from before are of the old identity
+   * @param now milliseconds of a monotonic clock
    */
   constructor(
     origin: string,
     { upstreamTls: tls, upstreamSocket, proxy }: Way,
     onRenew: () => void,
     protocol: 'http/1.1' | 'h2' = 'http/1.1',
+    now = () => performance.now(),
   ) {
+    this.#now = now;
     this.#protocol = protocol;
     this.#secure = origin.startsWith('https:');
     this.#upstream = placeOf(origin);
@@ -55,14 +64,13 @@ export class Dialer {
     this.#where = upstreamSocket === undefined ? placeOf(proxy?.url ?? origin) : { path: upstreamSocket };
     this.#tls = tls;
     const renew = () => {
-      this.#context = undefined;
-      this.#session = undefined;
+      this.#staleSince = now();
       onRenew();
     };
     for (const material of [tls.ca, tls.cert, tls.key]) if (material !== undefined) this.#unfollow.push(material.onChange(renew));
   }
 
-  /** Happy eyeballs (RFC 8305) is the platform's. Throws where certificate and key do not fit together. */
+  /** Happy eyeballs (RFC 8305) is the platform's. Throws where certificate and key do not fit together, and have not for a while. */
   dial(onread?: OnReadOpts): Dialed {
     // Node's types know "onread" with a host alone.
     const options = { ...this.#where, ...(onread && { onread }), noDelay: true, keepAlive: true } as TcpNetConnectOpts;
@@ -100,21 +108,33 @@ export class Dialer {
 
   /** TLS over what the options name. */
   #secured(over: ConnectionOptions): TLSSocket {
-    const identity = tlsIdentity(this.#tls);
-    this.#context ??= createSecureContext(identity);
     const { host } = this.#upstream;
+    const context = this.#currentContext();
     const socket = connectTls({
       ...over,
       ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...identity,
-      secureContext: this.#context,
+      ...tlsIdentity(this.#tls),
+      secureContext: context,
       ALPNProtocols: [this.#protocol],
       ...(this.#session === undefined ? {} : { session: this.#session }),
     });
     socket.on('session', (session) => {
-      this.#session = session;
+      // A resumed session is of the certificate that it was made with, on either side (RFC 8446 §2.2).
+      if (this.#context === context) this.#session = session;
     });
     return socket;
+  }
+
+  #currentContext(): SecureContext {
+    if (this.#context !== undefined && this.#staleSince === undefined) return this.#context;
+    try {
+      this.#context = createSecureContext(tlsIdentity(this.#tls));
+      this.#staleSince = undefined;
+      this.#session = undefined;
+    } catch (error) {
+      if (this.#context === undefined || this.#now() - (this.#staleSince ?? 0) > TOGETHER_MS) throw error;
+    }
+    return this.#context;
   }
 
   #endsOf(proxy: ProxyConfig): TunnelEnds {

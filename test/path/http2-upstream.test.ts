@@ -306,6 +306,21 @@ describe('what goes wrong over HTTP/2', () => {
     expect(await upstream()).toMatchObject({ open: 2, idle: 2, queued: 0 });
   });
 
+  test('what waits in line while a connection is lost goes on the next one', async () => {
+    const origin = await startOrigin((stream, head, raw) => void (head[':method'] === 'POST' && ok(stream, head, raw)), {
+      settings: { maxConcurrentStreams: 1 },
+    });
+    const scene = await start(origin, { route: { pool: { maxConnections: 1 } } });
+    const first = await openRaw(scene.address());
+    first.write('GET /api/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    while (origin.heads.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const posts = Array.from({ length: 3 }, () => get(scene, { method: 'POST', body: 'a body' }));
+    const upstream = async () => ((await request(`${scene.url('admin')}/status`)).json() as BrokerStatus).upstreams[0];
+    while ((await upstream())?.queued !== 3) await new Promise((resolve) => setImmediate(resolve));
+    origin.sessions[0]?.socket.destroy();
+    expect((await Promise.all(posts)).map((answer) => answer.status)).toEqual([200, 200, 200]);
+  });
+
   test('200 bodies of which the upstream takes nothing do not keep another request from its answer', async () => {
     const origin = await startOrigin((stream, head, raw) => void (head[':method'] === 'GET' && ok(stream, head, raw)), {
       settings: { initialWindowSize: 0, maxConcurrentStreams: 1_000 },
