@@ -108,13 +108,17 @@ export class AnswerRelay implements UpstreamAnswer {
 
   fail(error: BrokerError, nothingSent: boolean): void {
     if (this.#held !== undefined) return void this.#held.push(() => this.fail(error, nothingSent));
-    if (this.#sink !== undefined) {
-      this.#sink.fail(error);
-      return this.#end({ status: this.#status, cut: 'upstream' });
-    }
     if (this.#over) return;
-    this.#over = true;
-    this.#owner.failed(error, nothingSent);
+    try {
+      if (this.#sink === undefined) this.#owner.failed(error, nothingSent);
+      else {
+        this.#sink.fail(error);
+        this.#owner.relayed({ status: this.#status, cut: 'upstream' });
+      }
+      this.#over = true;
+    } catch (cause) {
+      this.#fault(cause);
+    }
   }
 
   #start(reason: string, fields: Fields): void {

@@ -7,7 +7,7 @@ import { FakeClock } from '../helpers/fake-clock.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
-import { answerWith } from '../helpers/scripted-answers.ts';
+import { answerWith, cutShort } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
 /** Each method that may throw: its next call does when it has been armed. */
@@ -19,6 +19,7 @@ const POINTS: Record<string, [file: string, className: string, method: string]> 
   head: ['listener/http1/caller-reply.ts', 'CallerReply', 'start'],
   chunk: ['listener/http1/caller-reply.ts', 'CallerReply', 'chunk'],
   end: ['listener/http1/caller-reply.ts', 'CallerReply', 'end'],
+  cut: ['listener/http1/caller-reply.ts', 'CallerReply', 'fail'],
   room: ['listener/http1/caller-reply.ts', 'CallerReply', 'onRoom'],
   body: ['listener/http1/caller-body.ts', 'CallerBody', 'take'],
   timer: ['listener/http1/caller-connection.ts', 'CallerConnection', 'failBody'],
@@ -62,7 +63,10 @@ let origin: ScriptedServer;
 let broker: BrokerProcess;
 beforeAll(async () => {
   origin = await startScriptedServer({
-    answer: ({ target }) => (target === '/large' ? answerWith(200, [], LARGE) : answerWith(200, ['Content-Type: text/plain'], 'whole')),
+    answer: (asked, connection) => {
+      if (asked.target === '/cut') return cutShort('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart')(asked, connection);
+      return asked.target === '/large' ? answerWith(200, [], LARGE) : answerWith(200, ['Content-Type: text/plain'], 'whole');
+    },
   });
   broker = await startBrokerProcess({
     files: { 'fault.mjs': FAULT },
@@ -192,6 +196,11 @@ describe('a mistake of ours', () => {
       faults: 0,
       internal: 1,
     });
+  });
+
+  test('L09 where an upstream cuts an answer short ends that request, and is counted', async () => {
+    await arm('cut');
+    expect(await added(() => request(`${broker.url()}/cut`).catch(() => undefined))).toEqual({ faults: 0, internal: 1 });
   });
 
   test.each(['stream', 'reply'])('L09 in HTTP/2 (%s) ends its stream, not the connection', async (name) => {
