@@ -18,7 +18,7 @@ export interface TokenRoute {
 }
 
 /** Where another one comes from. */
-export type TokenSupply = Pick<CachedToken, 'mayBeSent' | 'replace'>;
+export type TokenSupply = Pick<CachedToken, 'mayBeSent' | 'replace' | 'refusedAgain'>;
 
 /** The field that carries a token. */
 export function tokenField({ header, scheme }: RouteConfig['inject'], token: Token): Fields {
@@ -65,7 +65,7 @@ export class InjectedToken implements SentToken {
   }
 
   refusedAgain(): void {
-    void this.#supply.replace(this.#token, true);
+    this.#supply.refusedAgain();
   }
 
   /** The token, and a proof that is good for this once. @param target path and query at the upstream */

@@ -37,6 +37,15 @@ export class RequestTokens {
     return read === undefined ? this.#tokens.source(name) : (this.#tokens.ofCallers(name) as CallerTokens).of(read(request));
   }
 
+  /** `undefined` where the caller's credentials have ended meanwhile, or there is no room for its token any more. */
+  #callersSource(name: string, request: CallerRequest): CachedToken | CallerToken | undefined {
+    try {
+      return this.source(name, request);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Where another one comes from when an upstream refuses the one that was sent. */
   supply(name: string, request: CallerRequest): TokenSupply {
     const common = this.#supplies.get(name);
@@ -44,14 +53,8 @@ export class RequestTokens {
     const callerTokens = this.#tokens.ofCallers(name) as CallerTokens;
     return {
       mayBeSent: (token) => callerTokens.mayBeSent(token),
-      replace: async (refused, again) => {
-        try {
-          return await this.source(name, request).replace(refused, again);
-        } catch {
-          // The caller's credentials have ended meanwhile, or there is no room for its token any more.
-          return undefined;
-        }
-      },
+      replace: async (refused) => this.#callersSource(name, request)?.replace(refused),
+      refusedAgain: () => this.#callersSource(name, request)?.refusedAgain(),
     };
   }
 }
@@ -60,6 +63,7 @@ export class RequestTokens {
 function supplyOf(tokens: Tokens, name: string): TokenSupply {
   return {
     mayBeSent: (token) => tokens.source(name).mayBeSent(token),
-    replace: (refused, again) => tokens.source(name).replace(refused, again),
+    replace: (refused) => tokens.source(name).replace(refused),
+    refusedAgain: () => tokens.source(name).refusedAgain(),
   };
 }

@@ -92,11 +92,14 @@ export class CachedToken implements TokenSource {
   /**
    * An upstream refused `token`: another one, from memory, the store or a new grant, or `undefined` when there is none to be had. A
    * thousand callers with the same refused token cost one grant, and a token that was renewed a moment ago none at all.
-   *
-   * @param again `token` had just been fetched on this ground
    */
-  replace(token: Token, again = false): Promise<Token | undefined> {
-    return this.#refusals.replace(token, again);
+  replace(token: Token): Promise<Token | undefined> {
+    return this.#refusals.replace(token);
+  }
+
+  /** The other one was refused as well. */
+  refusedAgain(): void {
+    this.#refusals.refusedAgain();
   }
 
   /**

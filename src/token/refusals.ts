@@ -26,13 +26,13 @@ export class Refusals {
     this.#minIntervalMs = minIntervalMs;
   }
 
-  /**
-   * Another token than the refused one, or `undefined` when there is none to be had. Never rejects.
-   *
-   * @param again `token` had just been fetched on this ground: nothing is renewed on it for 30 s
-   */
-  async replace(token: Token, again: boolean): Promise<Token | undefined> {
-    if (again) this.#countAt = this.#clock.monotonic() + PAUSE_MS;
+  /** A token that had just been fetched on this ground was refused too: nothing is renewed on it for 30 s. */
+  refusedAgain(): void {
+    this.#countAt = this.#clock.monotonic() + PAUSE_MS;
+  }
+
+  /** Another token than the refused one, or `undefined` when there is none to be had. Never rejects. */
+  async replace(token: Token): Promise<Token | undefined> {
     const held = this.#source.peek();
     if (held !== undefined && held.reveal() !== token.reveal()) return held;
     try {

@@ -21,8 +21,12 @@ export function limitBody(body: Body, maxBytes: number): Body {
           if (bytes > maxBytes) sink.fail(tooLarge());
           else sink.chunk(chunk);
         },
-        end: (trailers) => sink.end(trailers),
-        fail: (cause) => sink.fail(cause),
+        end(trailers) {
+          if (bytes <= maxBytes) sink.end(trailers);
+        },
+        fail(cause) {
+          if (bytes <= maxBytes) sink.fail(cause);
+        },
       });
     },
     pause: () => body.pause(),

@@ -19,7 +19,7 @@ describe('a token that an upstream refused', () => {
     const refused = await cached.get();
     await clock.advance(1_000);
     const second = await cached.replace(refused);
-    await cached.replace(second as typeof refused, true);
+    cached.refusedAgain();
     await clock.advance(29_000);
     expect(await cached.replace(second as typeof refused)).toBeUndefined();
     expect(grants()).toBe(2);

@@ -30,7 +30,11 @@ export class CallerToken implements TokenSource {
     }
   }
 
-  replace(token: Token, again?: boolean): Promise<Token | undefined> {
-    return this.#cached.replace(token, again);
+  replace(token: Token): Promise<Token | undefined> {
+    return this.#cached.replace(token);
+  }
+
+  refusedAgain(): void {
+    this.#cached.refusedAgain();
   }
 }
