@@ -4,6 +4,7 @@ import * as oauth from 'openid-client';
 import { isLoopbackHost } from '../config/loopback.ts';
 import type { AuthorizationServerCalls } from './call.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
+import { onOneLine } from './said.ts';
 
 export interface Discovery {
   /** Compared byte for byte. */
@@ -32,12 +33,30 @@ async function fetchMetadata({ issuer, metadataUrl, calls }: Discovery, algorith
     // openid-client would append a well-known path to a URL that holds none.
     [oauth.customFetch]: async (url) => {
       const body = await readDocument(calls, metadataUrl ?? url);
+      checkIssuer(body, issuer);
       return new Response(new Uint8Array(body), { status: 200, headers: { 'content-type': 'application/json' } });
     },
   });
-  const metadata = found.serverMetadata();
-  if (metadata.issuer !== issuer) throw new AuthorizationServerError('transient', 'issuer_mismatch');
-  return metadata;
+  return found.serverMetadata();
+}
+
+/** By ourselves: openid-client checks none where the URL of the document is given, and does not say which one it found. */
+function checkIssuer(body: Buffer, issuer: string): void {
+  const found = issuerIn(body);
+  if (found === issuer || found === undefined) return;
+  const said = onOneLine(`the issuer there is "${found}"`);
+  throw new AuthorizationServerError('transient', 'issuer_mismatch', { said });
+}
+
+/** `undefined` where there is none, which openid-client refuses. */
+function issuerIn(body: Buffer): string | undefined {
+  try {
+    const document: unknown = JSON.parse(new TextDecoder().decode(body));
+    const issuer = typeof document === 'object' && document !== null && 'issuer' in document ? document.issuer : undefined;
+    return typeof issuer === 'string' ? issuer : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What stands at a URL, whole. Rejects with a transient failure for anything but 200. */

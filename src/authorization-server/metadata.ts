@@ -86,6 +86,7 @@ export class MetadataDocument {
         throw new AuthorizationServerError('transient', `discovery_${failure.reason}`, {
           cause: error,
           retryAfterMs: failure.retryAfterMs,
+          said: failure.said,
         });
       })
       .finally(() => {

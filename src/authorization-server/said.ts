@@ -32,9 +32,12 @@ export function whatWasSaid(json: Readonly<Record<string, unknown>>, requestSecr
   const { error, error_description: description, ...others } = json;
   const parts = [error, description].filter((part) => typeof part === 'string');
   if (parts.length === 0) return undefined;
-  return masked(parts.join(': '), [...requestSecrets, ...textsOf(others)])
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .slice(0, 300);
+  return onOneLine(masked(parts.join(': '), [...requestSecrets, ...textsOf(others)]));
+}
+
+/** Text of another party as it may stand in a line of the log. */
+export function onOneLine(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 300);
 }
 
 /** What makes up a JWT, where a value is one: a server may show it taken apart. */

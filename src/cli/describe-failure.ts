@@ -17,6 +17,13 @@ interface Words {
 const WORDS: readonly Words[] = [
   { reason: /^econnrefused$/, words: 'nothing listens there; correct host and port, or start it' },
   { reason: /^(?:enotfound|eai_again)$/, words: 'the name of the host cannot be resolved; correct it, or mend the DNS' },
+  { reason: /^proxy_unreachable$/, words: 'the proxy cannot be reached; correct "proxy.url", or start it' },
+  { reason: /^proxy_credentials$/, words: 'the proxy wants other credentials; correct "proxy.username" and "proxy.password"' },
+  { reason: /^proxy_refused$/, words: 'the proxy does not connect to that host; have it allowed there, or correct host and port' },
+  {
+    reason: /^(?:econnreset|epipe)$/,
+    words: 'the connection was cut; is it "http" where https is spoken, or does a firewall or a missing proxy stand in the way?',
+  },
   { reason: /timeout|^etimedout$/, words: 'no answer came in time; is the host right, and is a firewall or a proxy on the way?' },
   { reason: /^eproto$|^err_ssl_/, words: 'no TLS can be spoken there; is the port that of https?' },
   {
@@ -28,7 +35,7 @@ const WORDS: readonly Words[] = [
   { of: 'metadata', reason: /^http_404$/, words: 'there is no metadata; correct "issuer", or give "metadataUrl" or "tokenEndpoint"' },
   {
     of: 'metadata',
-    reason: /^(?:issuer_mismatch|oauth_json_attribute_comparison_failed)$/,
+    reason: /^issuer_mismatch$/,
     words: 'the metadata is that of another issuer; write "issuer" as the server writes it, to the last "/"',
   },
   {
@@ -45,8 +52,14 @@ const WORDS: readonly Words[] = [
   },
   {
     of: 'token',
-    reason: /^(?:unauthorized_client|unsupported_grant_type)$/,
-    words: 'the client may not use this grant; allow it at the server, or choose another "grant"',
+    // Keycloak says so of a wrong secret, too.
+    reason: /^unauthorized_client$/,
+    words: 'the client is refused, or may not use this grant; check "clientId" and the secret, or allow the grant at the server',
+  },
+  {
+    of: 'token',
+    reason: /^unsupported_grant_type$/,
+    words: 'the server does not know this grant; allow it there, or choose another "grant"',
   },
   { of: 'token', reason: /^invalid_scope$/, words: 'the scope is refused; check "scope"' },
   { of: 'token', reason: /^invalid_target$/, words: 'the audience is refused; check "audience" and "resource"' },
@@ -58,6 +71,20 @@ const WORDS: readonly Words[] = [
   { of: 'token', reason: /^token_type_unexpected$/, words: 'the type of the token is another; name it in "tokenTypes" of the server' },
 ];
 
+/** By the kind that `Proxy-Status` names. */
+const UPSTREAM_WAYS_OUT: Readonly<Record<string, string>> = {
+  connection_refused: 'correct host and port of "upstream", or start it',
+  destination_ip_unroutable: 'correct the host of "upstream", or mend the network; where only a proxy leads out, name it in "proxy"',
+  dns_error: 'correct the host of "upstream", or mend the DNS; where only a proxy leads out, name it in "proxy"',
+  tls_certificate_error: 'name its CA in "upstreamTls.ca", or its name in "upstreamTls.serverName"; if it has ended, have it renewed',
+  tls_alert_received: 'it may want a client certificate: give "upstreamTls.cert" and "upstreamTls.key"',
+  tls_protocol_error: 'is the port of "upstream" that of https?',
+  connection_terminated: 'is it "http" where https is spoken, or does a firewall stand in the way?',
+  connection_timeout: 'is the host of "upstream" right, and does a firewall or a missing "proxy" stand in the way?',
+  destination_unavailable: 'correct "proxy.url", or have the host allowed there',
+  proxy_configuration_error: 'correct "proxy.username" and "proxy.password"',
+};
+
 const BY_CLASS: Readonly<Record<FailureClass, string>> = {
   transient: 'the authorization server cannot be reached or is in trouble',
   permanent: 'the authorization server refuses',
@@ -67,14 +94,22 @@ const BY_CLASS: Readonly<Record<FailureClass, string>> = {
 /** Code, what is wrong, and what the other party said; without a secret. */
 export function describeFailure(cause: unknown): string {
   if (cause instanceof AuthorizationServerError) return withDetails(wordsOf(cause, 'token'), cause);
-  const { code, message, cause: failure } = toBrokerError(cause);
+  const { code, message, cause: failure, proxyError } = toBrokerError(cause);
   const isOfServer = failure instanceof AuthorizationServerError;
-  const words = isOfServer ? wordsOf(failure, code === 'CALLER_UNVERIFIABLE' ? 'keys' : 'token') : message;
+  const words = isOfServer
+    ? wordsOf(failure, code === 'CALLER_UNVERIFIABLE' ? 'keys' : 'token')
+    : withWayOut(message, code.startsWith('UPSTREAM_') ? UPSTREAM_WAYS_OUT[proxyError] : undefined);
   return withDetails(`${code}: ${words}`, failure ?? {});
 }
 
+function withWayOut(message: string, wayOut: string | undefined): string {
+  return wayOut === undefined ? message : `${message}; ${wayOut}`;
+}
+
 function withDetails(words: string, { reason, said }: { readonly reason?: string; readonly said?: string | undefined }): string {
-  const details = [reason, said].filter((text) => text !== undefined).join(', ');
+  // Mostly the server's own code comes first in what it said.
+  const parts = reason !== undefined && said?.startsWith(reason) ? [said] : [reason, said];
+  const details = parts.filter((text) => text !== undefined).join(', ');
   return details === '' ? words : `${words} (${details})`;
 }
 

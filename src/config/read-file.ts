@@ -8,6 +8,8 @@ const MIB = 1024 ** 2;
 /** Fingerprint of a file that is not there, or out of reach. */
 export const NO_FILE = 'does not exist';
 
+export const NOT_UTF8 = 'is not UTF-8 text';
+
 type Content<As> =
   | (As & { readonly mode: number; readonly fingerprint: string; readonly fault?: undefined })
   /** `fault` is the end of a sentence that begins with the file. */
@@ -65,6 +67,6 @@ function faultOf(error: unknown): string {
   const code = (error as { code?: unknown }).code;
   if (code === 'ENOENT' || code === 'ENOTDIR') return NO_FILE;
   if (code === 'EACCES' || code === 'EPERM') return 'must not be read by this user';
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text';
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return NOT_UTF8;
   return `cannot be read (${typeof code === 'string' ? code : 'unknown error'})`;
 }

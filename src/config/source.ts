@@ -5,7 +5,7 @@ import { type Layer, layerFrom } from './layer.ts';
 import { merged } from './merge.ts';
 import { type ConfigPath, childOf, isObject } from './path.ts';
 import { ConfigError, type ConfigProblem, type Finding, problem } from './problem.ts';
-import { readTextFile } from './read-file.ts';
+import { NOT_UTF8, readTextFile } from './read-file.ts';
 
 export interface ConfigSource {
   /** As it was named. */
@@ -27,11 +27,19 @@ const MOST_FILES = 8;
 /** Reads and parses the chain. Throws `ConfigError` when one of its files cannot be read or is not JSON with comments. */
 export async function readSource(file: string): Promise<ConfigSource> {
   const layers = [
-    await readLayer(file, (fault) => ({ file, line: 1, column: 1, path: '', message: `${fault}; name the config with -c FILE` })),
+    await readLayer(file, (fault) => ({
+      file,
+      line: 1,
+      column: 1,
+      path: '',
+      message: `${fault}; ${wayOutOf(fault, 'name the config with -c FILE')}`,
+    })),
   ];
   for (let named = basis(layers); named !== undefined; named = basis(layers)) {
     const above = layers.at(-1) as Layer;
-    layers.push(await readLayer(named, (fault) => above.place(problem(['extends'], `names a file that ${fault}; ${RELATIVE}`))));
+    layers.push(
+      await readLayer(named, (fault) => above.place(problem(['extends'], `names a file that ${fault}; ${wayOutOf(fault, RELATIVE)}`))),
+    );
   }
   const layerOf = (path: ConfigPath) => layerWith(layers, path);
   return {
@@ -45,6 +53,11 @@ export async function readSource(file: string): Promise<ConfigSource> {
 }
 
 const RELATIVE = 'relative paths begin at the directory of the file that names it';
+
+/** A file of the wrong kind is the right one, mostly: an editor has saved it so. */
+function wayOutOf(fault: string, otherwise: string): string {
+  return fault === NOT_UTF8 ? 'save it as UTF-8' : otherwise;
+}
 
 async function readLayer(file: string, unreadable: (fault: string) => ConfigProblem): Promise<Layer> {
   const content = await readTextFile(file);

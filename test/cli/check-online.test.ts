@@ -134,6 +134,26 @@ describe('token-broker check --online', () => {
     expect(code).toBe(exit);
   });
 
+  test('says which issuer the metadata names, where that is another', async () => {
+    const server = await startScriptedServer({
+      answer: () =>
+        jsonAnswer(200, { issuer: 'https://login.acme.example/realms/\u00e4\nmain', token_endpoint: 'https://login.acme.example/' }),
+    });
+    const file = join(folder, 'issuer.json');
+    const listeners = { local: { address: '127.0.0.1:8080', authenticate: ['anonymous'] } };
+    const orders = { authorizationServer: 'acme', grant: 'client_credentials', clientId: 'me', clientAuthentication: { method: 'none' } };
+    const config = { listeners, authorizationServers: { acme: { issuer: server.url } }, tokens: { orders } };
+    await writeFile(file, JSON.stringify(config));
+
+    const { stderr, code } = await run(['check', '-c', file, '--online'], {});
+
+    await server.close();
+    expect(stderr).toMatch(
+      /^FAILED authorization server acme: the metadata is that of another issuer; .* \(discovery_issuer_mismatch, the issuer there is "https:\/\/login\.acme\.example\/realms\/ main"\)/m,
+    );
+    expect(code).toBe(1);
+  });
+
   test('connects to an upstream that speaks HTTP/2 alone as the broker does', async () => {
     const upstream = await startHttp2Origin(() => {}, { secure: true, allowHTTP1: false } as object);
     const file = join(folder, 'h2.json');

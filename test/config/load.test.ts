@@ -81,7 +81,7 @@ describe('a file that is no config', () => {
 
   test('K01 is one problem when it is not UTF-8', async () => {
     await writeFile(file(), Buffer.from([0x7b, 0xff, 0x7d]));
-    expect(await onlyProblem(file())).toContain('is not UTF-8 text');
+    expect(await onlyProblem(file())).toBe(`${file()}:1:1: is not UTF-8 text; save it as UTF-8`);
   });
 
   test.each(['[]', '5', '"text"', 'null'])('K01 is one problem when it is %s and not an object', async (text) => {
