@@ -15,7 +15,7 @@ const CONFIG = [
   'config/htpasswd.ts',
   'config/wildcard.ts',
   'config/verification-keys.ts',
-  'config/certificates.ts',
+  'config/validity.ts',
 ];
 
 /**

@@ -33,7 +33,7 @@ export interface BrokerStatus {
   readonly store: StoreStatus;
   /** Files of the config that changed and cannot be used; their old content stays. */
   readonly unusableFiles: readonly UnusableFile[];
-  /** That the broker shows others. */
+  /** That the broker shows others and that it trusts, and revocation lists. */
   readonly certificates: readonly CertificateStatus[];
 }
 
@@ -148,12 +148,16 @@ export interface UnusableFile {
   readonly at: string;
 }
 
-/** From when until when a certificate is good, with the chain that comes with it. */
+/** From when until when certificates or revocation lists are good, for what the config has them for. */
 export interface CertificateStatus {
   /** The key of the config, as in `listeners.mesh.tls.cert`. */
   readonly key: string;
-  /** `ending`: less than a fifth of its life is left, and less than two weeks; `future`: it is not good yet. */
+  /** `ending`: it was to be replaced before; `future`: it is not good yet. */
   readonly state: 'good' | 'future' | 'ending' | 'ended';
   readonly notBefore: string;
+  /** Of a certificate that is two weeks before its end, or a fifth of a short life; of a revocation list, a twentieth of its period. */
+  readonly endingFrom: string;
   readonly notAfter: string;
+  /** What happens while it is not good, in words. */
+  readonly effect: string;
 }

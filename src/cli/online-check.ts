@@ -4,9 +4,9 @@ import type { AuthorizationServer } from '../authorization-server/authorization-
 import { createIssuerKeys } from '../authorization-server/issuer-keys.ts';
 import { unverifiable } from '../caller/jwt.ts';
 import { systemClock } from '../clock.ts';
-import { type Validity, validityState } from '../config/certificates.ts';
 import type { JwtConfig } from '../config/schema/callers.ts';
 import type { Config } from '../config/schema/root.ts';
+import { type Validity, validityState } from '../config/validity.ts';
 import { withBoundCertificate } from '../token/bound-certificate.ts';
 import { Tokens } from '../token/tokens.ts';
 import { UNOBSERVED } from '../token/unobserved.ts';

@@ -45,12 +45,15 @@ function headLine({ version, notReady, uptimeSeconds, requestsInFlight }: Broker
 /** Those that need somebody. */
 function certificateTable({ certificates }: BrokerStatus, now: string): Table {
   const wanting = certificates.filter(({ state }) => state !== 'good');
-  return { headings: ['CERTIFICATE', 'STATE'], rows: wanting.map((certificate) => [certificate.key, certificateCell(certificate, now)]) };
+  return {
+    headings: ['CERTIFICATE OR REVOCATION LIST', 'STATE'],
+    rows: wanting.map((certificate) => [certificate.key, certificateCell(certificate, now)]),
+  };
 }
 
-function certificateCell({ state, notBefore, notAfter }: CertificateStatus, now: string): Cell {
-  if (state === 'future') return bad(`good ${until(notBefore, now)}`);
-  return state === 'ended' ? bad(`ended ${ago(notAfter, now)}`) : warn(`ends ${until(notAfter, now)}`);
+function certificateCell({ state, notBefore, notAfter, effect }: CertificateStatus, now: string): Cell {
+  if (state === 'future') return bad(`good ${until(notBefore, now)}; until then ${effect}`);
+  return state === 'ended' ? bad(`ended ${ago(notAfter, now)}: ${effect}`) : warn(`ends ${until(notAfter, now)}; from then on ${effect}`);
 }
 
 /** Of what is mostly nothing. */

@@ -38,9 +38,7 @@ export class Injector {
     this.#log = log;
     const certificates = new Certificates(loaded.config, clock, log);
     this.#certificates = certificates;
-    this.#metrics = new InjectorMetrics(function* () {
-      for (const { key, validity } of certificates.validities()) yield [key, validity.notAfterAt / 1000];
-    });
+    this.#metrics = new InjectorMetrics(() => certificates.validities());
     this.#webhook = new WebhookServer({
       tls: loaded.config.webhook.tls,
       review: (text) => this.#guardedReview(text),

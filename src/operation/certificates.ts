@@ -1,82 +1,107 @@
-/** Watches the ends of the certificates that the broker shows others: an outage that comes at a known moment. */
+/** Watches the ends of certificates and revocation lists of the config: an outage that comes at a known moment. */
 
 import type { CertificateStatus } from '../admin/status.ts';
 import type { Clock } from '../clock.ts';
-import { ownCertificates, type Validity, validityOf, validityState } from '../config/certificates.ts';
+import { certificatesIn, type PlacedCertificate } from '../config/certificates.ts';
 import { formatPath } from '../config/path.ts';
-import type { Secret } from '../config/secret.ts';
+import { type Validity, type ValidityState, validityState } from '../config/validity.ts';
 import type { Log } from '../telemetry/log.ts';
 
-/** Once a day each is told of: it is days before anything happens. */
+/** Once a day each is told of again: mostly it is days before anything happens. */
 const TELL_EVERY_MS = 86_400_000;
+/** A revocation list of a day is late for 72 minutes before it ends. */
+const LOOK_EVERY_MS = 600_000;
 
-/** A certificate of the config, and the last of its texts that was read. */
-interface Own {
+/** What the config names, and the last of its texts that was read. */
+interface Watched {
+  readonly certificate: PlacedCertificate;
   /** The key of the config, as in `listeners.mesh.tls.cert`. */
   readonly key: string;
-  readonly secret: Secret;
   /** Of the secret, when it was read. */
   version: number | undefined;
   validity: Validity | undefined;
+  told: { readonly state: ValidityState; readonly at: number } | undefined;
 }
 
 export class Certificates {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #own: readonly Own[];
+  readonly #watched: readonly Watched[];
   #stop: () => void = () => {};
 
   /** Those of the start are told of as warnings of the config. */
   constructor(config: object, clock: Clock, log: Log) {
     this.#clock = clock;
     this.#log = log;
-    this.#own = ownCertificates(config).map(({ path, secret }) => ({
-      key: formatPath(path),
-      secret,
+    this.#watched = certificatesIn(config).map((certificate) => ({
+      certificate,
+      key: formatPath(certificate.path),
       version: undefined,
       validity: undefined,
+      told: undefined,
     }));
-    if (this.#own.length > 0) this.#arm();
+    if (this.#watched.length === 0) return;
+    this.#lookForChanges(() => {});
+    this.#arm();
   }
 
   /** Those that can be read, as their files are now. */
   validities(): { readonly key: string; readonly validity: Validity }[] {
-    return this.#own.flatMap((own) => {
-      const { key, secret } = own;
-      if (own.version !== secret.version) {
-        own.version = secret.version;
-        own.validity = validityOf(secret.reveal());
-      }
-      const { validity } = own;
-      return validity === undefined ? [] : [{ key, validity }];
-    });
+    return this.#readable().map(([{ key }, validity]) => ({ key, validity }));
   }
 
   status(): CertificateStatus[] {
     const now = this.#clock.now();
-    return this.validities().map(({ key, validity }) => ({
-      key,
-      state: validityState(validity, now),
-      notBefore: new Date(validity.notBeforeAt).toISOString(),
-      notAfter: new Date(validity.notAfterAt).toISOString(),
-    }));
+    return this.#readable().map(([watched, validity]) => statusOf(watched, validity, now));
   }
 
   close(): void {
     this.#stop();
   }
 
-  #arm(): void {
-    this.#stop = this.#clock.after(TELL_EVERY_MS, () => {
-      this.#arm();
-      this.#tell();
+  #readable(): [Watched, Validity][] {
+    return this.#watched.flatMap((watched): [Watched, Validity][] => {
+      const { secret, read } = watched.certificate;
+      if (watched.version !== secret.version) {
+        watched.version = secret.version;
+        watched.validity = read(secret.reveal());
+      }
+      return watched.validity === undefined ? [] : [[watched, watched.validity]];
     });
   }
 
-  #tell(): void {
-    for (const { key, state, notAfter } of this.status()) {
-      if (state === 'ending') this.#log.warn({ certificate: key, notAfter }, 'a certificate ends soon');
-      if (state === 'ended') this.#log.error({ certificate: key, notAfter }, 'a certificate has ended');
+  #arm(): void {
+    this.#stop = this.#clock.after(LOOK_EVERY_MS, () => {
+      this.#arm();
+      this.#lookForChanges((status) => this.#tell(status));
+    });
+  }
+
+  /** Also for what has not changed in a day. */
+  #lookForChanges(tell: (status: CertificateStatus) => void): void {
+    const now = this.#clock.now();
+    for (const [watched, validity] of this.#readable()) {
+      const state = validityState(validity, now);
+      if (state === watched.told?.state && now - watched.told.at < TELL_EVERY_MS) continue;
+      watched.told = { state, at: now };
+      tell(statusOf(watched, validity, now));
     }
   }
+
+  #tell({ key, state, notAfter, effect }: CertificateStatus): void {
+    const about = { certificate: key, notAfter, effect };
+    if (state === 'ending') this.#log.warn(about, 'a certificate or revocation list ends soon');
+    if (state === 'ended') this.#log.error(about, 'a certificate or revocation list has ended');
+  }
+}
+
+function statusOf({ key, certificate: { effect } }: Watched, validity: Validity, now: number): CertificateStatus {
+  return {
+    key,
+    state: validityState(validity, now),
+    notBefore: new Date(validity.notBeforeAt).toISOString(),
+    endingFrom: new Date(validity.endingAt).toISOString(),
+    notAfter: new Date(validity.notAfterAt).toISOString(),
+    effect,
+  };
 }

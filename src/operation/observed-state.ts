@@ -1,7 +1,7 @@
 /** What is so at a scrape, told to the metrics; and what they count, begun. */
 
-import type { Validity } from '../config/certificates.ts';
 import type { HttpListener } from '../listener/http-listener.ts';
+import { certificateGauges } from '../telemetry/certificate-gauges.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tokens } from '../token/tokens.ts';
 import type { Certificates } from './certificates.ts';
@@ -41,12 +41,7 @@ export function observeState(metrics: Metrics, { tokens, listeners, store, unusa
   metrics.observe('unusable_files', '1 for each changed file that cannot be used: the old content stays.', 'file', function* () {
     for (const { key } of unusableFiles.status()) yield [key, 1] as const;
   });
-  const validity = (name: string, help: string, edge: keyof Validity) =>
-    metrics.observe(name, help, 'certificate', function* () {
-      for (const certificate of certificates.validities()) yield [certificate.key, certificate.validity[edge] / 1000] as const;
-    });
-  validity('certificate_not_before_seconds', 'When a certificate of the config begins to be good, in Unix time.', 'notBeforeAt');
-  validity('certificate_not_after_seconds', 'When a certificate of the config ends, in Unix time.', 'notAfterAt');
+  for (const { name, help, read } of certificateGauges(() => certificates.validities())) metrics.observe(name, help, 'certificate', read);
 }
 
 /** Prometheus sees differences only: of a counter that is not there before its first event, it misses that event. */

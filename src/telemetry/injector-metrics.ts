@@ -1,6 +1,7 @@
 /** What the injector counts; label values come from its config only. */
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { type CertificateEdges, certificateGauges } from './certificate-gauges.ts';
 
 export class InjectorMetrics {
   readonly #registry = new Registry();
@@ -22,17 +23,20 @@ export class InjectorMetrics {
     registers: [this.#registry],
   });
 
-  /** @param ends of certificates by their key in the config, in Unix time; read at each scrape */
-  constructor(ends: () => Iterable<readonly [certificate: string, seconds: number]>) {
-    const gauge: Gauge<'certificate'> = new Gauge({
-      name: 'token_broker_certificate_not_after_seconds',
-      help: 'When a certificate of the config ends, in Unix time.',
-      labelNames: ['certificate'],
-      registers: [this.#registry],
-      collect() {
-        for (const [certificate, seconds] of ends()) gauge.set({ certificate }, seconds);
-      },
-    });
+  /** @param edges read at each scrape */
+  constructor(edges: () => Iterable<CertificateEdges>) {
+    for (const { name, help, read } of certificateGauges(edges)) {
+      const gauge: Gauge<'certificate'> = new Gauge({
+        name: `token_broker_${name}`,
+        help,
+        labelNames: ['certificate'],
+        registers: [this.#registry],
+        collect() {
+          gauge.reset();
+          for (const [certificate, seconds] of read()) gauge.set({ certificate }, seconds);
+        },
+      });
+    }
     collectDefaultMetrics({ register: this.#registry });
   }
 

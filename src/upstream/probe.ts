@@ -2,8 +2,8 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { type Validity, validityOf } from '../config/certificates.ts';
 import type { RouteConfig } from '../config/schema/routes.ts';
+import { chainValidity, type Validity } from '../config/validity.ts';
 import { Dialer, type Way } from './dial.ts';
 import { connectTimeout, toUpstreamError } from './failure.ts';
 
@@ -33,5 +33,5 @@ function connected(dialer: Dialer, timeoutMs: number): Promise<Validity | undefi
 
 function validityShownOn(socket: Socket): Validity | undefined {
   const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
-  return certificate && validityOf(certificate.toString());
+  return certificate && chainValidity(certificate.toString());
 }

@@ -52,10 +52,10 @@ mesh      token-endpoint                  draining   0
 STORE            STATE            UNREADABLE ENTRIES
 redis, snapshot  lost 1m 1s ago   1
 
-CERTIFICATE                     STATE
-listeners.mesh.tls.cert         ends in 3d 2h
-routes.orders.upstreamTls.cert  ended 2h ago
-store.redis.tls.cert            good in 1m
+CERTIFICATE OR REVOCATION LIST  STATE
+listeners.mesh.tls.cert         ends in 3d 2h; from then on others refuse it
+listeners.mesh.tls.crl          ended 2h ago: no caller gets in
+store.redis.tls.ca              good in 1m; until then no server is trusted
 
 WORTH A LOOK                             COUNT
 mistakes of ours: please report them     1

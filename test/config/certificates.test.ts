@@ -1,10 +1,8 @@
-/** What `check` says of certificates that have ended, will soon, or are not good yet. */
+/** What `check` says of certificates and revocation lists that have ended, will soon, or are not good yet. */
 
-import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Validity, validityOf, validityState } from '../../src/config/certificates.ts';
-import { type Authority, createAuthority, type Identity, type LeafOptions } from '../helpers/certificates.ts';
+import { type Authority, createAuthority } from '../helpers/certificates.ts';
 import { bent, load, useDirectory } from './fixture.ts';
 
 const DAY_MS = 86_400_000;
@@ -16,68 +14,71 @@ beforeAll(async () => {
   authority = await createAuthority();
 });
 
-const issued = (fromDay: number, toDay: number, options: LeafOptions = {}): Promise<Identity> =>
-  authority.issueServer({ ...options, validity: { notBeforeAt: NOW + fromDay * DAY_MS, notAfterAt: NOW + toDay * DAY_MS } });
-
-const days = (from: number, to: number): Validity => ({ notBeforeAt: NOW + from * DAY_MS, notAfterAt: NOW + to * DAY_MS });
-
-describe('a certificate', () => {
-  test.each([
-    ['is good in the middle of its life', days(-100, 200), 'good'],
-    ['of a year is good 15 days before its end', days(-350, 15), 'good'],
-    ['of a year is ending 13 days before its end', days(-352, 13), 'ending'],
-    ['of 90 days, renewed 30 days before its end as usual, is good', days(-60, 30), 'good'],
-    ['of an hour is good for half of it', days(-0.5 / 24, 0.5 / 24), 'good'],
-    ['of an hour is ending when ten minutes are left', days(-50 / 1440, 10 / 1440), 'ending'],
-    ['has ended at its last moment', days(-1, 0), 'ended'],
-    ['is not good before its first moment', days(1 / 86_400_000, 1), 'future'],
-  ] as const)('%s', (_title, validity, state) => expect(validityState(validity, NOW)).toBe(state));
-
-  test('is as good as the whole chain that comes with it', async () => {
-    const [leaf, other] = [await issued(-10, 300), await issued(-5, 3)];
-    expect(validityOf(leaf.leaf + other.leaf)).toEqual(days(-5, 3));
-    expect(validityOf('no certificate')).toBeUndefined();
-  });
-
-  test('is nothing to be told of where one of its dates is none', async () => {
-    const der = Buffer.from((await issued(-10, 300)).leaf.replace(/-----[^-]+-----|\s/g, ''), 'base64');
-    // The tag and the length of a time within a century (X.690 §8.1), the second of the two.
-    const mark = Buffer.from([0x17, 13]);
-    der.write('991332000000Z', der.indexOf(mark, der.indexOf(mark) + 1) + 2, 'latin1');
-    expect(new X509Certificate(der).validTo).toBe('Bad time value');
-    expect(validityOf(`-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`)).toBeUndefined();
-  });
-});
-
-test.each([
-  [-400, -2, 'holds a certificate that ended at 2026-11-20T12:00:00Z, so others refuse it; renew it'],
-  [-80, 3, 'holds a certificate that ends at 2026-11-25T12:00:00Z; renew it before'],
-  [1, 90, 'holds a certificate that is good from 2026-11-23T12:00:00Z on; set the clock of this machine, or wait'],
-])('warns of a certificate from day %d to day %d, and refuses no config for it', async (from, to, message) => {
-  const { cert, key } = await issued(from, to);
-  const config = bent((valid) => {
-    valid['listeners'].mesh = {
-      address: '0.0.0.0:0',
-      authenticate: ['basic'],
-      tls: { cert: { fromFile: 'server.crt' }, key: { unsafeInline: key } },
-    };
-    valid['routes'].orders.upstreamTls = { cert: { unsafeInline: cert }, key: { unsafeInline: key } };
-  });
+/** Everything that ends, in one config, all of it from one day to another. */
+async function warningsOf(fromDay: number, toDay: number): Promise<[string, string][]> {
+  const validity = { notBeforeAt: NOW + fromDay * DAY_MS, notAfterAt: NOW + toDay * DAY_MS };
+  const { cert, key } = await authority.issueServer({ validity });
+  const ca = (await authority.renewed(validity)).certificate;
+  const crl = await authority.revocationList([], { thisUpdateAt: validity.notBeforeAt, nextUpdateAt: validity.notAfterAt });
   await writeFile(directory.path('server.crt'), cert);
-
-  const { warnings } = await load(directory.path('config.json'), config, { clock: { now: () => NOW } });
-
-  expect(warnings.filter((warning) => warning.message.includes('certificate')).map((warning) => [warning.path, warning.message])).toEqual([
-    ['listeners.mesh.tls.cert', message],
-    ['routes.orders.upstreamTls.cert', message],
-  ]);
-});
-
-test('says nothing of one that is good', async () => {
-  const { cert, key } = await issued(-30, 335);
+  await writeFile(directory.path('clients.crl'), crl);
   const config = bent((valid) => {
-    valid['routes'].orders.upstreamTls = { cert: { unsafeInline: cert }, key: { unsafeInline: key } };
+    const tls = { cert: { fromFile: 'server.crt' }, key: { unsafeInline: key }, clientCa: ca, crl: { fromFile: 'clients.crl' } };
+    valid['listeners'].mesh = { address: '0.0.0.0:0', authenticate: ['mtls'], tls };
+    valid['routes'].orders.upstreamTls = { ca, cert: { unsafeInline: cert }, key: { unsafeInline: key } };
+    for (const server of Object.values<{ tls?: object }>(valid['authorizationServers'])) server.tls = { ca };
   });
   const { warnings } = await load(directory.path('config.json'), config, { clock: { now: () => NOW } });
-  expect(warnings.filter((warning) => warning.message.includes('certificate'))).toEqual([]);
+  return warnings.filter(({ path }) => /\.(?:cert|ca|clientCa|crl)$/.test(path)).map(({ path, message }) => [path, message]);
+}
+
+const SHOWN = ['listeners.mesh.tls.cert', 'routes.orders.upstreamTls.cert'];
+const effects = {
+  cert: 'others refuse it',
+  ca: 'no server that it vouches for is trusted',
+  clientCa: 'no caller with a certificate gets in',
+  crl: 'no caller with a certificate of its CA gets in',
+};
+const waysOut = {
+  cert: 'renew it',
+  ca: "add the CA's new certificate",
+  clientCa: "add the CA's new certificate",
+  crl: "replace it by the CA's newest list",
+};
+type Key = keyof typeof effects;
+const keyOf = (path: string) => path.slice(path.lastIndexOf('.') + 1) as Key;
+
+describe('the config', () => {
+  test.each([
+    ['has ended', -400, -2, (key: Key) => `ended at 2026-11-20T12:00:00Z, so ${effects[key]}; ${waysOut[key]}`],
+    [
+      'ends within hours',
+      -80,
+      0.25,
+      (key: Key) => `ends at 2026-11-22T18:00:00Z, and from then on ${effects[key]}; before that, ${waysOut[key]}`,
+    ],
+    [
+      'is not good yet',
+      1,
+      90,
+      (key: Key) => `is good from 2026-11-23T12:00:00Z on, and until then ${effects[key]}; set the clock of this machine, or wait`,
+    ],
+  ] as const)('warns of each that %s, and is not refused for it', async (_title, from, to, textOf) => {
+    const warnings = await warningsOf(from, to);
+    const paths = warnings.map(([path]) => path);
+    expect(paths).toEqual(
+      expect.arrayContaining([...SHOWN, 'listeners.mesh.tls.clientCa', 'listeners.mesh.tls.crl', 'routes.orders.upstreamTls.ca']),
+    );
+    expect(paths.filter((path) => /^authorizationServers\..+\.tls\.ca$/.test(path))).not.toEqual([]);
+    expect(warnings).toEqual(paths.map((path) => [path, textOf(keyOf(path))]));
+  });
+
+  test('lets a list be two days from its end, when a certificate is late already', async () => {
+    expect((await warningsOf(-28, 2)).map(([path]) => keyOf(path))).not.toContain('crl');
+    expect((await warningsOf(-28, 2)).map(([path]) => path)).toEqual(expect.arrayContaining(SHOWN));
+  });
+
+  test('says nothing of what is good', async () => {
+    expect(await warningsOf(-30, 335)).toEqual([]);
+  });
 });

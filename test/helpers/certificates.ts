@@ -44,9 +44,18 @@ export interface Authority {
   /** With clientAuth and no names but those given. */
   issueClient(options: LeafOptions): Promise<Identity>;
   /** An authority below this one; its leaves come with its certificate. */
-  intermediate(commonName: string): Promise<Authority>;
+  intermediate(commonName: string, validity?: LeafOptions['validity']): Promise<Authority>;
+  /** The same authority with the same key, by another certificate. */
+  renewed(validity: LeafOptions['validity']): Promise<Authority>;
   /** A revocation list as OpenSSL reads it. */
-  revocationList(revoked: readonly Identity[], options?: { readonly expired?: boolean }): Promise<string>;
+  revocationList(revoked: readonly Identity[], options?: RevocationListOptions): Promise<string>;
+}
+
+/** Default: from two hours ago until tomorrow. */
+export interface RevocationListOptions {
+  readonly expired?: boolean;
+  readonly thisUpdateAt?: number;
+  readonly nextUpdateAt?: number | 'none';
 }
 
 interface Issuer {
@@ -57,16 +66,19 @@ interface Issuer {
 }
 
 /** A new root authority. */
-export async function createAuthority(commonName = 'Test Root'): Promise<Authority> {
-  const keys = await generateKeys(undefined);
+export async function createAuthority(commonName = 'Test Root', validity?: LeafOptions['validity']): Promise<Authority> {
+  return rootOf(commonName, await generateKeys(undefined), validity);
+}
+
+async function rootOf(commonName: string, keys: webcrypto.CryptoKeyPair, validity: LeafOptions['validity']): Promise<Authority> {
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: distinguishedName(commonName),
     keys,
     signingAlgorithm: EC,
-    ...validityOf(undefined),
+    ...validityOf(validity),
     extensions: await authorityExtensions(keys.publicKey),
   });
-  return authorityOf({ certificate, keys, chain: '' });
+  return authorityOf({ certificate, keys, chain: '' }, (other) => rootOf(commonName, keys, other));
 }
 
 /** A certificate that no authority vouches for. */
@@ -90,7 +102,7 @@ export function sharedAuthority(): Promise<Authority> {
   return shared;
 }
 
-function authorityOf(issuer: Issuer): Authority {
+function authorityOf(issuer: Issuer, renewed: Authority['renewed']): Authority {
   const issue = async (options: LeafOptions) => {
     const keys = await generateKeys(options.key);
     const extensions = [...leafExtensions(options), await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate)];
@@ -102,17 +114,25 @@ function authorityOf(issuer: Issuer): Authority {
     issueServer: (options = {}) =>
       issue({ commonName: 'server', dns: ['localhost'], ip: ['127.0.0.1', '::1'], usage: ['server'], ...options }),
     issueClient: (options) => issue({ usage: ['client'], ...options }),
-    async intermediate(commonName) {
-      const keys = await generateKeys(undefined);
-      const extensions = [
-        ...(await authorityExtensions(keys.publicKey)),
-        await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate),
-      ];
-      const certificate = await sign(issuer, { commonName }, keys, extensions);
-      return authorityOf({ certificate, keys, chain: pem(certificate) + issuer.chain });
-    },
-    revocationList: (revoked, options) => revocationList(issuer, revoked, options?.expired === true),
+    intermediate: async (commonName, validity) => intermediateOf(issuer, commonName, await generateKeys(undefined), validity),
+    renewed,
+    revocationList: (revoked, options = {}) => revocationList(issuer, revoked, options),
   };
+}
+
+async function intermediateOf(
+  issuer: Issuer,
+  commonName: string,
+  keys: webcrypto.CryptoKeyPair,
+  validity: LeafOptions['validity'],
+): Promise<Authority> {
+  const extensions = [
+    ...(await authorityExtensions(keys.publicKey)),
+    await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate),
+  ];
+  const certificate = await sign(issuer, { commonName, ...(validity === undefined ? {} : { validity }) }, keys, extensions);
+  const itself = { certificate, keys, chain: pem(certificate) + issuer.chain };
+  return authorityOf(itself, (other) => intermediateOf(issuer, commonName, keys, other));
 }
 
 function sign(
@@ -132,12 +152,13 @@ function sign(
   });
 }
 
-async function revocationList(issuer: Issuer, revoked: readonly Identity[], expired: boolean): Promise<string> {
+async function revocationList(issuer: Issuer, revoked: readonly Identity[], options: RevocationListOptions): Promise<string> {
   const now = Date.now();
+  const { expired = false, thisUpdateAt = now - 2 * HOUR_MS, nextUpdateAt = now + (expired ? -1 : 24) * HOUR_MS } = options;
   const list = await x509.X509CrlGenerator.create({
     issuer: issuer.certificate.subject,
-    thisUpdate: new Date(now - 2 * HOUR_MS),
-    nextUpdate: new Date(expired ? now - HOUR_MS : now + 24 * HOUR_MS),
+    thisUpdate: new Date(thisUpdateAt),
+    ...(nextUpdateAt === 'none' ? {} : { nextUpdate: new Date(nextUpdateAt) }),
     entries: revoked.map(({ serialNumber }) => ({ serialNumber, revocationDate: new Date(now - 2 * HOUR_MS) })),
     signingAlgorithm: EC,
     signingKey: issuer.keys.privateKey,

@@ -4,6 +4,7 @@ import type { BrokerStatus } from '../../src/admin/status.ts';
 
 const NOW = '2026-11-22T12:00:00.000Z';
 const at = (seconds: number) => new Date(Date.parse(NOW) + seconds * 1000).toISOString();
+const during = (from: number, ending: number, to: number) => ({ notBefore: at(from), endingFrom: at(ending), notAfter: at(to) });
 const TOKEN = { grant: 'client_credentials', authorizationServer: 'acme', perCaller: false, obtaining: false, waiting: 0 } as const;
 
 export const FULL_STATUS: BrokerStatus = {
@@ -75,9 +76,9 @@ export const FULL_STATUS: BrokerStatus = {
   store: { kind: 'redis', snapshot: true, state: 'lost', lostAt: at(-61), unreadable: 1 },
   unusableFiles: [{ key: 'listeners.mesh.tls', at: at(-10) }],
   certificates: [
-    { key: 'listeners.mesh.tls.cert', state: 'ending', notBefore: at(-8_640_000), notAfter: at(266_400) },
-    { key: 'routes.orders.upstreamTls.cert', state: 'ended', notBefore: at(-8_640_000), notAfter: at(-7_200) },
-    { key: 'store.redis.tls.cert', state: 'future', notBefore: at(60), notAfter: at(86_400) },
-    { key: 'tokens.orders.clientAuthentication.certificate', state: 'good', notBefore: at(-60), notAfter: at(86_400) },
+    { key: 'listeners.mesh.tls.cert', state: 'ending', ...during(-8_640_000, -60, 266_400), effect: 'others refuse it' },
+    { key: 'listeners.mesh.tls.crl', state: 'ended', ...during(-8_640_000, -60_000, -7_200), effect: 'no caller gets in' },
+    { key: 'store.redis.tls.ca', state: 'future', ...during(60, 80_000, 86_400), effect: 'no server is trusted' },
+    { key: 'tokens.orders.clientAuthentication.certificate', state: 'good', ...during(-60, 80_000, 86_400), effect: 'others refuse it' },
   ],
 };

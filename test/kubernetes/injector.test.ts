@@ -104,7 +104,9 @@ describe('a review', () => {
     const metrics = (await request(`${injector.url('probes')}/metrics`)).text();
     expect(metrics).toMatch(/^token_broker_pods_total\{outcome="injected",sidecar="orders"\} [1-9]/m);
     expect(metrics).toMatch(/^token_broker_pods_total\{outcome="refused",sidecar=""\} [1-9]/m);
-    expect(metrics).toMatch(/^token_broker_certificate_not_after_seconds\{certificate="webhook.tls.cert"\} \d+$/m);
+    const ofCertificate = metrics.match(/^token_broker_certificate_\w+\{certificate="webhook.tls.cert"\} [\d.e+]+$/gm) ?? [];
+    const kind = (line: string) => line.slice('token_broker_certificate_'.length, line.indexOf('{'));
+    expect(ofCertificate.map(kind)).toEqual(['not_before_seconds', 'ending_seconds', 'not_after_seconds']);
     expect(injector.stdout()).not.toContain('hunter2');
   });
 });
@@ -196,7 +198,7 @@ describe('the certificate of the injector', () => {
     const own = await startBrokerProcess({ command: 'injector', config: '{}', files });
     try {
       expect(await own.logged('config warning')).toMatchObject({
-        at: expect.stringContaining('"webhook.tls.cert" holds a certificate that ended'),
+        at: expect.stringContaining('"webhook.tls.cert" ended at '),
       });
     } finally {
       await own.close();

@@ -1,11 +1,11 @@
-/** The ends of the broker's own certificates, as those who run it see them. */
+/** The ends of certificates and revocation lists of the config, as those who run it see them. */
 
 import { writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { BrokerStatus } from '../../src/admin/status.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { Certificates } from '../../src/operation/certificates.ts';
-import { createLog } from '../../src/telemetry/log.ts';
+import { createLog, type Log } from '../../src/telemetry/log.ts';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { type Authority, createAuthority, type Identity } from '../helpers/certificates.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
@@ -26,59 +26,113 @@ afterEach(async () => {
 const issued = (notBeforeAt: number, notAfterAt: number): Promise<Identity> =>
   authority.issueServer({ validity: { notBeforeAt, notAfterAt } });
 
+const open = (value: string) => new Secret({ unsafeInline: value }, { confidential: false });
+
 test('are in the status and in the metrics, and follow a file that is replaced', async () => {
   const today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
   const [ending, renewed] = [await issued(today - 360 * DAY_MS, today + 5 * DAY_MS), await issued(today - DAY_MS, today + 364 * DAY_MS)];
+  const list = { thisUpdateAt: today - 7 * DAY_MS, nextUpdateAt: today - DAY_MS };
+  const ca = { notBeforeAt: today - 3000 * DAY_MS, notAfterAt: today + 13 * DAY_MS };
+  const tls = {
+    cert: { fromFile: 'server.crt' },
+    key: { fromFile: 'server.key' },
+    clientCa: { fromFile: 'ca.crt' },
+    crl: { fromFile: 'clients.crl' },
+  };
   started = await startBroker(
+    { listeners: { mesh: { address: '127.0.0.1:0', authenticate: ['mtls'], tls } } },
     {
-      listeners: {
-        mesh: {
-          address: '127.0.0.1:0',
-          authenticate: ['mtls'],
-          tls: {
-            cert: { fromFile: 'server.crt' },
-            key: { fromFile: 'server.key' },
-            clientCa: { unsafeInline: authority.certificate },
-          },
-        },
-      },
+      'server.crt': ending.cert,
+      'server.key': ending.key,
+      'ca.crt': (await authority.renewed(ca)).certificate,
+      'clients.crl': await authority.revocationList([], list),
     },
-    { 'server.crt': ending.cert, 'server.key': ending.key },
   );
   const status = async () => ((await request(`${started?.url('admin')}/status`)).json() as BrokerStatus).certificates;
-  const certificate = (state: string, notAfterAt: number) =>
-    expect.objectContaining({ key: 'listeners.mesh.tls.cert', state, notAfter: new Date(notAfterAt).toISOString() });
-  expect(await status()).toEqual([certificate('ending', today + 5 * DAY_MS)]);
-  const label = '{certificate="listeners.mesh.tls.cert"}';
-  expect(await started.metrics()).toContain(`token_broker_certificate_not_after_seconds${label} ${today / 1000 + 5 * 86_400}\n`);
-  expect(await started.metrics()).toContain(`token_broker_certificate_not_before_seconds${label} ${today / 1000 - 360 * 86_400}\n`);
+  const iso = (at: number) => new Date(at).toISOString();
+  const certificate = (key: string, state: string, [from, late, to]: [number, number, number], effect: string) => ({
+    key: `listeners.mesh.tls.${key}`,
+    state,
+    notBefore: iso(from),
+    endingFrom: iso(late),
+    notAfter: iso(to),
+    effect,
+  });
+  const others = [
+    certificate('clientCa', 'ending', [ca.notBeforeAt, today - DAY_MS, ca.notAfterAt], 'no caller with a certificate gets in'),
+    certificate(
+      'crl',
+      'ended',
+      [list.thisUpdateAt, today - 1.3 * DAY_MS, list.nextUpdateAt],
+      'no caller with a certificate of its CA gets in',
+    ),
+  ];
+  const before: [number, number, number] = [today - 360 * DAY_MS, today - 9 * DAY_MS, today + 5 * DAY_MS];
+  expect(await status()).toEqual([certificate('cert', 'ending', before, 'others refuse it'), ...others]);
+  const metrics = await started.metrics();
+  for (const [index, edge] of ['not_before', 'ending', 'not_after'].entries())
+    expect(metrics).toContain(
+      `token_broker_certificate_${edge}_seconds{certificate="listeners.mesh.tls.cert"} ${(before[index] as number) / 1000}\n`,
+    );
+  expect(metrics).toContain(
+    `token_broker_certificate_not_after_seconds{certificate="listeners.mesh.tls.crl"} ${list.nextUpdateAt / 1000}\n`,
+  );
 
   await writeFile(started.path('server.key'), renewed.key);
   await writeFile(started.path('server.crt'), renewed.cert);
+  await writeFile(started.path('clients.crl'), await authority.revocationList([], { ...list, nextUpdateAt: 'none' }));
 
-  while ((await status())[0]?.state !== 'good') await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(await status()).toEqual([certificate('good', today + 364 * DAY_MS)]);
+  while ((await status()).some(({ state, key }) => state !== 'good' && !key.endsWith('clientCa')))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  expect((await status()).map(({ notAfter }) => notAfter)).toEqual([
+    iso(today + 364 * DAY_MS),
+    iso(ca.notAfterAt),
+    '9999-12-31T23:59:59.000Z',
+  ]);
 });
 
-test('are told of once a day, louder when they have come', async () => {
+/** What a log is told while that config runs for some days on a clock of ours. */
+async function linesOf(config: (now: number) => Promise<object>, days: number): Promise<Record<string, unknown>[]> {
   const clock = new FakeClock();
-  const { cert } = await issued(clock.now() - 60 * DAY_MS, clock.now() + 13.5 * DAY_MS);
   const lines: Record<string, unknown>[] = [];
-  const log = createLog('info', { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const certificate = new Secret({ unsafeInline: cert }, { confidential: false });
-  const certificates = new Certificates({ routes: { api: { upstreamTls: { cert: certificate } } } }, clock, log);
-
-  await clock.advance(DAY_MS / 2);
-  expect(lines).toEqual([]);
-  await clock.advance(14 * DAY_MS);
-
-  const key = 'routes.api.upstreamTls.cert';
-  expect(lines.slice(0, -1)).toEqual(
-    Array.from({ length: 13 }, () => expect.objectContaining({ level: 'warn', certificate: key, msg: 'a certificate ends soon' })),
-  );
-  expect(lines.at(-1)).toMatchObject({ level: 'error', certificate: key, msg: 'a certificate has ended' });
+  const startedAt = clock.now();
+  const log: Log = createLog('info', {
+    write: (line: string) => void lines.push({ ...JSON.parse(line), day: (clock.now() - startedAt) / DAY_MS }),
+  });
+  const certificates = new Certificates(await config(clock.now()), clock, log);
+  await clock.advance(days * DAY_MS);
   certificates.close();
   expect(clock.timers).toBe(0);
+  return lines;
+}
+
+test('are told of once a day, louder when they have come', async () => {
+  const lines = await linesOf(async (now) => {
+    const { cert } = await issued(now - 60 * DAY_MS, now + 13.5 * DAY_MS);
+    return { routes: { api: { upstreamTls: { cert: open(cert) } } } };
+  }, 15);
+
+  const about = { certificate: 'routes.api.upstreamTls.cert', effect: 'others refuse it' };
+  const soon = { ...about, level: 'warn', msg: 'a certificate or revocation list ends soon' };
+  const ended = { ...about, level: 'error', msg: 'a certificate or revocation list has ended' };
+  expect(lines).toEqual([
+    ...Array.from({ length: 13 }, (_, index) => expect.objectContaining({ ...soon, day: index + 1 })),
+    expect.objectContaining({ ...ended, day: 13.5 }),
+    expect.objectContaining({ ...ended, day: 14.5 }),
+  ]);
+});
+
+test('B08 are told of before a revocation list of a day has ended, and when it has', async () => {
+  const lines = await linesOf(async (now) => {
+    const crl = await authority.revocationList([], { thisUpdateAt: now, nextUpdateAt: now + DAY_MS });
+    return { listeners: { mesh: { tls: { crl: open(crl) } } } };
+  }, 1.5);
+
+  const about = { certificate: 'listeners.mesh.tls.crl', effect: 'no caller with a certificate of its CA gets in' };
+  expect(lines).toEqual([
+    expect.objectContaining({ ...about, level: 'warn', msg: 'a certificate or revocation list ends soon' }),
+    expect.objectContaining({ ...about, level: 'error', msg: 'a certificate or revocation list has ended', day: 1 }),
+  ]);
 });
 
 test('cost nothing where there are none', () => {

@@ -177,9 +177,9 @@ function storeText({ kind, snapshot, state, lostAt }, now) {
 /** Those that need somebody. */
 function certificatesOf({ certificates, now }) {
   const texts = {
-    future: ({ notBefore }) => toned('bad', `not good before ${notBefore}`),
-    ending: ({ notAfter }) => toned('warn', `ends at ${notAfter}`),
-    ended: ({ notAfter }) => toned('bad', `ended ${ago(notAfter, now)}`),
+    future: ({ notBefore, effect }) => toned('bad', `not good before ${notBefore}; until then ${effect}`),
+    ending: ({ notAfter, effect }) => toned('warn', `ends at ${notAfter}; from then on ${effect}`),
+    ended: ({ notAfter, effect }) => toned('bad', `ended ${ago(notAfter, now)}: ${effect}`),
   };
   return certificates.filter(({ state }) => state in texts).map((certificate) => [certificate.key, texts[certificate.state](certificate)]);
 }
