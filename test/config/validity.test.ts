@@ -116,6 +116,9 @@ describe('what is trusted', () => {
     expect(stateOf(trustValidity(old + next))).toBe('good');
     expect(stateOf(trustValidity(old))).toBe('ended');
     expect(stateOf(trustValidity(next))).toBe('future');
+    const server = await authority.issueServer();
+    expect(await acceptedBy(old + current, server)).toBe(true);
+    expect(await acceptedBy(old, server)).toBe('CERT_HAS_EXPIRED');
   });
 
   test('is late by the measure of what ends last, beside whatever else', async () => {
