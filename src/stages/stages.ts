@@ -124,10 +124,10 @@ export class BrokerStages implements Stages {
     return this.#exits;
   }
 
-  /** An exchange has ended: the upstream's failures are counted. */
+  /** An exchange has ended: the upstream's failures are counted, our own limits and mistakes on the way to it are not. */
   ended({ route, error, cut }: AccessRecord): void {
-    if (error?.stage !== 'upstream' && cut !== 'upstream') return;
-    this.#exits.get(route ?? '')?.failures.add(error?.code ?? 'UPSTREAM_RESET');
+    const code = cut === 'upstream' ? 'UPSTREAM_RESET' : error?.code;
+    if (code?.startsWith('UPSTREAM_')) this.#exits.get(route ?? '')?.failures.add(code);
   }
 
   async close(): Promise<void> {

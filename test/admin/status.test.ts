@@ -183,6 +183,19 @@ describe('the status of what is around', () => {
     expect(status.upstreams[0]).toMatchObject({ recentFailures: 1, lastFailure: { code: 'UPSTREAM_RESET' } });
   });
 
+  test('a limit of ours in front of an upstream is no failure of the upstream', async () => {
+    const started = await scene({ origin: hang, route: { token: null, pool: { maxConnections: 1, maxQueue: 0 } } });
+    const abort = new AbortController();
+    const waiting = request(`${started.url()}/api/x`, { signal: abort.signal }).catch(() => undefined);
+    await statusWhen(started, ({ upstreams }) => upstreams[0]?.open === 1);
+    expect((await request(`${started.url()}/api/x`)).json()).toMatchObject({ code: 'BROKER_OVERLOADED' });
+    const [upstream] = (await statusOf(started)).upstreams;
+    expect(upstream).toMatchObject({ open: 1, queued: 0, recentFailures: 0 });
+    expect(upstream).not.toHaveProperty('lastFailure');
+    abort.abort();
+    await waiting;
+  });
+
   test('an upstream is named without path, query and credentials', async () => {
     const started = await scene({ route: { upstream: 'https://api.example:8443/v1/hidden', token: null } });
     expect((await statusOf(started)).upstreams[0]?.origin).toBe('https://api.example:8443');
