@@ -113,7 +113,8 @@ export class AnswerRelay implements UpstreamAnswer {
       if (this.#sink === undefined) this.#owner.failed(error, nothingSent);
       else {
         this.#sink.fail(error);
-        this.#owner.relayed({ status: this.#status, cut: 'upstream' });
+        // A caller whose body breaks off ends both directions.
+        this.#owner.relayed({ status: this.#status, cut: error.stage === 'upstream' ? 'upstream' : 'caller' });
       }
       this.#over = true;
     } catch (cause) {

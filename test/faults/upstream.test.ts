@@ -260,4 +260,19 @@ describe('a caller that goes away', () => {
     }
     expect((await request(`${scene.url()}/nothing-here`)).status).toBe(404);
   });
+
+  test('S07 in the middle of its own body, with the answer begun, is told apart from an upstream that breaks off', async () => {
+    const early = await startScriptedServer({
+      answer: () => undefined,
+      onHead: () => 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegun',
+    });
+    scene = await startScene({ route: { token: null, upstream: early.url } });
+    const connection = await openRaw(scene.address());
+    connection.write('POST /api/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf');
+    await connection.waitFor('begun');
+    connection.end();
+    expect(await scene.logged('request')).toMatchObject({ status: 200, cut: 'caller' });
+    await connection.closed;
+    await early.close();
+  });
 });
