@@ -1,6 +1,9 @@
 /** Which running broker `status`, `renew`, `purge`, `reload` and `quit` talk to: the one whose config is named, or the one at `--admin`. */
 
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -75,6 +78,26 @@ describe('where there is none', () => {
     const { code, stderr } = await statusIn({ 'sidecar.config.json': admin('127.0.0.1:0') });
     expect(code).toBe(2);
     expect(stderr).toMatch(/^"admin\.address" of "sidecar\.config\.json" takes any free port; .*--admin URL\n$/);
+  });
+
+  test('whoever answers there without an end is left after 16 MiB: 1', async () => {
+    let sent = 0;
+    const endless = createServer((_asked, answer) => {
+      answer.writeHead(200, { 'Content-Type': 'application/json' });
+      const page = Buffer.alloc(1024 ** 2, ' ');
+      const more = () => {
+        sent += page.length;
+        answer.write(page, (error) => (error ? undefined : more()));
+      };
+      more();
+    });
+    await once(endless.listen(0, '127.0.0.1'), 'listening');
+    closed({ close: async () => void endless.close().closeAllConnections() });
+    const at = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`;
+    const { code, stdout, stderr } = await statusIn({}, '--admin', at);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toBe(`no broker answers at ${at} (what answers there says more than 16 MiB); --admin names its "admin.address"\n`);
+    expect(sent).toBeLessThan(64 * 1024 ** 2);
   });
 
   test.each([
