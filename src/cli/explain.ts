@@ -26,6 +26,8 @@ interface Asked {
   readonly host: string | undefined;
   /** Listeners that it may arrive at. */
   readonly listeners: readonly string[];
+  /** The URL, where it is that of a listener. */
+  readonly url?: string;
   /** What it was taken for, where something else may have been meant. */
   readonly note?: string;
 }
@@ -58,6 +60,11 @@ function explain(config: Config, method: string, url: string, caller: string | u
   if (typeof asked === 'string') return { why: [asked] };
   const why = asked.note === undefined ? [] : [asked.note];
   for (const listener of asked.listeners) {
+    const unheard = whyUnheard(config, asked, listener);
+    if (unheard !== undefined) {
+      why.push(`listener ${listener}: ${unheard}`);
+      continue;
+    }
     const callers = callersAt(config, listener, caller);
     if (callers.length === 0) why.push(`listener ${listener}: ${whyNobody(config, listener, caller)}`);
     for (const each of callers) {
@@ -81,10 +88,21 @@ function askedOf({ listeners }: Config, method: string, url: string): Asked | st
     return address?.kind === 'tcp' && address.port === port;
   });
   const host = authority as string;
-  if (here.length > 0) return { method, target: rest.startsWith('/') ? rest : `/${rest}`, host, listeners: here };
+  if (here.length > 0) return { method, target: rest.startsWith('/') ? rest : `/${rest}`, host, listeners: here, url };
   const places = all.map((name) => addressText(listeners[name]?.address as Address)).join(', ');
   const note = `no listener has port ${port}: taken for what a forward proxy is sent; listeners are at ${places}`;
   return { method, target: url, host, listeners: all, note };
+}
+
+/** It speaks TLS or it does not, whatever the URL says. */
+function whyUnheard(config: Config, { url }: Asked, listener: string): string | undefined {
+  const { serve, tls } = config.listeners[listener] as ListenerConfig;
+  // A proxy asks in its own way, whatever the URL of the request that it asks about.
+  if (url === undefined || serve === 'ext-authz') return undefined;
+  const [isTls, wantsTls] = [tls !== undefined, /^https:/i.test(url)];
+  if (isTls === wantsTls) return undefined;
+  if (isTls) return `speaks TLS, and the URL says http; write ${url.replace(/^http/i, 'https')}`;
+  return `speaks plain http, and the URL says https; write ${url.replace(/^https/i, 'http')}, or give it a certificate in "listeners.${listener}.tls"`;
 }
 
 /** Who can be known there, the given one only where one is given. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, secretHash, startBroker } from '../helpers/broker.ts';
+import { createAuthority } from '../helpers/certificates.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
@@ -109,6 +110,30 @@ describe('token-broker explain', () => {
       1,
       'no listener has port 8085: taken for what a forward proxy is sent; listeners are at 127.0.0.1:8080, 127.0.0.1:8081',
     ]);
+  });
+
+  test('says that a listener speaks plain http, or TLS, where the URL says otherwise, and what to write', async () => {
+    const { cert, key } = await (await createAuthority()).issueServer();
+    const tls = { cert: { unsafeInline: cert }, key: { unsafeInline: key } };
+    const config = await configOf();
+    Object.assign(config['listeners'] as object, { secure: { address: '127.0.0.1:8443', authenticate: ['basic'], tls } });
+    const file = join(folder, 'tls.config.json');
+    await writeFile(file, JSON.stringify(config));
+    const why = async (url: string) => {
+      const { code, stdout, stderr } = await run(['explain', 'GET', url, '-c', file]);
+      return [code, stdout, stderr];
+    };
+    expect(await why('https://localhost:8080/orders/1?a')).toEqual([
+      1,
+      '',
+      'listener local: speaks plain http, and the URL says https; write http://localhost:8080/orders/1?a, or give it a certificate in "listeners.local.tls"\n',
+    ]);
+    expect(await why('HTTP://localhost:8443/orders/1')).toEqual([
+      1,
+      '',
+      'listener secure: speaks TLS, and the URL says http; write https://localhost:8443/orders/1\n',
+    ]);
+    expect((await run(['explain', 'GET', 'https://localhost:8443/orders/1', '-c', file])).stdout).toMatch(/^listener {2}secure /);
   });
 
   test('names fixed fields, and shows no secret of theirs', async () => {
