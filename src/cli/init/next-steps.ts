@@ -58,7 +58,7 @@ export function nextSteps(answers: Answers, situation: Situation): string[] {
     `${command} check${config}`,
     `${command} dev${config}   # until Ctrl-C; what follows is for another terminal`,
     ...(answers.authenticate === 'jwt' ? ["export TOKEN='…'   # such a JWT of your application"] : []),
-    curl(answers),
+    curl(answers, file),
   ];
 }
 
@@ -91,20 +91,33 @@ function placeOf(path: string, configFile: string): string {
   return path.startsWith('/') ? path : join(dirname(configFile), path);
 }
 
-function curl({ listen, path, authenticate, caller, tlsCertFrom }: Answers): string {
-  const credentials: Readonly<Record<string, string>> = {
-    basic: ` --user ${quoted(caller || 'app')}`,
-    mtls: ' --cert APP.crt --key APP.key --cacert CA-OF-THE-BROKER.crt',
-    jwt: ' --header "Authorization: Bearer $TOKEN"',
-  };
+const CREDENTIALS: Readonly<Record<string, (answers: Answers) => string>> = {
+  basic: ({ caller }) => ` --user ${quoted(caller || 'app')}`,
+  mtls: () => ' --cert APP.crt --key APP.key',
+  jwt: () => ' --header "Authorization: Bearer $TOKEN"',
+  negotiate: () => ' --negotiate --user :',
+};
+
+function curl(answers: Answers, configFile: string): string {
+  const { listen, path, authenticate, tlsCertFrom } = answers;
   const scheme = tlsCertFrom === '' ? 'http' : 'https';
   const address = parseAddress(listen);
-  const socket = address?.kind === 'unix' ? ` --unix-socket ${quoted(address.path)}` : undefined;
-  const place = socket === undefined ? listen.replace(/^(?:0\.0\.0\.0|\[::\]):/, 'localhost:') : 'localhost';
-  if (authenticate !== 'negotiate') return `curl${credentials[authenticate] ?? ''}${socket ?? ''} ${quoted(`${scheme}://${place}${path}`)}`;
+  const socket = address?.kind === 'unix' ? ` --unix-socket ${quoted(address.path)}` : '';
+  const place = socket === '' ? listen.replace(/^(?:0\.0\.0\.0|\[::\]):/, 'localhost:') : 'localhost';
+  const port = socket === '' ? place.slice(place.lastIndexOf(':')) : '';
+  const call = `curl${CREDENTIALS[authenticate]?.(answers) ?? ''}${trust(tlsCertFrom, configFile)}${socket}`;
+  const elsewhere = socket === '' ? ` --connect-to ::${quoted(place)}` : '';
   // A ticket is for the host of the URL, which must be the one that the keytab has a key for.
-  const port = socket === undefined ? place.slice(place.lastIndexOf(':')) : '';
-  return `curl --negotiate --user :${socket ?? ` --connect-to ::${quoted(place)}`} ${scheme}://$(hostname -f)${port}${quoted(path)}`;
+  if (authenticate === 'negotiate') return `${call}${elsewhere} ${scheme}://$(hostname -f)${port}${quoted(path)}`;
+  const otherName = tlsCertFrom === '' ? '' : `   # a certificate for another name:${elsewhere} https://NAME${port}${quoted(path)}`;
+  return `${call} ${quoted(`${scheme}://${place}${path}`)}${otherName}`;
+}
+
+/** The certificate itself is enough for curl; where it stands in a variable, that is not set in another terminal. */
+function trust(certificateFrom: string, configFile: string): string {
+  if (certificateFrom === '') return '';
+  const { fromFile } = reference(certificateFrom);
+  return ` --cacert ${fromFile === undefined ? 'CERTIFICATE-OF-THE-BROKER.crt' : quoted(placeOf(fromFile, configFile))}`;
 }
 
 /** One word of a shell. */
