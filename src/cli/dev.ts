@@ -12,7 +12,8 @@ import { createLog, type Log } from '../telemetry/log.ts';
 import { configOption, loadOrExit, loadToRun } from './config-option.ts';
 import { reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
-import { isColoured } from './paint.ts';
+import { describeOpenCall } from './open-call.ts';
+import { createPaint, isColoured, type Paint } from './paint.ts';
 import { readableLog } from './readable-log.ts';
 import { endOnSignal, serve } from './serve.ts';
 
@@ -36,7 +37,7 @@ async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
   const log = createLog(loaded.config.log.level, readableLog(io.stdout, isColoured(io)));
   reportCrashes(log, io);
   const quit = Promise.withResolvers<void>();
-  const surroundings = new Surroundings(log, io);
+  const surroundings = new Surroundings(log, io, loaded.file);
   const broker = new ReloadableBroker({
     log,
     load: () => loadToRun(loaded.file, 'dev', io),
@@ -57,12 +58,14 @@ async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
 class Surroundings {
   readonly #log: Log;
   readonly #io: Io;
+  readonly #file: string;
   #demo: Demo | undefined;
   #asked: TokenRequest[] = [];
 
-  constructor(log: Log, io: Io) {
+  constructor(log: Log, io: Io, file: string) {
     this.#log = log;
     this.#io = io;
+    this.#file = file;
   }
 
   async prepare(config: Config): Promise<void> {
@@ -77,11 +80,18 @@ class Surroundings {
     const address = parseAddress(addresses.get(config.demo?.call.listener ?? '') ?? '');
     if (address === undefined) return;
     const told = await makeWorkedCall(config, address, this.#asked).then(describeWorkedCall, describeNoCall);
-    const status = `see the life of each token at http://${addresses.get('admin')}/`;
-    this.#io.stdout.write(
-      `\n${told.join('\n')}\n\n${config.admin.address.kind === 'tcp' ? `${status}\n` : ''}stop with Ctrl-C; each event follows on a line\n\n`,
-    );
+    const status = config.admin.address.kind === 'tcp' ? [`see the life of each token at http://${addresses.get('admin')}/`] : [];
+    const last = [...status, `change ${this.#file} and it is taken over; stop with Ctrl-C; each event follows on a line`];
+    const paint = createPaint(isColoured(this.#io));
+    const lines = [...told, ...describeOpenCall(config, addresses)].map((line) => painted(line, paint));
+    this.#io.stdout.write(`\n${lines.join('\n')}\n\n${last.join('\n')}\n\n`);
   }
+}
+
+/** What can be typed stands out, and so do the headings of what is told. */
+function painted(line: string, paint: Paint): string {
+  if (line.startsWith('  curl ')) return paint('green', line);
+  return line === '' || line.startsWith(' ') ? line : paint('bold', line);
 }
 
 function describeNoCall(cause: unknown): string[] {

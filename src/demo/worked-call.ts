@@ -30,8 +30,7 @@ export async function makeWorkedCall(config: Config, address: Address, asked: re
   const { listener, caller, password, path } = config.demo.call;
   const username = config.callers[caller]?.basic?.username ?? caller;
   const credentials = `${username}:${password.reveal()}`;
-  const host = address.kind === 'tcp' ? authorityOf(reachable(address.host), address.port) : 'localhost';
-  const fields = { Host: host, Accept: 'application/json', Connection: 'close' };
+  const fields = { Host: hostOf(address), Accept: 'application/json', Connection: 'close' };
   const { answer, body } = await get(address, path, { ...fields, Authorization: `Basic ${Buffer.from(credentials).toString('base64')}` });
   return {
     listener,
@@ -43,7 +42,7 @@ export async function makeWorkedCall(config: Config, address: Address, asked: re
     asked: [...asked],
     received: echoIn(body),
     answered: { status: answer.statusCode ?? 0, reason: answer.statusMessage ?? '', body },
-    curl: curlLine(address, credentials, `http://${host}${path}`),
+    curl: curlLine(address, path, credentials),
   };
 }
 
@@ -108,9 +107,16 @@ function tokenRequestLine(asked: TokenRequest): string {
   return `POST ${asked.path} ${asked.grant ?? '?'} by "${asked.clientId ?? '?'}" (${asked.clientAuthentication})${scope} → ${outcome}`;
 }
 
-function curlLine(address: Address, credentials: string, url: string): string {
+/** The host of a URL that leads there. */
+function hostOf(address: Address): string {
+  return address.kind === 'tcp' ? authorityOf(reachable(address.host), address.port) : 'localhost';
+}
+
+/** A GET for a shell. */
+export function curlLine(address: Address, path: string, credentials?: string): string {
+  const user = credentials === undefined ? '' : ` --user ${shellWord(credentials)}`;
   const socket = address.kind === 'unix' ? ` --unix-socket ${shellWord(address.path)}` : '';
-  return `curl --user ${shellWord(credentials)}${socket} ${shellWord(url)}`;
+  return `curl${user}${socket} ${shellWord(`http://${hostOf(address)}${path}`)}`;
 }
 
 function shellWord(text: string): string {

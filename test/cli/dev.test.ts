@@ -48,6 +48,19 @@ describe('token-broker dev', () => {
     await until(/GET \/orders\/42 → 200 .* caller=billing route=orders[\s\S]*GET \/orders\/42 → 200/);
   });
 
+  test('prints the same call without a password too, where a listener takes it so', async () => {
+    const config = await example();
+    broker = await spawnBroker({ command: 'dev', config });
+    const text = await until(/each event follows on a line/);
+    const open = /the same without a password, from this machine only, at listener "apps"\n {2}(curl http:.*)\n/.exec(text)?.[1] ?? '';
+    const { stdout } = await run('sh', ['-c', `${open} --silent --show-error --include`]);
+    expect(stdout).toMatch(/^HTTP\/1\.1 200 OK/);
+    await until(/GET \/orders\/42 → 200 .* caller=anonymous route=orders/);
+    await broker.replace('sidecar.config.json', config.replace('"path": "/orders/42"', '"path": "/ledger/7"'));
+    const after = await until(/config reloaded[\s\S]*GET \/ledger\/7 HTTP\/1\.1[\s\S]*each event follows/);
+    expect(after.slice(after.indexOf('config reloaded'))).not.toContain('without a password');
+  });
+
   test('takes a changed config, and keeps the old one when the new one is wrong', async () => {
     const config = await example();
     broker = await spawnBroker({ command: 'dev', config });
