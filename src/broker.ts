@@ -4,7 +4,7 @@ import type { HandedServer } from './admin/handed-server.ts';
 import type { BrokerStatus } from './admin/status.ts';
 import { createAuthenticators } from './caller/authenticate.ts';
 import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
-import { createNegotiateCheck } from './caller/negotiate.ts';
+import { createNegotiateCheck, type NegotiateCheck } from './caller/negotiate.ts';
 import { createPasswordCheck, type PasswordCheck } from './caller/password-check.ts';
 import { type Clock, guarded, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
@@ -48,6 +48,7 @@ export class Broker {
   readonly tokens: Tokens;
   readonly passwords: PasswordCheck;
   readonly jwts: JwtCheck;
+  readonly #negotiate: NegotiateCheck;
   readonly #stages: BrokerStages;
   readonly #listeners: HttpListener[];
   readonly #adminEntrances: readonly AdminEntrance[];
@@ -71,14 +72,14 @@ export class Broker {
     this.passwords = createPasswordCheck({ callers, callersFile, clock });
     const refusals = reportRefusals(log);
     this.jwts = createJwtCheck({ callers, clock, observer: reportKeys(log), onRefused: refusals.token });
-    const negotiate = createNegotiateCheck({ callers, clock, observer: reportNegotiate(log) });
+    this.#negotiate = createNegotiateCheck({ callers, clock, observer: reportNegotiate(log) });
     const { passwords, jwts } = this;
     const authenticators = createAuthenticators(config.listeners, {
       callers,
       clock,
       passwords,
       jwts,
-      negotiate,
+      negotiate: this.#negotiate,
       onCertificateRefused: refusals.certificate,
     });
     this.#stages = new BrokerStages({ config, tokens: this.tokens, clock, authenticators, tracing: operation.tracing });
@@ -120,6 +121,7 @@ export class Broker {
       await this.close();
       throw error;
     }
+    this.#negotiate.selectKeytab();
     if (before !== undefined) this.#follow(before);
     this.#operation.observe({ tokens: this.tokens, listeners: this.#listeners });
     this.#phase = 'running';

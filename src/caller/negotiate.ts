@@ -1,6 +1,7 @@
 /** Recognises a caller by its ticket of Kerberos, request by request: a ticket's proof is good once, and a connection proves nothing. */
 
 import { type Clock, systemClock } from '../clock.ts';
+import type { Keytab } from '../config/keytab.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { principalPattern } from '../config/wildcard.ts';
@@ -25,6 +26,11 @@ export type JudgeNegotiate = (authorization: string, from: string, answerField: 
 export interface NegotiateCheck {
   /** For one listener. Throws a `BrokerError` where there is no Kerberos library. */
   at(listener: string, settings: NonNullable<ListenerConfig['negotiate']>): JudgeNegotiate;
+  /**
+   * Tickets are judged with the keytab of this config from now on, those of listeners of a config before, too: the library reads one in a process, and
+   * whoever put that of before back for a ticket would have the next one judged with keys that are gone.
+   */
+  selectKeytab(): void;
 }
 
 export interface NegotiateCheckOptions {
@@ -49,10 +55,13 @@ export function createNegotiateCheck(options: NegotiateCheckOptions): NegotiateC
   const callerOf = createPrincipalMatcher(callers);
   const queue = createFairQueue(MAX_WAITING);
   let kerberos: Kerberos | undefined;
+  let known: Keytab | undefined;
 
   return {
+    selectKeytab: () => known?.select(),
     at(listener, { keytab, principal }) {
       kerberos ??= load();
+      known = keytab;
       const { accept } = kerberos;
       const isOurs = (service: string) => (principal === undefined ? service.startsWith('HTTP/') : principal.includes(service));
 
@@ -75,10 +84,7 @@ export function createNegotiateCheck(options: NegotiateCheckOptions): NegotiateC
       return (authorization, from, answerField) => {
         const read = readNegotiateToken(authorization);
         if ('fault' in read) return refuse(read.fault);
-        const judged = queue.run(from, () => {
-          keytab.select();
-          return accept(read.token);
-        });
+        const judged = queue.run(from, () => accept(read.token));
         return inTime(judged, clock).then((found) => ('fault' in found ? refuse(found.fault) : verdictOn(found, answerField)));
       };
     },

@@ -159,6 +159,40 @@ describe('a token that is not accepted', () => {
     expect(asked).toBe(1_002);
   });
 
+  test('is judged with the keytab of the newest config, also under the one before', async () => {
+    const judgedWith: [string, string | undefined][] = [];
+    const gates: (() => void)[] = [];
+    const under = (name: string) => {
+      const library: Kerberos = {
+        async accept() {
+          // Where the library looks it up: in a thread, some time after it was asked.
+          await new Promise<void>((resolve) => gates.push(resolve));
+          judgedWith.push([name, process.env['KRB5_KTNAME']]);
+          return { fault: 'not_accepted' };
+        },
+      };
+      const check = createNegotiateCheck({ callers: {}, observer: { refused() {} }, load: () => library });
+      const judge = check.at('local', { keytab: new Keytab(`/${name}.keytab`), principal: undefined });
+      return { check, judge: async () => judge(TICKET, '192.0.2.1', 'x') };
+    };
+    const before = under('before');
+    before.check.selectKeytab();
+    const next = under('next');
+    const lookUp = async (...judging: Promise<unknown>[]) => {
+      while (gates.length < judging.length) await new Promise((resolve) => setImmediate(resolve));
+      for (const open of gates.splice(0)) open();
+      await Promise.all(judging);
+    };
+    await lookUp(before.judge());
+    next.check.selectKeytab();
+    await lookUp(next.judge(), before.judge());
+    expect(judgedWith).toEqual([
+      ['before', 'FILE:/before.keytab'],
+      ['next', 'FILE:/next.keytab'],
+      ['before', 'FILE:/next.keytab'],
+    ]);
+  });
+
   test('is no reason to start where there is no library', () => {
     const load = () => {
       throw new BrokerError('INTERNAL', 'not there', { stage: 'caller' });
