@@ -23,6 +23,8 @@ export function tokenIdentity(token: GrantConfig, server: AuthorizationServerCon
     token.clientId ?? null,
     token.clientAuthentication?.method ?? null,
     certificateOf(token),
+    // What it takes to send it: one that is bound is worth nothing to whoever does not know that.
+    [token.dpop?.alg ?? null, Boolean(token.certificateBound)],
     registrationOf(token),
     token.scope === undefined ? null : [...new Set(token.scope.split(' '))].sort(),
     token.onMissingScope,

@@ -103,7 +103,7 @@ export class Tokens {
     const servingNext = new Set(next.all().map(({ name }) => next.#refreshTokenOf(name)));
     for (const [name, source] of this.#own) {
       const heir = next.#own.get(name);
-      if (heir?.identity !== source.identity || bindingOf(next.#config.tokens[name]) !== bindingOf(this.#config.tokens[name])) {
+      if (heir?.identity !== source.identity) {
         source.retire();
         const refreshToken = this.#refreshTokenOf(name);
         if (refreshToken !== undefined && servingNext.has(refreshToken)) this.#passedOn.add(name);
@@ -194,11 +194,6 @@ export class Tokens {
   #follow(token: TokenConfig, source: { secretChanged(): void }): void {
     for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => source.secretChanged()));
   }
-}
-
-/** What it takes to send a token: one that is bound goes on in no config that says otherwise, nor the other way round. */
-function bindingOf({ dpop, certificateBound }: Partial<TokenConfig> = {}): string {
-  return JSON.stringify([dpop?.alg ?? null, Boolean(certificateBound)]);
 }
 
 function secretsOf(value: unknown): Secret[] {

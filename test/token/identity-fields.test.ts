@@ -70,11 +70,9 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   resource: counts(['https://r.example/other']),
   parameters: counts({ x: '2' }),
   headers: counts({ 'x-tenant': 'other' }),
-  // What is bound to a key of the process is in no store, where an identity would find it.
-  dpop: ignored(true),
-  'dpop.alg': ignored('EdDSA'),
-  // The certificate counts, wherever it stands.
-  certificateBound: ignored(true),
+  dpop: counts(true),
+  'dpop.alg': counts('EdDSA'),
+  certificateBound: counts(true),
   'certificateBound.key': ignored(from('OTHER')),
   maxSize: ignored('4KiB'),
   'upstreamFrom.field': counts('other'),
