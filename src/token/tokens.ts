@@ -141,6 +141,7 @@ export class Tokens {
   async close(): Promise<void> {
     for (const stop of this.#forget) stop();
     for (const source of [...this.#own.values(), ...this.#ofCallers.values()]) source.close();
+    this.#refreshTokens.close();
     await Promise.all([...[...this.#servers.values()].map((server) => server.close()), this.#store?.close()]);
   }
 

@@ -57,7 +57,7 @@ export class KeptRefreshToken {
   }
 
   #row(): RefreshTokenRow {
-    return this.#parts.rows.rowOf(this.#parts.owner, this.#parts.configured.reveal());
+    return this.#parts.rows.rowOf(this, this.#parts.owner, this.#parts.configured.reveal());
   }
 
   /** Another file or key than that of the config before has nothing of the row yet, and a restart would begin it again. */

@@ -26,27 +26,57 @@ export class RefreshTokenRow {
   }
 }
 
+/** By holder, which row it is of. */
+type Named = Map<object, string>;
+
+/** Rows of no config any more: a config, or the file of a secret, may go back to one of them. */
+const MOST_LEFT = 100;
+
+/** Those of one config, among those of the configs before and after it. */
 export class RefreshTokenRows {
-  /** By whose token it is, and its first. */
-  #rows = new Map<string, RefreshTokenRow>();
+  readonly #named: Named = new Map();
+  /** Rows by whose token it is, and its first, the one asked for last at the end; and what each config that may still be asked names. */
+  #all = { rows: new Map<string, RefreshTokenRow>(), named: new Set([this.#named]) };
   readonly #onFollow: (() => void)[] = [];
 
-  /** @param owner the client, and the server */
-  rowOf(owner: string, first: string): RefreshTokenRow {
+  /**
+   * @param holder who redeems it; the row that it was of before may be forgotten
+   * @param owner the client, and the server
+   */
+  rowOf(holder: object, owner: string, first: string): RefreshTokenRow {
+    const { rows } = this.#all;
     const of = createHash('sha256').update(first).digest('hex');
     const key = JSON.stringify([owner, of]);
-    const row = this.#rows.get(key) ?? new RefreshTokenRow(of);
-    this.#rows.set(key, row);
+    const row = rows.get(key) ?? new RefreshTokenRow(of);
+    rows.delete(key);
+    rows.set(key, row);
+    const before = this.#named.get(holder);
+    this.#named.set(holder, key);
+    if (before !== undefined && before !== key) this.#forgetOldest();
     return row;
   }
 
   /** Goes on with those of the config before, which may still be asked, too. */
   follow(before: RefreshTokenRows): void {
-    this.#rows = before.#rows;
+    this.#all = before.#all;
+    this.#all.named.add(this.#named);
     for (const listener of this.#onFollow) listener();
   }
 
   onFollow(listener: () => void): void {
     this.#onFollow.push(listener);
+  }
+
+  /** Nobody asks here any more. */
+  close(): void {
+    this.#all.named.delete(this.#named);
+    this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    const { rows, named } = this.#all;
+    const kept = new Set([...named].flatMap((each) => [...each.values()]));
+    const left = [...rows.keys()].filter((key) => !kept.has(key));
+    for (const key of left.slice(0, -MOST_LEFT)) rows.delete(key);
   }
 }
