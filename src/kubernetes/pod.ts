@@ -21,6 +21,7 @@ export interface Pod {
   /** Names. */
   readonly imagePullSecrets: readonly string[] | undefined;
   readonly hostNetwork: boolean;
+  readonly hostPid: boolean;
   readonly shareProcessNamespace: boolean;
 }
 
@@ -49,6 +50,7 @@ function readPod(raw: Raw): Pod {
     volumes: listFrom(spec['volumes'], nameOf),
     imagePullSecrets: listFrom(spec['imagePullSecrets'], nameOf),
     hostNetwork: spec['hostNetwork'] === true,
+    hostPid: spec['hostPID'] === true,
     shareProcessNamespace: spec['shareProcessNamespace'] === true,
   };
 }

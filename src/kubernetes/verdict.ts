@@ -85,6 +85,7 @@ function envFault({ containers }: Pod, wanted: ReadonlySet<string>): string | un
 }
 
 /** At most 120 characters each, as the API asks for. */
-function warningsAbout({ shareProcessNamespace }: Pod): string[] {
-  return shareProcessNamespace ? ['token-broker: with "shareProcessNamespace" root in any container reads the secrets of the sidecar'] : [];
+function warningsAbout({ shareProcessNamespace, hostPid }: Pod): string[] {
+  const sharing = [...(shareProcessNamespace ? ['shareProcessNamespace'] : []), ...(hostPid ? ['hostPID'] : [])];
+  return sharing.map((setting) => `token-broker: with "${setting}" root in any container reads the secrets of the sidecar`);
 }

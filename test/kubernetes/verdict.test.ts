@@ -60,12 +60,12 @@ describe('a pod that asks for a sidecar', () => {
     expect(judge(podAsking(), 'books', several)).toMatchObject({ sidecar: 'ledger' });
   });
 
-  test('is told that processes which see each other share secrets', () => {
-    expect(judge(podAsking(undefined, { shareProcessNamespace: true }))).toMatchObject({
+  test.each(['shareProcessNamespace', 'hostPID'])('is told that others of its containers see the sidecar with %s', (setting) => {
+    expect(judge(podAsking(undefined, { [setting]: true }))).toMatchObject({
       outcome: 'injected',
-      warnings: [expect.stringContaining('"shareProcessNamespace"')],
+      warnings: [`token-broker: with "${setting}" root in any container reads the secrets of the sidecar`],
     });
-    expect(judge(podAsking())).toMatchObject({ warnings: [] });
+    expect(judge(podAsking(undefined, { [setting]: false }))).toMatchObject({ warnings: [] });
   });
 });
 
