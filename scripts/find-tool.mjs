@@ -59,8 +59,15 @@ export function findDaemon(name) {
 export function missingKerberos() {
   const program = missingKerberosProgram();
   if (program !== undefined) return `"${program}" of MIT Kerberos`;
-  return existsSync(join(kerberosModules, 'kerberos', 'build', 'Release', 'kerberos.node')) ? undefined : 'the npm package "kerberos"';
+  const folder = join(kerberosModules, 'kerberos');
+  if (existsSync(join(folder, 'build', 'Release', 'kerberos.node'))) return undefined;
+  return existsSync(folder) ? UNCOMPILED : 'the npm package "kerberos"';
 }
+
+/** Some settings of npm leave install scripts out without a word, and the package is there all the same. */
+const UNCOMPILED =
+  'the compiled part of the npm package "kerberos" (its install script did not run, or failed: look at "npm config get ignore-scripts" and "npm config get allow-scripts", ' +
+  'then run "npm rebuild kerberos --prefix tools/kerberos --ignore-scripts=false")';
 
 /** @returns {string | undefined} */
 export function missingKerberosProgram() {

@@ -27,4 +27,11 @@ describe.each(['.', 'tools/helm', 'tools/kerberos', 'bench'])('the packages of %
       expect(entry).not.toHaveProperty('resolved');
     }
   });
+
+  // npm 12 runs no others, and fails for none that it leaves out.
+  test('say of each install script whether it may run', () => {
+    const entries = Object.entries<Record<string, unknown>>(lock.packages);
+    const names = entries.filter(([, entry]) => entry['hasInstallScript'] === true).map(([path]) => path.replace(/^.*node_modules\//, ''));
+    expect(Object.keys(manifest.allowScripts ?? {})).toEqual(expect.arrayContaining(names));
+  });
 });
