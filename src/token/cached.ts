@@ -29,8 +29,10 @@ export class CachedToken implements TokenSource {
   /** Monotonic, whole milliseconds: a broken number is an object of its own, for each token. */
   #timerAt = 0;
   #closed = false;
-  /** While a grant is on its way for the same token under the config before. */
+  /** While a grant is on its way for the same token under a config before. */
   #before: { readonly source: CachedToken; readonly arrived: Promise<void> } | undefined;
+  /** The same token under the config that has followed. */
+  #next: CachedToken | undefined;
 
   constructor(parts: ObtainingParts) {
     this.#parts = parts;
@@ -144,21 +146,23 @@ export class CachedToken implements TokenSource {
   /** The same token under the config before: what it holds, or is about to, is held and renewed here from now on. */
   takeOver(before: CachedToken): void {
     before.retire();
+    before.#next = this;
     this.#usedAt = before.#usedAt;
-    const keepRefreshToken = () => this.#parts.grant.keep?.(before.#parts.grant.kept?.());
     this.#inherit(before);
-    const arrived = before.#arriving()?.then(() => {
+    const asking = before.#before?.source ?? before;
+    if (!asking.#flight.running) return this.#keepRefreshToken(before);
+    const arrived = asking.#flight.settled().then(() => {
       this.#before = undefined;
-      this.#inherit(before);
-      keepRefreshToken();
+      if (this.#next !== undefined) return;
+      this.#inherit(asking);
+      this.#keepRefreshToken(asking);
     });
-    if (arrived === undefined) keepRefreshToken();
-    else this.#before = { source: before, arrived };
+    this.#before = { source: asking, arrived };
   }
 
-  /** Resolves when nothing is on its way any more, whatever came of it. */
+  /** Resolves when no grant of its own is on its way any more, whatever came of it. */
   async settled(): Promise<void> {
-    await this.#arriving();
+    if (this.#before === undefined) await this.#flight.settled();
   }
 
   /** Stops renewing; who needs it still has it obtained. */
@@ -192,10 +196,22 @@ export class CachedToken implements TokenSource {
     return this.#flight.start(async () => (await this.#fromBefore(serves)) ?? this.#obtaining.obtain(serves));
   }
 
-  /** One grant in flight for each token, also while the config changes. */
+  /** One grant in flight for each token, also while the config changes, and changes again: where another is needed, the newest asks. */
   async #fromBefore(serves: Serves = () => true): Promise<Token | undefined> {
     if (this.#before === undefined) return undefined;
     await this.#before.arrived;
+    if (this.#next !== undefined) return this.#next.#freshOrObtained(serves);
+    return this.#fresh(serves);
+  }
+
+  #freshOrObtained(serves: Serves): Token | Promise<Token> {
+    const { failures } = this.#obtaining;
+    const fresh = this.#fresh(serves);
+    if (fresh === undefined && !this.#flight.running && failures.leftMs > 0) throw failures.toBrokerError();
+    return fresh ?? this.#obtain(serves);
+  }
+
+  #fresh(serves: Serves): Token | undefined {
     const held = this.#held;
     const isFresh = held !== undefined && held.token.ageMs(this.#clock) < held.renewAtAge;
     return isFresh && serves(toStored(held.token)) ? held.token : undefined;
@@ -207,8 +223,8 @@ export class CachedToken implements TokenSource {
     if (this.#before !== undefined) this.#before.source.#purged();
   }
 
-  #arriving(): Promise<void> | undefined {
-    return this.#flight.running ? this.#flight.settled() : this.#before?.arrived;
+  #keepRefreshToken(before: CachedToken): void {
+    this.#parts.grant.keep?.(before.#parts.grant.kept?.());
   }
 
   #inherit(before: CachedToken): void {

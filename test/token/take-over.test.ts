@@ -129,6 +129,38 @@ describe('taking over a token', () => {
     expect(after.grants()).toBe(1);
   });
 
+  test('one that fails is followed by one grant alone, under the newest config, however many came between', async () => {
+    const { before, after, clock } = twoRigs();
+    const third = rig({ clock, renew: { minInterval: '1ms' } });
+    const answer = held(before);
+    const waiting = before.cached.get().catch((error: { code: string }) => error.code);
+    await settle();
+    after.cached.takeOver(before.cached);
+    const between = after.cached.get();
+    third.cached.takeOver(after.cached);
+    before.cached.close();
+    answer.reject(new Error('down'));
+    expect(await waiting).toBe('TOKEN_UNAVAILABLE');
+    expect((await between).reveal()).toBe('token-1');
+    expect(third.cached.peek()?.reveal()).toBe('token-1');
+    expect([before.grants(), after.grants(), third.grants()]).toEqual([1, 0, 1]);
+  });
+
+  test('a config between two others has nothing of its own on its way', async () => {
+    const { before, after, clock } = twoRigs();
+    const third = rig({ clock });
+    const answer = held(before);
+    const waiting = before.cached.get();
+    await settle();
+    after.cached.takeOver(before.cached);
+    const between = after.cached.get();
+    third.cached.takeOver(after.cached);
+    await after.cached.settled();
+    answer.resolve();
+    await before.cached.settled();
+    expect([(await waiting).reveal(), (await between).reveal(), third.cached.peek()?.reveal()]).toEqual(['token-1', 'token-1', 'token-1']);
+  });
+
   test('a token that is for somebody else by now is not taken', async () => {
     const { before, after } = twoRigs();
     await before.cached.get();
