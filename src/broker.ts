@@ -40,6 +40,7 @@ type Predecessor = Pick<Broker, 'tokens' | 'passwords' | 'jwts' | 'addresses' | 
 
 export class Broker {
   readonly #config: Config;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #entrances: Entrances;
@@ -56,10 +57,12 @@ export class Broker {
   addresses: ReadonlyMap<string, string> = new Map();
   #phase: BrokerStatus['phase'] = 'starting';
   #warm = false;
+  readonly #cut = new AbortController();
 
   constructor({ config, log, clock: given = systemClock, shared }: BrokerParts) {
     const clock = guarded(given, (cause) => this.#fault(cause));
     this.#config = config;
+    this.#clock = clock;
     this.#shared = shared;
     this.#metrics = shared?.metrics ?? new Metrics();
     this.#entrances = shared?.entrances ?? new Entrances();
@@ -160,6 +163,11 @@ export class Broker {
     return this.#finish((server) => server.retire());
   }
 
+  /** For what drains: its grace is over before the time. Refresh tokens that are being redeemed are waited for still. */
+  cut(): void {
+    this.#cut.abort();
+  }
+
   /** Ends at once. */
   async close(closeAdmin = (server: HandedServer) => server.close()): Promise<void> {
     this.#phase = 'stopped';
@@ -180,7 +188,9 @@ export class Broker {
 
   async #finish(closeAdmin?: (server: HandedServer) => void): Promise<number> {
     const { grace } = this.#config.shutdown;
-    const [cut] = await Promise.all([this.#drainListeners(grace), this.tokens.arrived(grace)]);
+    const endsAt = this.#clock.monotonic() + grace;
+    const cut = await this.#drainListeners(grace);
+    await this.tokens.arrived(Math.max(0, endsAt - this.#clock.monotonic()));
     await this.tokens.revoke(REVOCATION_MS);
     await this.close(closeAdmin);
     return cut;
@@ -188,7 +198,7 @@ export class Broker {
 
   async #drainListeners(graceMs: number): Promise<number> {
     for (const listener of this.#listeners) this.#entrances.close(listener);
-    const cut = await Promise.all(this.#listeners.map((listener) => listener.drain(graceMs)));
+    const cut = await Promise.all(this.#listeners.map((listener) => listener.drain(graceMs, this.#cut.signal)));
     return cut.reduce((sum, count) => sum + count, 0);
   }
 

@@ -30,8 +30,12 @@ export interface ReloadableParts {
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 60_000;
 
+/** Each keeps what it serves for its whole grace, which may be hours; of more, the oldest is cut. */
+const MOST_EARLIER = 50;
+
 interface Running {
   readonly broker: Broker;
+  readonly shutdown: LoadedConfig['config']['shutdown'];
   readonly watch: Watch;
 }
 
@@ -41,7 +45,8 @@ export class ReloadableBroker {
   readonly #metrics: Metrics;
   readonly #entrances = new Entrances();
   readonly #began: Beginning;
-  readonly #retiring = new Set<Promise<number>>();
+  /** The oldest first; each with the number of requests that were cut. */
+  readonly #retiring = new Map<Broker, Promise<number>>();
   #running: Running | undefined;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -82,7 +87,10 @@ export class ReloadableBroker {
     this.#cancelRetry();
     await this.#turn;
     this.#running?.watch.stop();
-    const cuts = await Promise.all([this.#running?.broker.drain() ?? 0, ...this.#retiring]);
+    const { delay = 0, grace = 0 } = this.#running?.shutdown ?? {};
+    const cancel = this.#clock.after(delay + grace, () => this.#cutAllBut(0));
+    const cuts = await Promise.all([this.#running?.broker.drain() ?? 0, ...this.#retiring.values()]);
+    cancel();
     this.#metrics.close();
     return cuts.reduce((sum, cut) => sum + cut, 0);
   }
@@ -131,7 +139,7 @@ export class ReloadableBroker {
     });
     await broker.start(before?.broker);
     log.level = loaded.config.log.level;
-    this.#running = { broker, watch: this.#watch(loaded, broker) };
+    this.#running = { broker, shutdown: loaded.config.shutdown, watch: this.#watch(loaded, broker) };
     if (before !== undefined) this.#retire(before);
     await onStarted?.(loaded, broker);
   }
@@ -152,11 +160,18 @@ export class ReloadableBroker {
     const { log } = this.#parts;
     log.info('config reloaded');
     const retiring = broker.retire().then((cut) => {
-      this.#retiring.delete(retiring);
+      this.#retiring.delete(broker);
       log.info({ cut }, 'drained what the old config served');
       return cut;
     });
-    this.#retiring.add(retiring);
+    this.#retiring.set(broker, retiring);
+    this.#cutAllBut(MOST_EARLIER);
+  }
+
+  /** What earlier configs serve still, but for the last of them. */
+  #cutAllBut(last: number): void {
+    const earlier = [...this.#retiring.keys()];
+    for (const broker of earlier.slice(0, Math.max(0, earlier.length - last))) broker.cut();
   }
 }
 

@@ -99,8 +99,8 @@ export class HttpListener implements ConnectionHost, Taker {
     for (const connection of this.#connections) connection.announceClose?.();
   }
 
-  /** Finishes what is in flight, once nothing comes in any more; resolves to the number of requests cut after `graceMs`. */
-  async drain(graceMs: number): Promise<number> {
+  /** Finishes what is in flight, once nothing comes in any more; resolves to the number of requests cut after `graceMs`, or by `cut`. */
+  async drain(graceMs: number, cut?: AbortSignal): Promise<number> {
     this.#draining = true;
     const idleGrace = setTimeout(
       () => {
@@ -112,7 +112,8 @@ export class HttpListener implements ConnectionHost, Taker {
     );
     let grace: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => {
-      grace = setTimeout(resolve, graceMs);
+      grace = setTimeout(resolve, cut?.aborted ? 0 : graceMs);
+      cut?.addEventListener('abort', () => resolve(), { once: true });
     });
     const rested = new Promise<void>((resolve) => {
       this.#onRested = () => this.#isResting() && resolve();

@@ -116,16 +116,15 @@ export class Tokens {
   }
 
   /**
-   * Waits, `withinMs` at most, for answers that nobody could ask for again: what goes on in the next config, and whatever uses up a refresh token. A
-   * server that takes each of those once may end the whole row where its answer is not heard.
+   * Nobody asks here any more: waits, `withinMs` at most, for answers that nobody could ask for again: what goes on in the next config, and whatever uses
+   * up a refresh token. A server that takes each of those once may end the whole row where its answer is not heard.
    */
   async arrived(withinMs: number): Promise<void> {
-    const awaited = [...this.#own.values()].filter(
-      ({ name }) => this.#handedOver.has(name) || this.#config.tokens[name]?.grant === 'refresh_token',
-    );
+    // Of a refresh token that waits for its turn nothing is on its way: the next config has it redeemed.
+    const others = [...this.#handedOver].filter((name) => this.#config.tokens[name]?.grant !== 'refresh_token');
     const over = new AbortController();
     const late = sleep(withinMs, undefined, { ref: false, signal: over.signal }).catch(() => undefined);
-    await Promise.race([Promise.all(awaited.map((source) => source.settled())), late]);
+    await Promise.race([Promise.all([this.#refreshTokens.finish(), ...others.map((name) => this.#own.get(name)?.settled())]), late]);
     over.abort();
   }
 

@@ -31,11 +31,16 @@ export class KeptRefreshToken {
     const { file, key, owner, rows } = parts;
     this.#parts = parts;
     this.#file = file && key && { path: file.path, sealed: new SealedFile(file, key, `refresh-token:${owner}`) };
-    rows.onFollow(() => void this.inTurn(() => this.#takeIntoFile()));
+    rows.onFollow(() => void this.#inTurn(() => this.#takeIntoFile()));
   }
 
-  /** Whoever redeems one of the same row waits for the other, also where they belong to different configs; of which row may change meanwhile. */
-  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /** Whoever redeems one of the same row waits for the other, also where they belong to different configs. */
+  inTurn<T>(redeem: () => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.#parts.rows.begin(redeem));
+  }
+
+  /** Of which row may change meanwhile. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       const row = this.#row();
       const done = await row.inTurn(async () => (row === this.#row() ? { result: await work() } : undefined));

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 
 export class RefreshTokenRow {
   /** Digest of the first, which is the one in the config. */
@@ -38,6 +39,9 @@ export class RefreshTokenRows {
   /** Rows by whose token it is, and its first, the one asked for last at the end; and what each config that may still be asked names. */
   #all = { rows: new Map<string, RefreshTokenRow>(), named: new Set([this.#named]) };
   readonly #onFollow: (() => void)[] = [];
+  /** What redeems one under this config. */
+  readonly #begun = new Set<Promise<unknown>>();
+  #finished = false;
 
   /**
    * @param holder who redeems it; the row that it was of before may be forgotten
@@ -61,6 +65,24 @@ export class RefreshTokenRows {
     this.#all = before.#all;
     this.#all.named.add(this.#named);
     for (const listener of this.#onFollow) listener();
+  }
+
+  /** Its turn has come. Rejects once this config has finished: nobody would hear what replaces a refresh token that is redeemed then. */
+  async begin<T>(redeem: () => Promise<T>): Promise<T> {
+    if (this.#finished) throw new AuthorizationServerError('transient', 'closed');
+    const begun = redeem();
+    this.#begun.add(begun);
+    try {
+      return await begun;
+    } finally {
+      this.#begun.delete(begun);
+    }
+  }
+
+  /** From now on none is redeemed here; resolves when those are at their end that are being. */
+  async finish(): Promise<void> {
+    this.#finished = true;
+    await Promise.allSettled(this.#begun);
   }
 
   onFollow(listener: () => void): void {
