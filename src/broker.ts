@@ -38,6 +38,11 @@ const REVOCATION_MS = 3_000;
 /** What a broker needs of the one that it follows. */
 type Predecessor = Pick<Broker, 'tokens' | 'passwords' | 'jwts' | 'addresses' | 'warm'>;
 
+interface Finishing {
+  readonly lateHandshakes?: boolean;
+  readonly closeAdmin?: (server: HandedServer) => void;
+}
+
 export class Broker {
   readonly #config: Config;
   readonly #clock: Clock;
@@ -160,7 +165,7 @@ export class Broker {
   async retire(): Promise<number> {
     this.#phase = 'draining';
     for (const listener of this.#listeners) listener.announceClose();
-    return this.#finish((server) => server.retire());
+    return this.#finish({ lateHandshakes: true, closeAdmin: (server) => server.retire() });
   }
 
   /** For what drains: its grace is over before the time. Refresh tokens that are being redeemed are waited for still. */
@@ -186,19 +191,20 @@ export class Broker {
     this.#log.error({ err }, 'the broker failed');
   }
 
-  async #finish(closeAdmin?: (server: HandedServer) => void): Promise<number> {
+  async #finish({ lateHandshakes, closeAdmin }: Finishing = {}): Promise<number> {
     const { grace } = this.#config.shutdown;
     const endsAt = this.#clock.monotonic() + grace;
-    const cut = await this.#drainListeners(grace);
+    const cut = await this.#drainListeners(grace, lateHandshakes);
     await this.tokens.arrived(Math.max(0, endsAt - this.#clock.monotonic()));
     await this.tokens.revoke(REVOCATION_MS);
     await this.close(closeAdmin);
     return cut;
   }
 
-  async #drainListeners(graceMs: number): Promise<number> {
+  async #drainListeners(graceMs: number, lateHandshakes = false): Promise<number> {
     for (const listener of this.#listeners) this.#entrances.close(listener);
-    const cut = await Promise.all(this.#listeners.map((listener) => listener.drain(graceMs, this.#cut.signal)));
+    const options = { cut: this.#cut.signal, lateHandshakes };
+    const cut = await Promise.all(this.#listeners.map((listener) => listener.drain(graceMs, options)));
     return cut.reduce((sum, count) => sum + count, 0);
   }
 

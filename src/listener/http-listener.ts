@@ -46,6 +46,13 @@ const IDLE_GRACE_MS = 300;
 
 const ONLY_HTTP2 = 'HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 
+export interface DrainOptions {
+  /** Ends the grace before its time. */
+  readonly cut?: AbortSignal;
+  /** There is time: whoever is in the TLS handshake is let in, for a request. Default: only as long as the idle are. */
+  readonly lateHandshakes?: boolean;
+}
+
 export class HttpListener implements ConnectionHost, Taker {
   readonly limits: ListenerConfig['limits'];
   readonly check: HeadCheck;
@@ -58,6 +65,8 @@ export class HttpListener implements ConnectionHost, Taker {
   /** Where there is TLS. */
   readonly #handshakes: TlsServer | undefined;
   readonly #connections = new Set<Connection>();
+  /** How many connections have not finished theirs. */
+  #handshaking = 0;
   #draining = false;
   /** Who has finished the TLS handshake only now is too late. */
   #deaf = false;
@@ -90,7 +99,10 @@ export class HttpListener implements ConnectionHost, Taker {
 
   accept(socket: Socket): void {
     if (this.#handshakes === undefined) this.#guardedTake(socket);
-    else this.#handshakes.emit('connection', socket);
+    else {
+      this.#handshaking += 1;
+      this.#handshakes.emit('connection', socket);
+    }
   }
 
   /** From now on each answer closes its connection; new connections are still taken. */
@@ -99,17 +111,11 @@ export class HttpListener implements ConnectionHost, Taker {
     for (const connection of this.#connections) connection.announceClose?.();
   }
 
-  /** Finishes what is in flight, once nothing comes in any more; resolves to the number of requests cut after `graceMs`, or by `cut`. */
-  async drain(graceMs: number, cut?: AbortSignal): Promise<number> {
+  /** Finishes what is in flight, once nothing comes in any more; resolves to the number of requests cut after `graceMs`. */
+  async drain(graceMs: number, { cut, lateHandshakes = false }: DrainOptions = {}): Promise<number> {
     this.#draining = true;
-    const idleGrace = setTimeout(
-      () => {
-        this.#deaf = true;
-        for (const connection of this.#connections) connection.end();
-        this.#onRested();
-      },
-      Math.min(IDLE_GRACE_MS, graceMs),
-    );
+    // Timers come before what is there to be read: a request that has come meanwhile is read first.
+    const idleGrace = setTimeout(() => setImmediate(() => this.#endIdle(lateHandshakes)), Math.min(IDLE_GRACE_MS, graceMs));
     let grace: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => {
       grace = setTimeout(resolve, cut?.aborted ? 0 : graceMs);
@@ -118,7 +124,7 @@ export class HttpListener implements ConnectionHost, Taker {
     const rested = new Promise<void>((resolve) => {
       this.#onRested = () => this.#isResting() && resolve();
     });
-    if (this.#connections.size > 0) await Promise.race([rested, over]);
+    if (this.#connections.size + this.#handshaking > 0) await Promise.race([rested, over]);
     clearTimeout(grace);
     clearTimeout(idleGrace);
     this.#deaf = true;
@@ -166,11 +172,17 @@ export class HttpListener implements ConnectionHost, Taker {
     if (tls === undefined) return undefined;
     const listener = { ...this.#parts.config, tls };
     const options = { ...tlsOptions(listener), allowHalfOpen: true, handshakeTimeout: this.limits.headTimeout };
-    const server = createTlsServer(options, (socket) => this.#guardedTake(socket));
+    const server = createTlsServer(options, (socket) => this.#handshakeOver(() => this.#guardedTake(socket)));
     // A handshake that fails or takes too long ends nothing by itself.
-    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    server.on('tlsClientError', (_error, socket) => this.#handshakeOver(() => socket.destroy()));
     followTlsFiles(server, listener, this.#parts);
     return server;
+  }
+
+  #handshakeOver(next: () => void): void {
+    this.#handshaking -= 1;
+    next();
+    this.#onRested();
   }
 
   #guardedTake(socket: Socket): void {
@@ -202,8 +214,15 @@ export class HttpListener implements ConnectionHost, Taker {
     this.deadlines.add(connection);
   }
 
+  #endIdle(lateHandshakes: boolean): void {
+    this.#deaf = !lateHandshakes;
+    for (const connection of this.#connections) connection.end();
+    this.#onRested();
+  }
+
   /** Nothing is owed to anybody, and who was idle has been told. */
   #isResting(): boolean {
+    if (this.#handshaking > 0 && !this.#deaf) return false;
     for (const connection of this.#connections) if (connection.inFlight > 0 || connection.idle) return false;
     return true;
   }

@@ -47,6 +47,31 @@ test('L02 a TLS handshake that ends late in a drain is answered by closing', asy
   await scene.close();
 });
 
+test('L08 whoever is in the handshake when another config takes over is let in under the old one, and served', async () => {
+  const authority = await createAuthority();
+  const { cert, key } = await authority.issueServer();
+  const tls = { ca: authority.certificate };
+  const listener = {
+    address: '127.0.0.1:0',
+    authenticate: ['anonymous'],
+    tls: { cert: { unsafeInline: cert }, key: { unsafeInline: key } },
+  };
+  const scene = await startScene({ config: { listeners: { local: listener } } });
+  const late = await connected(scene.address());
+  // Connections are taken in their order: the one before has been.
+  const behind = await openRaw(scene.address(), { tls });
+  behind.socket.end();
+  await behind.closed;
+  const retired = scene.broker.retire();
+  const caller = connectTls({ socket: late, servername: 'localhost', ...tls });
+  caller.write('GET /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const said: Buffer[] = [];
+  for await (const chunk of caller) said.push(chunk as Buffer);
+  expect(Buffer.concat(said).toString()).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n\r\nok$/s);
+  expect(await retired).toBe(0);
+  await scene.close();
+});
+
 async function connected(address: string): Promise<Socket> {
   const [host = '', port = ''] = address.split(':');
   const socket = connect({ host, port: Number(port) });

@@ -71,9 +71,9 @@ export class CallerConnection implements Connection, TurnTaker {
     return this.#host.date();
   }
 
-  /** Closes it once what was written is out. */
+  /** Closes it once what was written is out; a request whose head has begun is still answered. */
   end(): void {
-    if (this.#state === 'idle') this.#linger();
+    if (this.#state === 'idle' && !this.#turns.begun) this.#linger();
   }
 
   onDeadline(): void {
