@@ -9,7 +9,7 @@ import { BrokerError } from './errors.ts';
 import { Entrances } from './listener/entrances.ts';
 import { type Beginning, beginning } from './operation/status/broker-status.ts';
 import type { Log } from './telemetry/log.ts';
-import { Metrics } from './telemetry/metrics.ts';
+import { Metrics, type Names } from './telemetry/metrics.ts';
 
 export interface ReloadableParts {
   readonly log: Log;
@@ -35,7 +35,7 @@ const MOST_EARLIER = 50;
 
 interface Running {
   readonly broker: Broker;
-  readonly shutdown: LoadedConfig['config']['shutdown'];
+  readonly config: LoadedConfig['config'];
   readonly watch: Watch;
 }
 
@@ -87,7 +87,7 @@ export class ReloadableBroker {
     this.#cancelRetry();
     await this.#turn;
     this.#running?.watch.stop();
-    const { delay = 0, grace = 0 } = this.#running?.shutdown ?? {};
+    const { delay = 0, grace = 0 } = this.#running?.config.shutdown ?? {};
     const cancel = this.#clock.after(delay + grace, () => this.#cutAllBut(0));
     const cuts = await Promise.all([this.#running?.broker.drain() ?? 0, ...this.#retiring.values()]);
     cancel();
@@ -139,7 +139,7 @@ export class ReloadableBroker {
     });
     await broker.start(before?.broker);
     log.level = loaded.config.log.level;
-    this.#running = { broker, shutdown: loaded.config.shutdown, watch: this.#watch(loaded, broker) };
+    this.#running = { broker, config: loaded.config, watch: this.#watch(loaded, broker) };
     if (before !== undefined) this.#retire(before);
     await onStarted?.(loaded, broker);
   }
@@ -155,12 +155,13 @@ export class ReloadableBroker {
     });
   }
 
-  #retire({ broker, watch }: Running): void {
+  #retire({ broker, config, watch }: Running): void {
     watch.stop();
     const { log } = this.#parts;
     log.info('config reloaded');
     const retiring = broker.retire().then((cut) => {
       this.#retiring.delete(broker);
+      if (this.#running !== undefined) this.#metrics.forget(namesGone(config, this.#running.config));
       log.info({ cut }, 'drained what the old config served');
       return cut;
     });
@@ -173,6 +174,11 @@ export class ReloadableBroker {
     const earlier = [...this.#retiring.keys()];
     for (const broker of earlier.slice(0, Math.max(0, earlier.length - last))) broker.cut();
   }
+}
+
+function namesGone(before: LoadedConfig['config'], now: LoadedConfig['config']): Names {
+  const gone = (section: keyof Names) => Object.keys(before[section]).filter((name) => !Object.hasOwn(now[section], name));
+  return { listeners: gone('listeners'), routes: gone('routes'), tokens: gone('tokens') };
 }
 
 function problemsOf(error: unknown): string[] {

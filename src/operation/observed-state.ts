@@ -2,7 +2,7 @@
 
 import type { HttpListener } from '../listener/http-listener.ts';
 import { certificateGauges } from '../telemetry/certificate-gauges.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { type Metrics, OUTCOMES } from '../telemetry/metrics.ts';
 import type { Tokens } from '../token/tokens.ts';
 import type { Certificates } from './certificates.ts';
 import type { StoreHealth } from './status/store-health.ts';
@@ -46,6 +46,6 @@ export function observeState(metrics: Metrics, { tokens, listeners, store, unusa
 
 /** Prometheus sees differences only: of a counter that is not there before its first event, it misses that event. */
 function countFromZero(metrics: Metrics, token: string): void {
-  for (const outcome of ['granted', 'transient', 'permanent', 'nonsense']) metrics.grants.inc({ token, outcome }, 0);
+  for (const outcome of OUTCOMES) metrics.grants.inc({ token, outcome }, 0);
   metrics.sharedTokens.inc({ token }, 0);
 }

@@ -6,13 +6,19 @@ import { RequestTally } from './request-tally.ts';
 
 const PREFIX = 'token_broker_';
 
+/** Of a try to obtain a token. */
+export const OUTCOMES = ['granted', 'transient', 'permanent', 'nonsense'] as const;
+
+/** Names of a config, by its sections. */
+export type Names = Readonly<Record<'listeners' | 'routes' | 'tokens', readonly string[]>>;
+
 export class Metrics {
   readonly #registry = new Registry();
 
   readonly requests = new RequestTally(this.#registry, PREFIX);
   readonly grants = new Counter({
     name: `${PREFIX}grants_total`,
-    help: 'Tries to obtain a token, by outcome: granted, transient, permanent, nonsense.',
+    help: `Tries to obtain a token, by outcome: ${OUTCOMES.join(', ')}.`,
     labelNames: ['token', 'outcome'] as const,
     registers: [this.#registry],
   });
@@ -78,6 +84,16 @@ export class Metrics {
         for (const [value, number] of read()) gauge.set(label === undefined ? {} : { [label]: value }, number);
       },
     });
+  }
+
+  /** What was counted under names that no config has any more: they may be others after each change of the config, for ever. */
+  forget({ listeners, routes, tokens }: Names): void {
+    this.requests.forget(listeners, routes);
+    for (const token of tokens) {
+      for (const outcome of OUTCOMES) this.grants.remove({ token, outcome });
+      this.grantSeconds.remove({ token });
+      this.sharedTokens.remove({ token });
+    }
   }
 
   async render(): Promise<{ contentType: string; text: string }> {

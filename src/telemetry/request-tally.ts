@@ -64,6 +64,14 @@ export class RequestTally {
     durations.sum += seconds;
   }
 
+  forget(listeners: readonly string[], routes: readonly string[]): void {
+    for (const listener of listeners) this.#counts.delete(listener);
+    for (const route of routes) {
+      for (const byRoute of this.#counts.values()) byRoute.delete(route);
+      this.#durations.delete(route);
+    }
+  }
+
   #countOf({ listener, route, status, code }: CountedRequest): Count {
     const byRoute = entryOf(this.#counts, listener, () => new Map());
     const byCode = entryOf(byRoute, route, () => new Map());

@@ -163,6 +163,28 @@ describe('a changed config', () => {
     expect(Number(counted)).toBe(counts.get('200 true'));
   });
 
+  test('L08 what was counted under names that are gone is forgotten once their config has drained, and all else goes on', async () => {
+    const authorizationServer = await server(() => tokenAnswer());
+    const origin = await server(ok);
+    const listeners = { ...LISTENERS, other: LISTENERS.local };
+    const stays = route('/stays', origin.url);
+    const running = await start({
+      ...orders(authorizationServer),
+      listeners,
+      routes: { stays, goes: route('/goes', origin.url, 'orders') },
+    });
+    expect([await running.get('/stays'), await running.get('/goes')]).toEqual([200, 200]);
+    expect((await request(`${running.broker.url('other')}/stays`)).status).toBe(200);
+    const metrics = async () => (await request(`${running.broker.url('admin')}/metrics`)).text();
+    const gone = /(?:listener="other"|route="goes"|token="orders")/;
+    expect((await metrics()).match(new RegExp(gone, 'g'))?.length).toBeGreaterThan(20);
+    expect((await running.reload({ listeners: LISTENERS, tokens: {}, routes: { stays } })).status).toBe(200);
+    await running.broker.logged('drained what the old config served');
+    expect(await metrics()).not.toMatch(gone);
+    expect(await running.get('/stays')).toBe(200);
+    expect(await metrics()).toContain('token_broker_requests_total{listener="local",route="stays",status="200",code=""} 2\n');
+  });
+
   test('L08 what a listener serves is another thing, and who may have a token another caller, from the next request on; the token is the same', async () => {
     const authorizationServer = await server(() => tokenAnswer());
     const origin = await server(ok);
