@@ -215,7 +215,7 @@ export class HttpListener implements ConnectionHost, Taker {
   }
 
   #endIdle(lateHandshakes: boolean): void {
-    this.#deaf = !lateHandshakes;
+    if (!lateHandshakes) this.#deaf = true;
     for (const connection of this.#connections) connection.end();
     this.#onRested();
   }
