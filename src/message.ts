@@ -103,3 +103,8 @@ export function fieldValue(fields: Fields, lowerCaseName: string): string | unde
   }
   return undefined;
 }
+
+/** The values of all lines of a field, by its lower-case name. */
+export function fieldValues(fields: Fields, lowerCaseName: string): string[] {
+  return fields.filter((_, i) => i % 2 === 1 && fields[i - 1]?.toLowerCase() === lowerCaseName);
+}

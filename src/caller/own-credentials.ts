@@ -2,7 +2,7 @@
 
 import type { OwnCredentialsPlace } from '../config/own-credentials.ts';
 import type { BrokerError } from '../errors.ts';
-import { type CallerRequest, fieldValue } from '../message.ts';
+import { type CallerRequest, fieldValue, fieldValues } from '../message.ts';
 import { parseBasic } from './basic.ts';
 import { BEARER_CHALLENGE, INVALID_TOKEN_CHALLENGE } from './bearer.ts';
 import { BASIC_CHALLENGE, challengeFor, credentialsOf } from './challenge.ts';
@@ -74,8 +74,8 @@ function assertionOf(text = ''): Found | undefined {
 
 /** Two of them could be read in two ways. */
 function onlyValue(fields: CallerRequest['fields'], lowerCaseName: string): string | undefined {
-  const at = fields.flatMap((text, index) => (index % 2 === 0 && text.toLowerCase() === lowerCaseName ? [index] : []));
-  return at.length === 1 ? fields[(at[0] as number) + 1] : undefined;
+  const values = fieldValues(fields, lowerCaseName);
+  return values.length === 1 ? values[0] : undefined;
 }
 
 interface Words {

@@ -2,7 +2,7 @@
 
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError } from '../errors.ts';
-import type { CallerRequest, Fields } from '../message.ts';
+import { type CallerRequest, type Fields, fieldValues } from '../message.ts';
 import { HttpRequest } from './caller-request.ts';
 import { readHost } from './host.ts';
 import { checkRequestLine } from './request-head.ts';
@@ -77,7 +77,7 @@ export function createDialect(dialect: Dialect, limits: ListenerConfig['limits']
 
 /** Where there are two, one is a client's. */
 function onlyValue(fields: Fields, lowerCaseName: string): string {
-  const values = fields.filter((_, i) => i % 2 === 1 && fields[i - 1]?.toLowerCase() === lowerCaseName);
+  const values = fieldValues(fields, lowerCaseName);
   const [value] = values;
   if (value === undefined) throw invalid(`the field "${lowerCaseName}" is missing: have the proxy set it to what it was asked for itself`);
   if (values.length > 1) throw invalid(`the field "${lowerCaseName}" is repeated: have the proxy replace what its client sent`);

@@ -3,7 +3,7 @@
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { derive } from '../derive.ts';
 import { BrokerError, type ErrorCode } from '../errors.ts';
-import type { Fields } from '../message.ts';
+import { type Fields, fieldValues } from '../message.ts';
 import { FIELD_VALUE, TOKEN } from '../wire/field-lines.ts';
 import { readHost } from './host.ts';
 
@@ -111,8 +111,7 @@ function isPersistent(version: string, connection: string): boolean {
 /** RFC 9110 §7.8: ignored in HTTP/1.0 and where `Connection` does not name it. An answer to HEAD leaves no room for another protocol. */
 function upgradeOf({ method, version, fields }: RequestHead, connection: string): string | undefined {
   if (version === '1.0' || method === 'HEAD' || !optionsOf(connection).includes('upgrade')) return undefined;
-  const lines = fields.filter((_, i) => i % 2 === 1 && fields[i - 1]?.toLowerCase() === 'upgrade');
-  return lines.join(', ') || undefined;
+  return fieldValues(fields, 'upgrade').join(', ') || undefined;
 }
 
 function optionsOf(connection: string): string[] {

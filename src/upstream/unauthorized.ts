@@ -1,6 +1,6 @@
 /** When a 401 of an upstream is about the token, and what may be done about it. */
 
-import { type Fields, fieldValue } from '../message.ts';
+import { type Fields, fieldValue, fieldValues } from '../message.ts';
 
 /** The token among a request's fields, as far as the forwarder must know it. */
 export interface SentToken {
@@ -78,7 +78,7 @@ function asksForNonce(fields: Fields): boolean {
 
 /** Values of `WWW-Authenticate`, lower-case. */
 function challengesIn(fields: Fields): string[] {
-  return fields.filter((_, i) => i % 2 === 1 && fields[i - 1]?.toLowerCase() === 'www-authenticate').map((value) => value.toLowerCase());
+  return fieldValues(fields, 'www-authenticate').map((value) => value.toLowerCase());
 }
 
 /** A scheme stands at the beginning of a value or after a comma, and is followed by a space or nothing (RFC 9110 §11.6.1). */

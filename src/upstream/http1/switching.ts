@@ -1,7 +1,7 @@
 /** A connection that changes its protocol (RFC 9110 §7.8): only to one that was asked for, and only when the upstream has said so. */
 
 import type { Socket } from 'node:net';
-import type { Upgrade } from '../../message.ts';
+import { fieldValue, fieldValues, type Upgrade } from '../../message.ts';
 import type { ParsedResponseHead } from '../../wire/response-head.ts';
 import { tear } from '../../wire/tear.ts';
 import { WireError } from '../../wire/wire-error.ts';
@@ -9,10 +9,9 @@ import { WireError } from '../../wire/wire-error.ts';
 /** Throws `WireError` where a 101 is no answer to what was asked (CVE-2026-2833 is what comes of believing in one too early). */
 export function checkSwitch({ fields }: ParsedResponseHead, asked: Upgrade | undefined): void {
   if (asked === undefined) throw new WireError('malformed', 'the upstream changed the protocol unasked');
-  const valuesOf = (name: string) => fields.filter((_, i) => i % 2 === 1 && fields[i - 1]?.toLowerCase() === name);
-  if (valuesOf('content-length').length + valuesOf('transfer-encoding').length > 0)
+  if (fieldValue(fields, 'content-length') !== undefined || fieldValue(fields, 'transfer-encoding') !== undefined)
     throw new WireError('malformed', 'the change of the protocol has a body');
-  const agreed = protocolsIn(valuesOf('upgrade').join(','));
+  const agreed = protocolsIn(fieldValues(fields, 'upgrade').join(','));
   const offered = protocolsIn(asked.protocols);
   if (agreed.length === 0 || !agreed.every((protocol) => offered.includes(protocol)))
     throw new WireError('malformed', 'the upstream changed to a protocol that was not asked for');

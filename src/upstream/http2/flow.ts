@@ -3,7 +3,7 @@
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
-import type { Body, BodySink, Fields } from '../../message.ts';
+import { type Body, type BodySink, type Fields, fieldValues } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { groupedFields } from '../../wire/grouped-fields.ts';
 import { hasNoBody } from '../../wire/response-head.ts';
@@ -233,7 +233,7 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
 }
 
 function announcedLength(fields: Fields): number {
-  const values = fields.filter((_, i) => i % 2 === 1 && fields[i - 1] === 'content-length');
+  const values = fieldValues(fields, 'content-length');
   if (values.length === 0) return Number.POSITIVE_INFINITY;
   const length = values.length === 1 && /^\d+$/.test(values[0] as string) ? Number(values[0]) : Number.NaN;
   if (!Number.isSafeInteger(length)) throw new WireError('malformed', 'the length of the answer is malformed or repeated');
