@@ -5,15 +5,23 @@ import type { CallerConfig } from '../config/schema/callers.ts';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { BrokerError } from '../errors.ts';
 import type { CallerRequest } from '../message.ts';
-import { isBasic, parseBasic } from './basic.ts';
-import { BEARER_CHALLENGE, INVALID_TOKEN_CHALLENGE, isBearer } from './bearer.ts';
+import { parseBasic } from './basic.ts';
 import type { Caller, Verdict } from './caller.ts';
-import { BASIC_CHALLENGE, challengeField, challengeFor, credentialsOf } from './challenge.ts';
+import {
+  BASIC_CHALLENGE,
+  BEARER_CHALLENGE,
+  challengeField,
+  challengeFor,
+  credentialsOf,
+  INVALID_TOKEN_CHALLENGE,
+  NEGOTIATE_CHALLENGE,
+  namesScheme,
+  type Scheme,
+} from './challenge.ts';
 import type { JwtCheck } from './jwt.ts';
 import { createCertificateCheck } from './mtls.ts';
 import type { NegotiateCheck } from './negotiate.ts';
-import { isNegotiate, NEGOTIATE_CHALLENGE } from './negotiate-token.ts';
-import { createPasswordCheck, type PasswordCheck } from './password-check.ts';
+import type { PasswordCheck } from './password-check.ts';
 
 /**
  * Says who sent the request: at once for a caller that is remembered, later where a password must be hashed first. Throws
@@ -32,7 +40,7 @@ export interface AuthenticatorOptions {
   readonly callers: Readonly<Record<string, CallerConfig>>;
   readonly clock?: Clock;
   /** Shared by the listeners of one broker, so that hashing is bounded and remembered for all of them together. */
-  readonly passwords?: PasswordCheck;
+  readonly passwords: PasswordCheck;
   /** The same for tokens; needed where the listener takes any. */
   readonly jwts?: JwtCheck;
   /** The same for tickets. */
@@ -79,60 +87,50 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 }
 
 function wayOf(name: ListenerConfig['authenticate'][number], options: AuthenticatorOptions): Way {
-  const { callers, clock = systemClock } = options;
   switch (name) {
     case 'basic':
-      return basicWay(options.passwords ?? createPasswordCheck({ callers, clock }));
+      return rememberingWay('basic', options.passwords);
     case 'mtls':
-      return mtlsWay(options, clock);
+      return mtlsWay(options);
     case 'jwt':
-      return jwtWay(options.jwts as JwtCheck);
+      return rememberingWay('bearer', options.jwts as JwtCheck);
     case 'negotiate':
       return negotiateWay(options);
     case 'basic-passthrough':
-      return passthroughWay;
+      return passthroughWay();
     case 'anonymous':
       return () => 'none';
   }
 }
 
-/** Another scheme is the application's own affair with the upstream, so it does not keep a caller from being anonymous. */
-function basicWay(check: PasswordCheck): Way {
+/** Credentials of another scheme are the application's own affair with the upstream, so they do not keep a caller from being anonymous. */
+function schemeWay(scheme: Scheme, judge: (authorization: string, request: Asking) => Verdict | Promise<Verdict>): Way {
   return (request) => {
     const authorization = credentialsOf(request);
-    if (authorization === undefined || !isBasic(authorization)) return 'none';
-    return check.judge(authorization, request.authority === undefined ? request.fields : undefined);
+    return authorization !== undefined && namesScheme(authorization, scheme) ? judge(authorization, request) : 'none';
   };
 }
 
 /** A bearer token where such are taken was meant for us: one that is not good is refused, never taken for the application's own. */
-function jwtWay(check: JwtCheck): Way {
-  return (request) => {
-    const authorization = credentialsOf(request);
-    if (authorization === undefined || !isBearer(authorization)) return 'none';
-    return check.judge(authorization, request.authority === undefined ? request.fields : undefined);
-  };
+function rememberingWay(scheme: Scheme, check: PasswordCheck | JwtCheck): Way {
+  return schemeWay(scheme, (authorization, { authority, fields }) =>
+    check.judge(authorization, authority === undefined ? fields : undefined),
+  );
 }
 
 /** A ticket is good once: nothing is remembered, and who proves itself again has an answer of its own. */
 function negotiateWay({ name: listener = '', listener: { negotiate }, negotiate: check }: AuthenticatorOptions): Way {
   const judge = (check as NegotiateCheck).at(listener, negotiate as NonNullable<ListenerConfig['negotiate']>);
-  return (request) => {
-    const authorization = credentialsOf(request);
-    if (authorization === undefined || !isNegotiate(authorization)) return 'none';
-    return judge(authorization, request.peer.address, challengeField(request));
-  };
+  return schemeWay('negotiate', (authorization, request) => judge(authorization, request.peer.address, challengeField(request)));
 }
 
 /** Whoever it says it is: the authorization server judges, when the token is made from these credentials. */
-function passthroughWay(request: Asking): Verdict | 'none' {
-  const authorization = credentialsOf(request);
-  if (authorization === undefined || !isBasic(authorization)) return 'none';
-  return parseBasic(authorization) === undefined ? 'refused' : PASSED_THROUGH;
+function passthroughWay(): Way {
+  return schemeWay('basic', (authorization) => (parseBasic(authorization) === undefined ? 'refused' : PASSED_THROUGH));
 }
 
 /** A certificate that does not verify, or that no caller has, is refused: it was presented to be known by. */
-function mtlsWay({ name = '', callers, onCertificateRefused: onRefused = () => {} }: AuthenticatorOptions, clock: Clock): Way {
+function mtlsWay({ name = '', callers, clock = systemClock, onCertificateRefused: onRefused = () => {} }: AuthenticatorOptions): Way {
   const check = createCertificateCheck(callers, (fault) => onRefused(name, fault));
   return ({ peer: { certificate } }) => {
     if (certificate === undefined) return 'none';
@@ -157,5 +155,5 @@ function challengesOf(way: ListenerConfig['authenticate'][number], request: Aski
   if (way === 'basic' || way === 'basic-passthrough') return [BASIC_CHALLENGE];
   if (way === 'negotiate') return [NEGOTIATE_CHALLENGE];
   if (way !== 'jwt') return [];
-  return [isBearer(credentialsOf(request) ?? '') ? INVALID_TOKEN_CHALLENGE : BEARER_CHALLENGE];
+  return [namesScheme(credentialsOf(request) ?? '', 'bearer') ? INVALID_TOKEN_CHALLENGE : BEARER_CHALLENGE];
 }

@@ -5,14 +5,6 @@ export interface BasicCredentials {
   readonly password: string;
 }
 
-/**
- * Whether the field names the Basic scheme, in any case. A scheme ends at the first byte that no token may hold, so that
- * broken spellings (a tab, a quote) count as our credentials too and are never passed on as the application's own.
- */
-export function isBasic(authorization: string): boolean {
-  return /^basic(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(authorization);
-}
-
 /** Reads the credentials (RFC 7617 §2); `undefined` when they are malformed. */
 export function parseBasic(authorization: string): BasicCredentials | undefined {
   const base64 = /^basic +([A-Za-z0-9+/]+)={0,2}$/i.exec(authorization)?.[1];

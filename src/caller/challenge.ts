@@ -6,6 +6,31 @@ import { type CallerRequest, fieldValue } from '../message.ts';
 /** RFC 7617 §2. */
 export const BASIC_CHALLENGE = 'Basic realm="token-broker", charset="UTF-8"';
 
+/** RFC 6750 §3. */
+export const BEARER_CHALLENGE = 'Bearer realm="token-broker"';
+
+/** Where a token was sent and is not accepted, for whatever reason (RFC 6750 §3.1). */
+export const INVALID_TOKEN_CHALLENGE = `${BEARER_CHALLENGE}, error="invalid_token"`;
+
+/** RFC 4559 §4.1. */
+export const NEGOTIATE_CHALLENGE = 'Negotiate';
+
+const SCHEMES = { basic: beginningWith('basic'), bearer: beginningWith('bearer'), negotiate: beginningWith('negotiate') };
+
+export type Scheme = keyof typeof SCHEMES;
+
+/**
+ * Whether the field names the scheme, in any case. A scheme ends at the first byte that no token may hold, so that broken
+ * spellings (a tab, a quote) count as our credentials too and are never passed on as the application's own.
+ */
+export function namesScheme(authorization: string, scheme: Scheme): boolean {
+  return SCHEMES[scheme].test(authorization);
+}
+
+function beginningWith(scheme: string): RegExp {
+  return new RegExp(`^${scheme}(?![!#$%&'*+.^_\`|~0-9a-z-])`, 'i');
+}
+
 /** The credentials that are meant for us. Of a request to a forward proxy, `Authorization` is the application's own affair. */
 export function credentialsOf({ authority, fields }: Pick<CallerRequest, 'authority' | 'fields'>): string | undefined {
   return fieldValue(fields, authority === undefined ? 'authorization' : 'proxy-authorization');

@@ -1,12 +1,5 @@
 /** Tokens of the Negotiate scheme (RFC 4559) as callers send them, looked at before the Kerberos library sees any: it is C, and reads what nobody has proven. */
 
-export const NEGOTIATE_CHALLENGE = 'Negotiate';
-
-/** Whether the field names the Negotiate scheme, in any case; broken spellings count, as with Basic. */
-export function isNegotiate(authorization: string): boolean {
-  return /^negotiate(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(authorization);
-}
-
 /** Why the library is not shown a token. */
 export type TokenFault = 'malformed' | 'too_large' | 'ntlm' | 'not_kerberos';
 

@@ -4,8 +4,7 @@ import type { OwnCredentialsPlace } from '../config/own-credentials.ts';
 import type { BrokerError } from '../errors.ts';
 import { type CallerRequest, fieldValue, fieldValues } from '../message.ts';
 import { parseBasic } from './basic.ts';
-import { BEARER_CHALLENGE, INVALID_TOKEN_CHALLENGE } from './bearer.ts';
-import { BASIC_CHALLENGE, challengeFor, credentialsOf } from './challenge.ts';
+import { BASIC_CHALLENGE, BEARER_CHALLENGE, challengeFor, credentialsOf, INVALID_TOKEN_CHALLENGE } from './challenge.ts';
 
 /** What a caller brings. Its secret stands in no message, and is held only as long as a token made from it. */
 export interface OwnCredentials {

@@ -1,10 +1,8 @@
 /** The four stages, put together from a config. */
 
 import type { Authenticator } from '../caller/authenticate.ts';
-import { isBasic } from '../caller/basic.ts';
-import { isBearer } from '../caller/bearer.ts';
 import type { Caller } from '../caller/caller.ts';
-import { isNegotiate } from '../caller/negotiate-token.ts';
+import { namesScheme } from '../caller/challenge.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { Secret } from '../config/secret.ts';
@@ -114,9 +112,9 @@ export class BrokerStages implements Stages {
     if (caller.method === 'basic' || caller.method === 'jwt' || caller.method === 'negotiate') return true;
     const ways = this.#parts.config.listeners[request.listener]?.authenticate ?? [];
     const authorization = fieldValue(request.fields, 'authorization') ?? '';
-    if (isBearer(authorization)) return ways.includes('jwt');
-    if (isNegotiate(authorization)) return ways.includes('negotiate');
-    return isBasic(authorization) && (ways.includes('basic') || ways.includes('basic-passthrough'));
+    if (namesScheme(authorization, 'bearer')) return ways.includes('jwt');
+    if (namesScheme(authorization, 'negotiate')) return ways.includes('negotiate');
+    return namesScheme(authorization, 'basic') && (ways.includes('basic') || ways.includes('basic-passthrough'));
   }
 
   /** Where requests leave, by route. */

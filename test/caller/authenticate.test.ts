@@ -122,6 +122,7 @@ describe('caller stage', () => {
       listener: listener.parse({ address: '127.0.0.1:0', authenticate: ['basic'] }),
       callers: {},
       clock,
+      passwords: createPasswordCheck({ callers: {}, clock }),
     });
     const said = new Set<string>();
     for (const field of [undefined, 'Bearer abc', RIGHT, WRONG, 'Basic !']) {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { createAuthenticator } from '../../src/caller/authenticate.ts';
+import { createPasswordCheck } from '../../src/caller/password-check.ts';
 import { listener } from '../../src/config/schema/listeners.ts';
 import { type BrokerError, ERROR_KINDS, type ErrorCode, toBrokerError } from '../../src/errors.ts';
 import { refuseLoop } from '../../src/listener/loop.ts';
@@ -39,7 +40,11 @@ const head = (more: object, fields: readonly string[] = []) =>
   );
 const caller = (authenticate: 'basic' | 'mtls', authority?: string) =>
   refusalBy(() =>
-    createAuthenticator({ listener: { ...local, authenticate: [authenticate] }, callers: {} })({
+    createAuthenticator({
+      listener: { ...local, authenticate: [authenticate] },
+      callers: {},
+      passwords: createPasswordCheck({ callers: {} }),
+    })({
       fields: [],
       peer: {},
       authority,
