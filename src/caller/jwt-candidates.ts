@@ -8,7 +8,7 @@ import type { CallerConfig, JwtConfig } from '../config/schema/callers.ts';
 import type { Secret } from '../config/secret.ts';
 import type { Caller } from './caller.ts';
 import { createClaimsMatcher } from './claims.ts';
-import { type Asking, narrowerFirst } from './narrowest.ts';
+import { type Demand, narrowerFirst } from './narrowest.ts';
 
 /** A caller, and what its tokens are like. */
 export interface Candidate {
@@ -30,7 +30,7 @@ export function readCandidates(callers: Readonly<Record<string, CallerConfig>>, 
   const sources = new Map<string, IssuerKeys>();
   const known = Object.entries(callers)
     .flatMap(([name, { jwt }]) => (jwt === undefined ? [] : [{ name, jwt }]))
-    .sort((a, b) => narrowerFirst(askingOf(a.name, a.jwt), askingOf(b.name, b.jwt)));
+    .sort((a, b) => narrowerFirst(demandOf(a.name, a.jwt), demandOf(b.name, b.jwt)));
   const candidates = known.map(({ name, jwt }) => {
     const place = placeOf(jwt);
     const keys = sources.get(place) ?? createIssuerKeys(jwt, clock, observer);
@@ -40,7 +40,7 @@ export function readCandidates(callers: Readonly<Record<string, CallerConfig>>, 
   return { candidates, sources };
 }
 
-function askingOf(name: string, { claims }: JwtConfig): Asking {
+function demandOf(name: string, { claims }: JwtConfig): Demand {
   const conditions = Object.values(claims).map((allowed) => ({
     values: allowed.length,
     patterns: allowed.filter((value) => typeof value === 'string').filter((value) => value.includes('*')),

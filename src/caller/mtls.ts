@@ -4,7 +4,7 @@ import type { CallerConfig } from '../config/schema/callers.ts';
 import { wildcardPattern } from '../config/wildcard.ts';
 import type { PeerCertificate } from '../message.ts';
 import type { Caller, Verdict } from './caller.ts';
-import { type Asking, narrowerFirst } from './narrowest.ts';
+import { type Demand, narrowerFirst } from './narrowest.ts';
 
 /**
  * Judges a certificate whose chain has been verified; `nowAt` is the wall clock. The verdict is remembered for the object,
@@ -25,7 +25,7 @@ export function createCertificateCheck(
 ): CertificateCheck {
   const rules = Object.entries(callers)
     .flatMap(([name, { mtls }]) => (mtls === undefined ? [] : [{ name, mtls }]))
-    .sort((a, b) => narrowerFirst(askingOf(a.name, a.mtls), askingOf(b.name, b.mtls)))
+    .sort((a, b) => narrowerFirst(demandOf(a.name, a.mtls), demandOf(b.name, b.mtls)))
     .map(({ name, mtls }) => ({ caller: { name, method: 'mtls' } satisfies Caller, conditions: conditionsOf(mtls) }));
   const judged = new WeakMap<PeerCertificate, Verdict>();
 
@@ -50,7 +50,7 @@ export function createCertificateCheck(
   };
 }
 
-function askingOf(name: string, { uri, dns, fingerprint, commonName }: Rule): Asking {
+function demandOf(name: string, { uri, dns, fingerprint, commonName }: Rule): Demand {
   const open = [uri, dns].filter((text) => text !== undefined).map((text) => ({ values: 1, patterns: text.includes('*') ? [text] : [] }));
   const exact = [fingerprint, commonName].filter((text) => text !== undefined).map(() => ({ values: 1, patterns: [] }));
   return { name, isUnique: fingerprint !== undefined, conditions: [...open, ...exact] };

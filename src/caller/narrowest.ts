@@ -1,7 +1,7 @@
 /** Which caller is meant where a proof fits several: the narrowest, whatever their order in the config, which a map need not keep (Helm sorts it). */
 
 /** What a caller asks of a proof. */
-export interface Asking {
+export interface Demand {
   readonly name: string;
   /** No other proof can fit. */
   readonly isUnique?: boolean;
@@ -16,7 +16,7 @@ interface Condition {
 }
 
 /** Sorts the narrower before the wider. Of two that are alike the name decides, so that it is always the same one. */
-export function narrowerFirst(a: Asking, b: Asking): number {
+export function narrowerFirst(a: Demand, b: Demand): number {
   const [ofA, ofB] = [narrowness(a), narrowness(b)];
   const differing = ofA.findIndex((number, index) => number !== ofB[index]);
   if (differing === -1) return a.name < b.name ? -1 : 1;
@@ -24,7 +24,7 @@ export function narrowerFirst(a: Asking, b: Asking): number {
 }
 
 /** The first number that differs counts: more is narrower. */
-function narrowness({ isUnique = false, conditions }: Asking): number[] {
+function narrowness({ isUnique = false, conditions }: Demand): number[] {
   const open = conditions.filter(({ patterns }) => patterns.length > 0);
   const letters = sum(open.map(({ patterns }) => Math.min(...patterns.map(lettersOf))));
   return [Number(isUnique), conditions.length, -open.length, letters, -sum(conditions.map(({ values }) => values))];

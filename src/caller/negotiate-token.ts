@@ -1,10 +1,10 @@
 /** Tokens of the Negotiate scheme (RFC 4559) as callers send them, looked at before the Kerberos library sees any: it is C, and reads what nobody has proven. */
 
 /** Why the library is not shown a token. */
-export type TokenFault = 'malformed' | 'too_large' | 'ntlm' | 'not_kerberos';
+export type NegotiateTokenFault = 'malformed' | 'too_large' | 'ntlm' | 'not_kerberos';
 
 /** In base64, as one text for each sequence of bytes. */
-export type ReadToken = { readonly token: string } | { readonly fault: TokenFault };
+export type ReadToken = { readonly token: string } | { readonly fault: NegotiateTokenFault };
 
 /** Windows makes none that is longer: 65,535 is the most that its MaxTokenSize can be. */
 const MAX_TOKEN = 64 * 1024;
@@ -30,7 +30,7 @@ export function readNegotiateToken(authorization: string): ReadToken {
   return fault === undefined ? { token: bytes.toString('base64') } : { fault };
 }
 
-function faultOf(bytes: Buffer): TokenFault | undefined {
+function faultOf(bytes: Buffer): NegotiateTokenFault | undefined {
   if (isNtlm(bytes)) return 'ntlm';
   const framed = readFrame(bytes);
   if (framed === undefined) return 'malformed';
@@ -40,7 +40,7 @@ function faultOf(bytes: Buffer): TokenFault | undefined {
 }
 
 /** What the first mechanism of the list begins with stands beside the list: no other can be chosen without another leg. */
-function faultOfOffer(inner: Buffer): TokenFault | undefined {
+function faultOfOffer(inner: Buffer): NegotiateTokenFault | undefined {
   const offer = readElement(inner, 0xa0);
   const fields = offer && readElement(offer.content, 0x30)?.content;
   if (fields === undefined) return 'malformed';

@@ -9,11 +9,11 @@ import { BrokerError } from '../errors.ts';
 import type { Caller, Verdict } from './caller.ts';
 import { createFairQueue } from './fair-queue.ts';
 import { type Accepted, type Kerberos, loadKerberos, type TicketFault } from './kerberos.ts';
-import { type Asking, narrowerFirst } from './narrowest.ts';
-import { readNegotiateToken, type TokenFault } from './negotiate-token.ts';
+import { type Demand, narrowerFirst } from './narrowest.ts';
+import { type NegotiateTokenFault, readNegotiateToken } from './negotiate-token.ts';
 
 /** Why nobody was let in; the caller is not told. */
-export type NegotiateFault = TokenFault | TicketFault | 'other_service' | 'unknown_principal' | 'no_answer';
+export type NegotiateFault = NegotiateTokenFault | TicketFault | 'other_service' | 'unknown_principal' | 'no_answer';
 
 export interface NegotiateObserver {
   /** @param principal whom Kerberos knows, where it is no caller */
@@ -106,7 +106,7 @@ async function inTime<Found>(found: Promise<Found>, clock: Clock): Promise<Found
 function createPrincipalMatcher(callers: NegotiateCheckOptions['callers']): (principal: string) => Caller | undefined {
   const known = Object.entries(callers)
     .flatMap(([name, { negotiate }]) => (negotiate === undefined ? [] : [{ name, principals: negotiate.principal }]))
-    .sort((a, b) => narrowerFirst(askingOf(a.name, a.principals), askingOf(b.name, b.principals)))
+    .sort((a, b) => narrowerFirst(demandOf(a.name, a.principals), demandOf(b.name, b.principals)))
     .map(({ name, principals }) => ({
       caller: { name, method: 'negotiate' } satisfies Caller,
       patterns: principals.map(principalPattern),
@@ -114,7 +114,7 @@ function createPrincipalMatcher(callers: NegotiateCheckOptions['callers']): (pri
   return (principal) => known.find(({ patterns }) => patterns.some((pattern) => pattern.test(principal)))?.caller;
 }
 
-function askingOf(name: string, principals: readonly string[]): Asking {
+function demandOf(name: string, principals: readonly string[]): Demand {
   return { name, conditions: [{ values: principals.length, patterns: principals.filter((principal) => principal.includes('*')) }] };
 }
 
