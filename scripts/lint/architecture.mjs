@@ -100,7 +100,7 @@ const HOMES = [
   { packages: /^node:http2$/, homes: ['upstream/http2', 'listener/http2'], because: 'the data plane under the stages is replaceable' },
   {
     packages: /^node:https?$/,
-    homes: ['listener', 'admin', 'demo', 'kubernetes', 'broker.ts', 'authorization-server'],
+    homes: ['listener', 'admin', 'demo', 'kubernetes', 'authorization-server'],
     because: 'the data plane under the stages is replaceable',
   },
   {

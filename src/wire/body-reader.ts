@@ -20,11 +20,6 @@ export class BodyReader {
     return this.#chunked === undefined ? this.#left === 0 : this.#chunked.done;
   }
 
-  /** Bytes that are known to come still. */
-  get expected(): number {
-    return this.#left;
-  }
-
   /** Fields behind the last chunk; there once `done`. Throws `WireError` when they are malformed. */
   get trailers(): string[] {
     return this.#chunked?.trailers ?? [];

@@ -115,7 +115,7 @@ interface Stated {
   date: boolean;
 }
 
-/** The fields are ours or have been through `answerFields`: a length among them is one number, a `connection` says "close". */
+/** The fields are ours or have been through `createAnswerPassing`: a length among them is one number, a `connection` says "close". */
 function readStated(fields: Fields): Readonly<Stated> {
   const stated: Stated = { length: undefined, close: false, date: false };
   for (let i = 0; i < fields.length; i += 2) {

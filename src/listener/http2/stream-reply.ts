@@ -179,7 +179,7 @@ function headOf(status: number, fields: Fields): string[] {
   return head;
 }
 
-/** The fields are ours or have been through `answerFields`: a length among them is one number. */
+/** The fields are ours or have been through `createAnswerPassing`: a length among them is one number. */
 function lengthOf(fields: Fields): number {
   const at = fields.findIndex((text, i) => i % 2 === 0 && text.length === 14 && text.toLowerCase() === 'content-length');
   return at === -1 ? Number.POSITIVE_INFINITY : Number(fields[at + 1]);

@@ -37,7 +37,7 @@ export const toOAuthError: ToProblem = (error, requestId) => {
 };
 
 /** @param expiresIn seconds */
-export function answerToken({ id, method }: CallerRequest, reply: Reply, token: Token, expiresIn: number): number {
+export function answerToken({ id }: CallerRequest, reply: Reply, token: Token, expiresIn: number): number {
   const { scheme, scope } = token;
   const body = Buffer.from(`${JSON.stringify({ access_token: token.reveal(), token_type: scheme, expires_in: expiresIn, scope })}\n`);
   const fields = [
@@ -53,7 +53,7 @@ export function answerToken({ id, method }: CallerRequest, reply: Reply, token: 
     id,
   ];
   const sink = reply.start(200, '', fields, () => {});
-  if (method !== 'HEAD') sink.chunk(body);
+  sink.chunk(body);
   sink.end([]);
   return 200;
 }

@@ -29,8 +29,8 @@ export function callerTokensOf(refusedAt: FindRefused, observer: TokenObserver, 
   const digest = createKeyedDigest();
   return (entry) => {
     const { name, config, server } = entry;
-    const createGrant = grantsFor(entry, observer, clock);
-    return new CallerTokens({ name, config, digest, refused: refusedAt(server), createGrant, observer, clock });
+    const refused = refusedAt(server);
+    return new CallerTokens({ name, config, digest, refused, createGrant: grantsFor(entry, observer, clock), observer, clock });
   };
 }
 
