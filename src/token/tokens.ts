@@ -7,7 +7,7 @@ import { ownCredentialsPlace } from '../config/own-credentials.ts';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { GrantConfig, TokenConfig } from '../config/schema/tokens.ts';
-import { Secret } from '../config/secret.ts';
+import { secretsIn } from '../config/secrets-in.ts';
 import { CachedToken } from './cached.ts';
 import type { CallerTokens } from './callers/caller-tokens.ts';
 import { type CreateCallerTokens, callerTokensOf } from './callers/caller-tokens-of.ts';
@@ -192,11 +192,6 @@ export class Tokens {
   }
 
   #follow(token: TokenConfig, source: { secretChanged(): void }): void {
-    for (const secret of secretsOf(token)) this.#forget.push(secret.onChange(() => source.secretChanged()));
+    for (const { secret } of secretsIn(token)) this.#forget.push(secret.onChange(() => source.secretChanged()));
   }
-}
-
-function secretsOf(value: unknown): Secret[] {
-  if (value instanceof Secret) return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsOf) : [];
 }

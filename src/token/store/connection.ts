@@ -3,7 +3,7 @@
 import type Keyv from 'keyv';
 import type { Clock } from '../../clock.ts';
 import type { RedisConfig } from '../../config/schema/redis.ts';
-import { Secret } from '../../config/secret.ts';
+import { secretsIn } from '../../config/secrets-in.ts';
 import type { RedisClient } from './topology.ts';
 
 export interface Connected {
@@ -47,7 +47,7 @@ export class RedisConnection {
     this.#config = config;
     this.#clock = clock;
     this.#onConnected = onConnected;
-    this.#forget = secretsOf(config).map((secret) => secret.onChange(() => this.#connect(0)));
+    this.#forget = secretsIn(config).map(({ secret }) => secret.onChange(() => this.#connect(0)));
     this.#connect(0);
   }
 
@@ -169,9 +169,4 @@ async function discard(client: RedisClient | undefined): Promise<void> {
   } catch {
     return;
   }
-}
-
-function secretsOf(value: unknown): Secret[] {
-  if (value instanceof Secret) return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsOf) : [];
 }
