@@ -77,7 +77,7 @@ function replica(clock: SimulatedClock, redis: ReturnType<typeof simulatedRedis>
   return new CachedToken({
     name: 'bench',
     identity: '0'.repeat(64),
-    grant: { peek: () => undefined, get: grant },
+    grant: { get: grant },
     renew: { ...renew, idleAfter: Number.POSITIVE_INFINITY },
     store,
     discard: (_token, identity) => store.remove(identity),

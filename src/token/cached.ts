@@ -1,4 +1,4 @@
-/** A source around a source: serves a fresh token from memory, renews it ahead of its end, has one obtained when there is none. */
+/** Serves a fresh token from memory, renews it ahead of its end, has one obtained when there is none. */
 
 import type { AuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';

@@ -8,7 +8,7 @@ import { clientProofs } from './client-auth/client-authentication.ts';
 import { SecretRotation } from './client-auth/secret-rotation.ts';
 import { requestHeaders } from './grants/grant.ts';
 import type { GrantObserver, TokenObserver } from './observer.ts';
-import type { TokenSource } from './source.ts';
+import type { Grant } from './source.ts';
 import type { TokenStore } from './store/store.ts';
 import type { Token } from './token.ts';
 
@@ -16,7 +16,7 @@ export interface DiscardParts {
   readonly name: string;
   readonly config: TokenConfig;
   readonly server: AuthorizationServer;
-  readonly grant: TokenSource;
+  readonly grant: Grant;
   readonly store: TokenStore | undefined;
   readonly observer: TokenObserver;
   readonly grantObserver: GrantObserver;

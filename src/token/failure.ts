@@ -4,7 +4,7 @@ import pRetry from 'p-retry';
 import { type AuthorizationServerError, type FailureClass, toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
 import { BrokerError, type ErrorCode } from '../errors.ts';
-import type { TokenSource } from './source.ts';
+import type { Grant } from './source.ts';
 import type { Token } from './token.ts';
 
 /** Tries in all, for one need of a token. */
@@ -27,7 +27,7 @@ export interface Retrying {
 }
 
 /** Tries a grant up to three times, with jittered back-off, while the failure may pass and no server asked for patience. */
-export async function getWithRetry(grant: TokenSource, { signal, onAttemptFailed }: Retrying): Promise<Token> {
+export async function getWithRetry(grant: Grant, { signal, onAttemptFailed }: Retrying): Promise<Token> {
   let token: Token | undefined;
   const attempt = async () => {
     token = await grant.get();

@@ -10,7 +10,7 @@ import type { Discard } from './discard.ts';
 import { FailureMemory, getWithRetry } from './failure.ts';
 import type { TokenObserver } from './observer.ts';
 import { isSendable, sendableMs } from './renewal.ts';
-import type { TokenSource } from './source.ts';
+import type { Grant } from './source.ts';
 import { isTurn, noStore, type StoredToken, type TokenStore, type Turn } from './store/store.ts';
 import { fromStored, isAskedForAfter, isWorthTaking, mayGoTo, toStored } from './stored.ts';
 import type { Token } from './token.ts';
@@ -20,7 +20,7 @@ export interface ObtainingParts {
   readonly name: string;
   /** Read anew each time: a user name from a file may change. */
   readonly identity: string;
-  readonly grant: TokenSource;
+  readonly grant: Grant;
   readonly renew: RenewConfig;
   readonly upstreamFrom?: UpstreamFrom | undefined;
   readonly store: TokenStore | undefined;

@@ -44,7 +44,6 @@ export function cachedTokenRig(options: RigOptions = {}) {
   };
   let kept: KeptToken | undefined;
   const grant = {
-    peek: () => undefined,
     kept: () => kept,
     keep: (before: KeptToken | undefined) => {
       kept ??= before;

@@ -7,7 +7,7 @@ import { AuthorizationServer } from '../../src/authorization-server/authorizatio
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
-import type { TokenSource } from '../../src/token/source.ts';
+import type { Grant } from '../../src/token/source.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { recordingObserver } from '../helpers/grant-observer.ts';
 import { answerWith, inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -25,7 +25,7 @@ interface Rig {
   readonly endpoint: ScriptedServer;
   readonly clock: FakeClock;
   /** A source of its own for each call, at the same server. */
-  source(config?: Record<string, unknown>): TokenSource;
+  source(config?: Record<string, unknown>): Grant;
 }
 
 async function rig(answer: Script): Promise<Rig> {

@@ -118,7 +118,7 @@ export class CallerTokens {
       get identity() {
         return made.identity;
       },
-      grant: { peek: () => undefined, get: async () => (await refused.find()).send(id, accepted, () => made.grant.get(), this.#refuses) },
+      grant: { get: async () => (await refused.find()).send(id, accepted, () => made.grant.get(), this.#refuses) },
       renew: this.#renew,
       // What others could read there would not be theirs.
       store: undefined,

@@ -4,8 +4,8 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { TokenSource } from '../source.ts';
-import { grantRequests, grantSource } from './grant.ts';
+import type { Grant } from '../source.ts';
+import { grantRequests } from './grant.ts';
 
 /** A refresh token in the answer is ignored: §4.4.3 says there should be none. */
 export function clientCredentials(
@@ -13,7 +13,7 @@ export function clientCredentials(
   server: AuthorizationServer,
   clock: Clock,
   observer: GrantObserver,
-): TokenSource {
+): Grant {
   const request = grantRequests(config, server, clock, observer);
-  return grantSource(() => request({ grantType: 'client_credentials' }));
+  return { get: () => request({ grantType: 'client_credentials' }) };
 }

@@ -1,10 +1,10 @@
-/** The source of tokens that a token's config asks for. */
+/** The grant that a token's config asks for. */
 
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { TokenSource } from '../source.ts';
+import type { Grant } from '../source.ts';
 import { clientCredentials } from './client-credentials.ts';
 import type { RequestGrant } from './grant.ts';
 import { jwtBearer } from './jwt-bearer.ts';
@@ -26,7 +26,7 @@ export function createGrant(
   clock: Clock,
   observer: GrantObserver,
   { request, rows }: SharedByGrants = {},
-): TokenSource {
+): Grant {
   switch (token.grant) {
     case 'client_credentials':
       return clientCredentials(token, server, clock, observer);

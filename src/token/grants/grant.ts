@@ -10,7 +10,6 @@ import { type OwnerStanding, SecretRotation } from '../client-auth/secret-rotati
 import { DpopKey } from '../dpop-key.ts';
 import type { GrantObserver } from '../observer.ts';
 import { acceptedLifetimeMs } from '../renewal.ts';
-import type { TokenSource } from '../source.ts';
 import { Token } from '../token.ts';
 
 /** What a grant adds to the token request. */
@@ -78,11 +77,6 @@ function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientP
     upstreamFrom: config.upstreamFrom,
     onRefreshToken: request.onRefreshToken,
   };
-}
-
-/** A grant keeps no token: each `get` is one more. */
-export function grantSource(get: () => Promise<Token>, forget: () => string | undefined = () => undefined): TokenSource {
-  return { peek: () => undefined, get, forget };
 }
 
 /** The configured fields of each request about this token. */

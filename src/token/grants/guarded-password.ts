@@ -8,7 +8,7 @@ import { createKeyedDigest } from '../keyed-digest.ts';
 import type { GrantObserver } from '../observer.ts';
 import type { FindRefused } from '../refused-at-server.ts';
 import { FEW_TOGETHER, ONE_BY_ONE } from '../refused-credentials.ts';
-import type { TokenSource } from '../source.ts';
+import type { Grant } from '../source.ts';
 import { grantRequests, type RequestGrant } from './grant.ts';
 import { password } from './password.ts';
 
@@ -17,7 +17,7 @@ export type GuardedPassword = (
   server: AuthorizationServer,
   clock: Clock,
   observer: GrantObserver,
-) => TokenSource;
+) => Grant;
 
 /**
  * The password of an account goes out for one token after the other, for a few at once where they had it accepted, and one that is refused

@@ -10,8 +10,8 @@ import { Secret } from '../../config/secret.ts';
 import { signingAlgorithmsOf } from '../../config/signing-key.ts';
 import type { GrantObserver } from '../observer.ts';
 import { compactJwt, signatureOf } from '../signature.ts';
-import type { TokenSource } from '../source.ts';
-import { grantRequests, grantSource } from './grant.ts';
+import type { Grant } from '../source.ts';
+import { grantRequests } from './grant.ts';
 
 /** No assertion of ours is sent twice: each request has its own `jti`, `iat` and `exp`. */
 export function jwtBearer(
@@ -20,15 +20,16 @@ export function jwtBearer(
   clock: Clock,
   observer: GrantObserver,
   request = grantRequests(config, server, clock, observer),
-): TokenSource {
+): Grant {
   const { subject } = config;
-  return grantSource(async () => {
+  const get = async () => {
     const found = subject instanceof Secret ? await subject.fresh() : undefined;
     return request({
       grantType: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
       own: () => ({ assertion: found ?? signedAssertion((subject as { sign: SignedSubject }).sign, clock) }),
     });
-  });
+  };
+  return { get };
 }
 
 function signedAssertion(config: SignedSubject, clock: Clock): string {

@@ -6,9 +6,9 @@ import { toAuthorizationServerError } from '../../authorization-server/failure.t
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { KeptToken, TokenSource } from '../source.ts';
+import type { Grant, KeptToken } from '../source.ts';
 import type { Token } from '../token.ts';
-import { grantRequests, grantSource } from './grant.ts';
+import { grantRequests } from './grant.ts';
 
 interface Kept extends KeptToken {
   /** The access token that it came with could not be used. */
@@ -25,7 +25,7 @@ export function password(
   clock: Clock,
   observer: GrantObserver,
   request = grantRequests(config, server, clock, observer),
-): TokenSource {
+): Grant {
   const { username, password } = config.resourceOwner;
   const owner = () =>
     createHash('sha256')
@@ -85,7 +85,8 @@ export function password(
   };
 
   return {
-    ...grantSource(get, forget),
+    get,
+    forget,
     kept: () => kept,
     keep(before) {
       kept ??= before && { ...before, doubtful: false };

@@ -5,9 +5,9 @@ import { toAuthorizationServerError } from '../../authorization-server/failure.t
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { TokenSource } from '../source.ts';
+import type { Grant } from '../source.ts';
 import type { Token } from '../token.ts';
-import { grantRequests, grantSource } from './grant.ts';
+import { grantRequests } from './grant.ts';
 import { KeptRefreshToken, type Redeemable } from './kept-refresh-token.ts';
 import { RefreshTokenRows } from './refresh-token-rows.ts';
 
@@ -18,7 +18,7 @@ export function refreshToken(
   clock: Clock,
   observer: GrantObserver,
   rows = new RefreshTokenRows(),
-): TokenSource {
+): Grant {
   const request = grantRequests(config, server, clock, observer);
   const kept = new KeptRefreshToken({
     configured: config.refreshToken,
@@ -53,7 +53,7 @@ export function refreshToken(
       }
     });
 
-  return grantSource(get);
+  return { get };
 }
 
 /** A refresh token is worth something to the client that it was issued to, at the server that issued it. */

@@ -4,8 +4,8 @@ import type { AuthorizationServer } from '../../authorization-server/authorizati
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { TokenSource } from '../source.ts';
-import { grantRequests, grantSource } from './grant.ts';
+import type { Grant } from '../source.ts';
+import { grantRequests } from './grant.ts';
 
 /** The assertion is read anew for each grant and sent as it stands, in base64url without padding or line breaks (§2.1). */
 export function saml2Bearer(
@@ -14,9 +14,10 @@ export function saml2Bearer(
   clock: Clock,
   observer: GrantObserver,
   request = grantRequests(config, server, clock, observer),
-): TokenSource {
-  return grantSource(async () => {
+): Grant {
+  const get = async () => {
     const assertion = Buffer.from(await config.subject.fresh()).toString('base64url');
     return request({ grantType: 'urn:ietf:params:oauth:grant-type:saml2-bearer', own: () => ({ assertion }) });
-  });
+  };
+  return { get };
 }

@@ -5,9 +5,9 @@ import { AuthorizationServerError } from '../../authorization-server/failure.ts'
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
-import type { TokenSource } from '../source.ts';
+import type { Grant } from '../source.ts';
 import { subjectEndsAt } from '../subject-end.ts';
-import { grantRequests, grantSource } from './grant.ts';
+import { grantRequests } from './grant.ts';
 
 /** Subject and actor are read anew for each grant. What a subject was exchanged for ends no later than the subject, where that says when. */
 export function tokenExchange(
@@ -16,9 +16,9 @@ export function tokenExchange(
   clock: Clock,
   observer: GrantObserver,
   request = grantRequests(config, server, clock, observer),
-): TokenSource {
+): Grant {
   const { subject, subjectTokenType, requestedTokenType, actor } = config;
-  return grantSource(async () => {
+  const get = async () => {
     const [subjectToken, actorToken] = await Promise.all([subject.fresh(), actor?.token.fresh()]);
     const endsAt = subjectEndsAt(subjectToken);
     if (endsAt !== undefined && endsAt <= clock.now()) throw new AuthorizationServerError('permanent', 'subject_expired');
@@ -33,5 +33,6 @@ export function tokenExchange(
       requestedTokenType,
       endsAt,
     });
-  });
+  };
+  return { get };
 }

@@ -31,7 +31,6 @@ function rig(more: Record<string, unknown> = {}) {
       identity: 'the same for all',
       discard: async (token) => void events.push(`discarded ${token?.reveal()}`),
       grant: {
-        peek: () => undefined,
         async get() {
           asked.push(`${username}:${secret}`);
           await answer();

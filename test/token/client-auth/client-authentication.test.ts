@@ -7,7 +7,7 @@ import { authorizationServer as serverSchema } from '../../../src/config/schema/
 import { token as tokenSchema } from '../../../src/config/schema/tokens.ts';
 import type { Secret } from '../../../src/config/secret.ts';
 import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
-import type { TokenSource } from '../../../src/token/source.ts';
+import type { Grant } from '../../../src/token/source.ts';
 import { sharedAuthority } from '../../helpers/certificates.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { recordingObserver } from '../../helpers/grant-observer.ts';
@@ -32,7 +32,7 @@ afterAll(async () => {
   await Promise.all([server.close(), ...servers.map((each) => each.close())]);
 });
 
-interface Source extends TokenSource {
+interface Source extends Grant {
   /** The secret under a key of "clientAuthentication". */
   readonly secret: (key: string) => Secret;
 }
@@ -53,7 +53,7 @@ function source(clientAuthentication: object, { clientId = 'the-client', issuer 
 const inline = (text: string) => ({ unsafeInline: text });
 
 /** The body and the `Authorization` field of the request that one grant made. */
-async function sentBy(granted: TokenSource): Promise<{ body: string; authorization: string[] }> {
+async function sentBy(granted: Grant): Promise<{ body: string; authorization: string[] }> {
   await granted.get();
   const asked = server.requests.at(-1);
   return { body: asked?.body.toString() ?? '', authorization: asked?.field('authorization') ?? [] };
@@ -72,7 +72,7 @@ function read(jwt: string | null): Jwt {
   return { header: json(header), claims: json(claims), input: `${header}.${claims}`, signature: Buffer.from(signature, 'base64url') };
 }
 
-async function assertionOf(granted: TokenSource): Promise<Jwt> {
+async function assertionOf(granted: Grant): Promise<Jwt> {
   const form = new URLSearchParams((await sentBy(granted)).body);
   expect([...form.keys()].sort()).toEqual(['client_assertion', 'client_assertion_type', 'client_id', 'grant_type']);
   expect([form.get('client_id'), form.get('client_assertion_type')]).toEqual(['the-client', BEARER]);

@@ -7,7 +7,7 @@ import { type GrantConfig, token as tokenSchema } from '../../../src/config/sche
 import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
 import { grantRequests } from '../../../src/token/grants/grant.ts';
 import { password } from '../../../src/token/grants/password.ts';
-import type { TokenSource } from '../../../src/token/source.ts';
+import type { Grant } from '../../../src/token/source.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { recordingObserver } from '../../helpers/grant-observer.ts';
 import { answerWith, oauthError, tokenAnswer } from '../../helpers/scripted-answers.ts';
@@ -29,7 +29,7 @@ async function start(
   grant = 'client_credentials',
   refusal = REFUSED,
   mayRepeat?: () => boolean,
-): Promise<TokenSource> {
+): Promise<Grant> {
   const clock = new FakeClock();
   events = [];
   const observer = recordingObserver(events);
