@@ -3,6 +3,14 @@
 import type { BrokerError } from '../errors.ts';
 import type { Body, Fields, Upgrade } from '../message.ts';
 
+/** Methods by which nothing changes at the upstream (RFC 9110 §9.2.1). */
+export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Of the final answer, and of each interim one. */
+export const MAX_HEAD_BYTES = 64 * 1024;
+/** More hints and "processing" than anybody needs. */
+export const MAX_INTERIM_ANSWERS = 20;
+
 export interface UpstreamRequest {
   readonly method: string;
   /** Path and query. */

@@ -75,6 +75,7 @@ const SHORTAGE: Verdict = {
   message: 'no more connections can be opened here; try again later',
   retryAfterSeconds: 1,
 };
+const CROWDED: Verdict = { ...SHORTAGE, message: 'too many requests wait for a connection to the upstream; try again later' };
 
 const BY_CODE: Readonly<Record<string, Verdict>> = {
   ECONNREFUSED: REFUSED,
@@ -106,6 +107,10 @@ const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|EPROTO|ERR_OSSL)/;
 
 export function connectTimeout(): BrokerError {
   return ofVerdict(CONNECT_TIMEOUT);
+}
+
+export function overloaded(): BrokerError {
+  return ofVerdict(CROWDED);
 }
 
 export function answerTimeout(): BrokerError {

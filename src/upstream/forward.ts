@@ -4,7 +4,7 @@ import type { Derivation } from '../derive.ts';
 import type { BrokerError } from '../errors.ts';
 import type { Body, CallerRequest, Fields, Reply, Upgrade } from '../message.ts';
 import { AnswerRelay, type Relayed, type RelayOwner } from './answer-relay.ts';
-import type { UpstreamConnections } from './connections.ts';
+import { SAFE_METHODS, type UpstreamConnections } from './connections.ts';
 import { ReplayableBody } from './replay.ts';
 import { Remedies, type SentToken } from './unauthorized.ts';
 
@@ -30,9 +30,6 @@ export interface Forwarded {
   /** The answer was cut short by the upstream, or the caller left. */
   readonly cut: 'upstream' | 'caller' | undefined;
 }
-
-/** Safe methods without a body, and whatever did not leave us, may be sent again when a kept connection turned out stale (RFC 9110 §9.2.2). */
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Resolves when the answer has been passed on, whole or cut short. Rejects with a `BrokerError` of stage `upstream` while nothing
@@ -106,7 +103,8 @@ class Attempts implements RelayOwner {
 
   failed(error: BrokerError, nothingSent: boolean): void {
     const { token } = this.#forwarding;
-    const repeatable = this.#body === undefined && (SAFE.has(this.#request.method) || nothingSent);
+    // A kept connection may have turned out stale (RFC 9110 §9.2.2).
+    const repeatable = this.#body === undefined && (SAFE_METHODS.has(this.#request.method) || nothingSent);
     const isOpen = !this.#reply.started && !this.#request.abandoned && token?.mayBeSent() !== false;
     if (this.#fresh || error.code !== 'UPSTREAM_RESET' || !repeatable || !isOpen) return this.#reject(error);
     this.#fresh = true;

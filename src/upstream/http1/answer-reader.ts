@@ -5,12 +5,9 @@ import { FieldSections } from '../../wire/field-lines.ts';
 import { HeadCollector } from '../../wire/head-collector.ts';
 import { mayBecomeResponse, type ParsedResponseHead, parseResponseHead } from '../../wire/response-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
+import { MAX_HEAD_BYTES, MAX_INTERIM_ANSWERS } from '../connections.ts';
 import type { Http1Flow } from './flow.ts';
 import { checkSwitch } from './switching.ts';
-
-const MAX_HEAD_BYTES = 64 * 1024;
-/** More hints and "processing" than anybody needs. */
-const MAX_INTERIM_ANSWERS = 20;
 
 export class AnswerReader {
   readonly #heads = new HeadCollector(MAX_HEAD_BYTES);

@@ -10,6 +10,7 @@ import { Outlet } from '../../wire/outlet.ts';
 import { ReadBuffer } from '../../wire/read-buffer.ts';
 import type { ParsedResponseHead } from '../../wire/response-head.ts';
 import type { WriteMemory } from '../../wire/write-memory.ts';
+import { SAFE_METHODS } from '../connections.ts';
 import type { Dialer } from '../dial.ts';
 import { answerTimeout, connectTimeout, toUpstreamError } from '../failure.ts';
 import { AnswerReader } from './answer-reader.ts';
@@ -20,8 +21,6 @@ import { tearTunnel } from './switching.ts';
 
 /** How long what an upstream said before it stopped listening may take to arrive. Milliseconds. */
 const LAST_WORDS_MS = 1_000;
-
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export interface ConnectionOwner {
   readonly timeouts: RouteConfig['timeouts'];
@@ -129,7 +128,7 @@ export class Http1Connection implements Carrier, Timed {
 
   #send(flow: Http1Flow): void {
     const { request } = flow;
-    if (!this.#outlives && (request.body !== undefined || !SAFE.has(request.method))) {
+    if (!this.#outlives && (request.body !== undefined || !SAFE_METHODS.has(request.method))) {
       this.#outlives = true;
       outliveRefusedWrites(this.#socket, () => this.#onRefusedWrite());
     }

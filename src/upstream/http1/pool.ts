@@ -1,13 +1,12 @@
 /** The connections to one upstream that are kept for the next request, and the line of requests in front of them. */
 
 import type { RouteConfig } from '../../config/schema/routes.ts';
-import { BrokerError } from '../../errors.ts';
 import { BodyMemory } from '../../wire/body-memory.ts';
 import { Deadlines, type Timed } from '../../wire/deadlines.ts';
 import { WriteMemory } from '../../wire/write-memory.ts';
 import type { ConnectionCounts, UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
 import { Dialer, type Way } from '../dial.ts';
-import { toUpstreamError } from '../failure.ts';
+import { overloaded, toUpstreamError } from '../failure.ts';
 import { type ConnectionOwner, Http1Connection } from './connection.ts';
 import { type Carrier, Http1Flow } from './flow.ts';
 
@@ -148,11 +147,4 @@ class Waiting implements Timed, Carrier {
   pauseReading(): void {}
 
   resumeReading(): void {}
-}
-
-function overloaded(): BrokerError {
-  return new BrokerError('BROKER_OVERLOADED', 'too many requests wait for a connection to the upstream; try again later', {
-    stage: 'upstream',
-    retryAfterSeconds: 1,
-  });
 }

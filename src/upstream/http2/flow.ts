@@ -8,13 +8,10 @@ import type { Timed } from '../../wire/deadlines.ts';
 import { groupedFields } from '../../wire/grouped-fields.ts';
 import { hasNoBody } from '../../wire/response-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
-import type { UpstreamAnswer, UpstreamFlow, UpstreamRequest } from '../connections.ts';
+import { MAX_INTERIM_ANSWERS, type UpstreamAnswer, type UpstreamFlow, type UpstreamRequest } from '../connections.ts';
 import { toUpstreamError } from '../failure.ts';
 import { trailerFields } from '../fields.ts';
 import { fieldsOf, headOf, statusOf } from './head.ts';
-
-/** As for HTTP/1.1: more hints than anybody needs. */
-const MAX_INTERIM_ANSWERS = 20;
 
 /** What carries a flow, or will. */
 export interface StreamOwner {

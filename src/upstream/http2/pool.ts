@@ -1,11 +1,11 @@
 /** The HTTP/2 connections to one upstream: few, each for many requests; what fits on none waits in line. */
 
 import type { RouteConfig } from '../../config/schema/routes.ts';
-import { BrokerError } from '../../errors.ts';
+import type { BrokerError } from '../../errors.ts';
 import { Deadlines } from '../../wire/deadlines.ts';
 import type { ConnectionCounts, UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from '../connections.ts';
 import { Dialer, type Way } from '../dial.ts';
-import { connectTimeout } from '../failure.ts';
+import { connectTimeout, overloaded } from '../failure.ts';
 import { Http2Flow, type StreamOwner } from './flow.ts';
 import { Http2Session, type SessionOwner } from './session.ts';
 
@@ -57,7 +57,7 @@ export class Http2Pool implements UpstreamConnections, SessionOwner, StreamOwner
     this.#connectIfNeeded();
   }
 
-  flowOver(flow: Http2Flow): void {
+  over(flow: Http2Flow): void {
     this.#queue.delete(flow);
     this.#deadlines.delete(flow);
   }
@@ -72,10 +72,6 @@ export class Http2Pool implements UpstreamConnections, SessionOwner, StreamOwner
   /** Of a request in line, which has waited as long as connecting may take. */
   late(): BrokerError {
     return [...this.#sessions].some(({ connecting }) => !connecting) ? overloaded() : connectTimeout();
-  }
-
-  over(flow: Http2Flow): void {
-    this.flowOver(flow);
   }
 
   async close(): Promise<void> {
@@ -124,11 +120,4 @@ export class Http2Pool implements UpstreamConnections, SessionOwner, StreamOwner
   #retireAll(): void {
     for (const session of this.#sessions) if (!session.connecting) session.retire();
   }
-}
-
-function overloaded(): BrokerError {
-  return new BrokerError('BROKER_OVERLOADED', 'too many requests wait for a connection to the upstream; try again later', {
-    stage: 'upstream',
-    retryAfterSeconds: 1,
-  });
 }

@@ -7,23 +7,21 @@ import type { RouteConfig } from '../../config/schema/routes.ts';
 import type { BrokerError } from '../../errors.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { WireError } from '../../wire/wire-error.ts';
+import { MAX_HEAD_BYTES } from '../connections.ts';
 import type { Dialer } from '../dial.ts';
 import { answerTimeout, connectTimeout } from '../failure.ts';
 import type { Http2Flow, StreamOwner } from './flow.ts';
 
 /** Bytes of an answer that may be on their way before a slow caller has taken any. */
 const WINDOW_BYTES = 256 * 1024;
-const MAX_HEAD_BYTES = 64 * 1024;
 /** Node ends streams for what all of them hold together. Each is held back by itself, and there are no more than the upstream takes. In MB. */
 const MAX_SESSION_MEMORY = 1_000;
 
-export interface SessionOwner {
-  readonly timeouts: RouteConfig['timeouts'];
+export interface SessionOwner extends Pick<StreamOwner, 'timeouts' | 'over'> {
   /** Milliseconds that an idle connection is kept. */
   readonly idleMs: number;
   /** Another request fits. */
-  roomIn(session: Http2Session): void;
-  flowOver(flow: Http2Flow): void;
+  roomIn(): void;
   /** @param cause why it never opened; `undefined` once it has been open */
   closed(session: Http2Session, cause: unknown): void;
 }
@@ -105,9 +103,9 @@ export class Http2Session implements StreamOwner, Timed {
 
   over(flow: Http2Flow): void {
     this.#flows.delete(flow);
-    this.#owner.flowOver(flow);
+    this.#owner.over(flow);
     if (this.#flows.size === 0) this.deadlineAt = performance.now() + this.#owner.idleMs;
-    if (!this.#retired) this.#owner.roomIn(this);
+    if (!this.#retired) this.#owner.roomIn();
     else if (this.#flows.size === 0) this.#close(undefined);
   }
 
@@ -134,7 +132,7 @@ export class Http2Session implements StreamOwner, Timed {
     if (this.#state !== 'connecting') return;
     this.#state = 'open';
     this.deadlineAt = performance.now() + this.#owner.idleMs;
-    this.#owner.roomIn(this);
+    this.#owner.roomIn();
   }
 
   #close(cause: unknown): void {
