@@ -1,6 +1,7 @@
 /** What an authorization server can do wrong, through the whole broker: the answer is right, nobody hammers, nothing leaks. */
 
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { BrokerStatus } from '../../src/admin/status.ts';
 import { EXAMPLES } from '../authorization-server/answer-examples.ts';
 import { type Scene, startScene } from '../helpers/broker.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
@@ -23,6 +24,13 @@ let scene: Scene;
 afterEach(() => scene.close());
 
 const get = (path = '/api/x'): Promise<Answer> => request(scene.url() + path);
+
+/** Resolves once so many callers wait for the token. */
+async function untilWaiting(count: number): Promise<void> {
+  const waiting = async () => ((await request(`${scene.url('admin')}/status`)).json() as BrokerStatus).tokens[0]?.waiting;
+  // Each look takes from the machine what the callers need to come.
+  while ((await waiting()) !== count) await new Promise((resolve) => setTimeout(resolve, 50));
+}
 
 function codeOf(answer: Answer): unknown {
   return (answer.json() as { code: unknown }).code;
@@ -273,8 +281,7 @@ describe('an authorization server in trouble', () => {
   test('R01 a thousand callers at once on a cold token cost one grant', async () => {
     scene = await startScene({
       token: async () => {
-        await scene.origin.until(() => true);
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await untilWaiting(1_000);
         return tokenAnswer();
       },
     });
