@@ -1,6 +1,6 @@
 /** A server of Node without an address of its own: connections are handed to it. */
 
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** Longer than any answer of the admin address takes. Milliseconds. */
@@ -10,16 +10,25 @@ const LAST_ANSWERS_MS = 35_000;
 const MOST_CONNECTIONS = 100;
 
 export class HandedServer {
-  readonly maxConnections = MOST_CONNECTIONS;
+  readonly maxConnections: number;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
+  /** To requests that have none yet, or no whole one. */
+  readonly #answers = new Set<ServerResponse>();
   #closing = false;
   #cut: NodeJS.Timeout | undefined;
+  #onRested = (): void => {};
 
-  constructor(server: Server) {
+  constructor(server: Server, maxConnections = MOST_CONNECTIONS) {
     this.#server = server;
+    this.maxConnections = maxConnections;
     server.prependListener('request', (_request, response) => {
       if (this.#closing) response.shouldKeepAlive = false;
+      this.#answers.add(response);
+      response.once('close', () => {
+        this.#answers.delete(response);
+        if (this.#answers.size === 0) this.#onRested();
+      });
     });
     // Node watches how long requests take from this event on.
     server.emit('listening');
@@ -35,9 +44,32 @@ export class HandedServer {
     socket.resume();
   }
 
+  /** From now on each answer closes its connection; new connections are still taken. */
+  announceClose(): void {
+    this.#closing = true;
+    for (const answer of this.#answers) answer.shouldKeepAlive = false;
+  }
+
+  /** Finishes what is in flight, once nothing comes in any more; resolves to the number of requests cut after `graceMs`. */
+  async drain(graceMs: number): Promise<number> {
+    this.announceClose();
+    // Idle connections too.
+    this.#server.close();
+    if (this.#answers.size > 0) {
+      const { promise: rested, resolve } = Promise.withResolvers<void>();
+      this.#onRested = resolve;
+      const grace = setTimeout(resolve, graceMs);
+      await rested;
+      clearTimeout(grace);
+    }
+    const cut = this.#answers.size;
+    this.#server.closeAllConnections();
+    return cut;
+  }
+
   /** What was asked already is answered still: a renewal, or the very request that led here. */
   retire(): void {
-    this.#closing = true;
+    this.announceClose();
     this.#server.close();
     if (this.#connections.size > 0) this.#cut = setTimeout(() => this.close(), LAST_ANSWERS_MS).unref();
   }

@@ -13,7 +13,7 @@ import { InjectorMetrics } from '../telemetry/injector-metrics.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type AdmissionRequest, answerReview, readReview } from './admission-review.ts';
 import { judgePod, type Verdict } from './verdict.ts';
-import { WebhookServer } from './webhook-server.ts';
+import { createWebhookServer } from './webhook-server.ts';
 
 export interface InjectorParts {
   readonly loaded: Loaded<InjectorConfig>;
@@ -27,7 +27,7 @@ export class Injector {
   readonly #metrics: InjectorMetrics;
   readonly #certificates: Certificates;
   readonly #entrances = new Entrances();
-  readonly #webhook: WebhookServer;
+  readonly #webhook: HandedServer;
   readonly #probes: HandedServer;
   #notReady: string | undefined = 'starting';
   #started: Promise<void> = Promise.resolve();
@@ -39,7 +39,7 @@ export class Injector {
     const certificates = new Certificates(loaded.config, clock, log);
     this.#certificates = certificates;
     this.#metrics = new InjectorMetrics(() => certificates.validities());
-    this.#webhook = new WebhookServer({
+    this.#webhook = createWebhookServer({
       tls: loaded.config.webhook.tls,
       review: (text) => this.#guardedReview(text),
       onTlsChange: () => {

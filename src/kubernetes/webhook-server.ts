@@ -1,10 +1,9 @@
 /** The HTTPS server that the API server asks: one path, bounded in size, memory and time. */
 
 import type { IncomingMessage } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { Socket } from 'node:net';
+import { createServer } from 'node:https';
+import { HandedServer } from '../admin/handed-server.ts';
 import { type Page, sendPage, textPage } from '../admin/page.ts';
-import type { Taker } from '../listener/entrances.ts';
 import { followTlsFiles, type SecureListener, type TlsObserver, tlsOptions } from '../listener/tls.ts';
 
 export interface WebhookParts extends TlsObserver {
@@ -26,82 +25,42 @@ const REQUEST_MS = 10_000;
 /** Longer than an API server keeps an idle connection (90s): what it sends just as we close would be lost, and with it a pod. */
 const IDLE_MS = 120_000;
 
-export class WebhookServer implements Taker {
-  readonly maxConnections = MOST_CONNECTIONS;
-  readonly #review: WebhookParts['review'];
-  readonly #server: Server;
-  #inFlight = 0;
+export function createWebhookServer({ tls, review, ...told }: WebhookParts): HandedServer {
+  const listener: SecureListener = { tls, authenticate: [], protocols: ['http/1.1'] };
+  const reader = new ReviewReader();
+  const options = {
+    ...tlsOptions(listener),
+    handshakeTimeout: REQUEST_MS,
+    requestTimeout: REQUEST_MS,
+    headersTimeout: REQUEST_MS,
+    keepAliveTimeout: IDLE_MS,
+    // How often Node looks for requests that take too long.
+    connectionsCheckingInterval: 1_000,
+  };
+  const answer = async (request: IncomingMessage) => refusedRequest(request) ?? review(await reader.read(request));
+  const server = createServer(options, (request, response) => {
+    // Who breaks off before the end of its body is owed nothing; where too much comes in, its sender asks again.
+    void answer(request).then(
+      (page) => sendPage(page, request, response),
+      () => response.destroy(),
+    );
+  });
+  followTlsFiles(server, listener, told);
+  return new HandedServer(server, MOST_CONNECTIONS);
+}
+
+interface Reading {
+  readonly request: IncomingMessage;
+  bytes: number;
+}
+
+class ReviewReader {
   /** Reviews that are being read. */
   readonly #reading = new Set<Reading>();
   #heldBytes = 0;
-  #closing = false;
-  #onRested = (): void => {};
-
-  constructor({ tls, review, ...told }: WebhookParts) {
-    const listener: SecureListener = { tls, authenticate: [], protocols: ['http/1.1'] };
-    this.#review = review;
-    this.#server = createServer({
-      ...tlsOptions(listener),
-      handshakeTimeout: REQUEST_MS,
-      requestTimeout: REQUEST_MS,
-      headersTimeout: REQUEST_MS,
-      keepAliveTimeout: IDLE_MS,
-      // How often Node looks for requests that take too long.
-      connectionsCheckingInterval: 1_000,
-    });
-    this.#server.on('request', (request, response) => {
-      this.#inFlight += 1;
-      response.once('close', () => {
-        this.#inFlight -= 1;
-        if (this.#inFlight === 0) this.#onRested();
-      });
-      // Who breaks off before the end of its body is owed nothing; where too much comes in, its sender asks again.
-      void this.#answer(request).then(
-        (page) => {
-          response.shouldKeepAlive &&= !this.#closing;
-          sendPage(page, request, response);
-        },
-        () => response.destroy(),
-      );
-    });
-    // Node watches how long requests take from this event on.
-    this.#server.emit('listening');
-    followTlsFiles(this.#server, listener, told);
-  }
-
-  accept(socket: Socket): void {
-    this.#server.emit('connection', socket);
-    socket.resume();
-  }
-
-  /** From now on each answer closes its connection; new connections are still taken. */
-  announceClose(): void {
-    this.#closing = true;
-  }
-
-  /** Finishes what is in flight, once nothing comes in any more; resolves to the number of reviews cut after `graceMs`. */
-  async drain(graceMs: number): Promise<number> {
-    this.announceClose();
-    // Idle connections too.
-    this.#server.close();
-    let grace: NodeJS.Timeout | undefined;
-    if (this.#inFlight > 0)
-      await new Promise<void>((resolve) => {
-        this.#onRested = resolve;
-        grace = setTimeout(resolve, graceMs);
-      });
-    clearTimeout(grace);
-    const cut = this.#inFlight;
-    this.#server.closeAllConnections();
-    return cut;
-  }
 
   /** Rejects when the body breaks off, or is too much beside the others. */
-  async #answer(request: IncomingMessage): Promise<Page> {
-    return refusedRequest(request) ?? this.#review(await this.#read(request));
-  }
-
-  async #read(request: IncomingMessage): Promise<string> {
+  async read(request: IncomingMessage): Promise<string> {
     const chunks: Buffer[] = [];
     const reading: Reading = { request, bytes: 0 };
     this.#reading.add(reading);
@@ -124,11 +83,6 @@ export class WebhookServer implements Taker {
     const { request } = [...this.#reading].reduce((a, b) => (b.bytes > a.bytes ? b : a));
     request.destroy(new Error('too much is being read at once'));
   }
-}
-
-interface Reading {
-  readonly request: IncomingMessage;
-  bytes: number;
 }
 
 /** The answer to what cannot be a review, whose body is not even read. */
