@@ -65,12 +65,13 @@ function pathOf([leaf, ...others]: readonly X509Certificate[]): X509Certificate[
   if (leaf === undefined) return [];
   const issuers = others.filter((other) => leaf.checkIssued(other) && !other.checkIssued(other));
   // One that is there twice, before and after it was renewed, is found by peers as long as either is good.
-  const [issuer] = issuers.sort((a, b) => b.validToDate.getTime() - a.validToDate.getTime());
+  const [issuer] = issuers.sort((a, b) => Date.parse(b.validTo) - Date.parse(a.validTo));
   return issuer === undefined ? [leaf] : [leaf, ...pathOf([issuer, ...others.filter((other) => other !== issuer)])];
 }
 
-function certificateValidity({ validFromDate, validToDate }: X509Certificate): Validity {
-  const [notBeforeAt, notAfterAt] = [validFromDate.getTime(), validToDate.getTime()];
+function certificateValidity({ validFrom, validTo }: X509Certificate): Validity {
+  // Of what is no date, Node 24.21 makes one from memory that was never written: the text says that it is none.
+  const [notBeforeAt, notAfterAt] = [Date.parse(validFrom), Date.parse(validTo)];
   const endingMs = Math.min(CERTIFICATE_ENDING_MS, (notAfterAt - notBeforeAt) * CERTIFICATE_ENDING_SHARE);
   return { notBeforeAt, endingAt: notAfterAt - endingMs, notAfterAt };
 }
