@@ -110,15 +110,18 @@ export function fileFault(fault: string): string {
 
 /** A warning where others can read the file. */
 export async function exposureFindings(at: ConfigPath, file: string, mode: number): Promise<Finding[]> {
-  if ((mode & 0o077) === 0 || (await isInKubernetesVolume(file))) return [];
+  if ((mode & 0o077) === 0 || (await isGuarded(file, mode))) return [];
   const octal = (mode & 0o777).toString(8).padStart(4, '0');
   return [warning(at, `names a file that is open to other users (mode ${octal}); make it 0600 or 0400`)];
 }
 
-/** Only containers that mount it see it, and one that is not root could not read a file there that is for its owner alone. */
-async function isInKubernetesVolume(file: string): Promise<boolean> {
+/** Whether whoever placed the file keeps others away from it by other means than its mode. */
+async function isGuarded(file: string, mode: number): Promise<boolean> {
   const path = await realpath(file).catch(() => file);
-  return path.split('/').some((folder) => /^\.\.\d{4}_\d\d_/.test(folder));
+  // A volume of Kubernetes: only containers that mount it see it, and one that is not root could not read a file there that is for its owner alone.
+  if (path.split('/').some((folder) => /^\.\.\d{4}_\d\d_/.test(folder))) return true;
+  // A credential of systemd: it lets one user in by an access control list, whose mask stands where the mode has the rights of the group.
+  return path.startsWith('/run/credentials/') && (mode & 0o037) === 0;
 }
 
 /** A certificate and a key side by side must belong together. */

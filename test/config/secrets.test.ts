@@ -1,5 +1,6 @@
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
+import { exposureFindings } from '../../src/config/load-secrets.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { bent, clientSecret, load, PASSWORD_HASH, said, useDirectory, verdict } from './fixture.ts';
@@ -85,6 +86,13 @@ describe('secrets', () => {
     await symlink(written, directory.path('volume/..data'));
     await symlink('..data/secret', directory.path('volume/secret'));
     expect(await verdict(file(), withSecret({ fromFile: 'volume/secret' }))).toEqual({ problems: [], warnings: [] });
+  });
+
+  test('K03 in a credential of systemd, which lets one user in by an access control list, are not warned about', async () => {
+    const judged = (file: string, mode: number) => exposureFindings(['tokens'], file, mode);
+    expect(await judged('/run/credentials/token-broker.service/orders-secret', 0o440)).toEqual([]);
+    for (const mode of [0o444, 0o460]) expect(await judged('/run/credentials/token-broker.service/orders-secret', mode)).toHaveLength(1);
+    expect(await judged('/run/secrets/orders-secret', 0o440)).toHaveLength(1);
   });
 
   test('K03 may be readable by all when they are no secrets', async () => {
