@@ -11,6 +11,7 @@ import { type Loaded, loadedFrom } from './loaded.ts';
 import { withOtelEnvironment } from './otel-environment.ts';
 import { parseConfig } from './parse.ts';
 import { type Finding, problem, warning } from './problem.ts';
+import { proxyEnvironmentFindings } from './proxy-environment.ts';
 import { ruleFindings } from './rules.ts';
 import type { Config } from './schema/root.ts';
 import { readSource } from './source.ts';
@@ -48,6 +49,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
     ...(config === undefined ? [] : [...ruleFindings({ config, names: withFileCallers(names, config), complete }), ...lacks(config)]),
     ...useFindings(source.raw, use),
     ...environmentFindings(env),
+    ...(config === undefined ? [] : proxyEnvironmentFindings(config, env)),
     ...otelFindings,
   ];
   return loadedFrom(source, { config, secrets, findings: all });
