@@ -10,7 +10,7 @@ import { AuthorizationServerError } from './failure.ts';
 
 export interface PoolsOptions {
   readonly connectTimeoutMs: number;
-  /** PEM certificates instead of the system's. */
+  /** PEM certificates to trust, and no others; `undefined`: Node's default. */
   readonly ca: () => string | undefined;
   readonly proxy?: ProxyConfig | undefined;
 }

@@ -66,7 +66,11 @@ export const authorizationServer = z
     connectTimeout: duration({ minMs: 100, maxMs: 300_000 }).prefault('2s').describe('For connecting, TLS included; part of "timeout".'),
     tls: z
       .strictObject({
-        ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's. The file is watched."),
+        ca: material(certificatesProblem)
+          .optional()
+          .describe(
+            'PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add. The file is watched.',
+          ),
       })
       .prefault({})
       .describe('How the server is recognized.'),

@@ -95,7 +95,11 @@ const jwt = z.strictObject({
     .describe('How far the clock of the issuer may differ from ours, for `exp`, `nbf` and `iat`.'),
   tls: z
     .strictObject({
-      ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's. The file is watched."),
+      ca: material(certificatesProblem)
+        .optional()
+        .describe(
+          'PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add. The file is watched.',
+        ),
     })
     .prefault({})
     .describe('How the server with the keys is recognized.'),

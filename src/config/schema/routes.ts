@@ -94,7 +94,11 @@ export const route = z.strictObject({
     .describe('Fixed fields of each request, such as a subscription key; values may be secrets. They replace those of the caller.'),
   upstreamTls: z
     .strictObject({
-      ca: material(certificatesProblem).optional().describe("PEM certificates to trust instead of the system's."),
+      ca: material(certificatesProblem)
+        .optional()
+        .describe(
+          'PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add.',
+        ),
       cert: material(certificatesProblem).optional().describe('PEM client certificate chain, leaf first; needs "key".'),
       key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate, not encrypted.'),
       serverName: hostName.optional().describe("Name to ask for and to verify instead of the URL's."),
