@@ -28,7 +28,8 @@ const WORDS: readonly Words[] = [
   { reason: /^eproto$|^err_ssl_/, words: 'no TLS can be spoken there; is the port that of https?' },
   {
     reason: /^(?:depth_zero_self_signed_cert|self_signed_cert_in_chain|unable_to_)/,
-    words: 'its certificate is signed by nobody who is trusted; name the CA in "tls.ca"',
+    words:
+      'its certificate is signed by nobody who is trusted; name the CA in "tls.ca", or set NODE_USE_SYSTEM_CA=1 where this machine trusts it',
   },
   { reason: /^err_tls_cert_altname_invalid$/, words: 'its certificate is for another name; correct the host' },
   { reason: /^cert_has_expired$/, words: 'its certificate has ended; have it renewed' },
@@ -76,7 +77,8 @@ const UPSTREAM_WAYS_OUT: Readonly<Record<string, string>> = {
   connection_refused: 'correct host and port of "upstream", or start it',
   destination_ip_unroutable: 'correct the host of "upstream", or mend the network; where only a proxy leads out, name it in "proxy"',
   dns_error: 'correct the host of "upstream", or mend the DNS; where only a proxy leads out, name it in "proxy"',
-  tls_certificate_error: 'name its CA in "upstreamTls.ca", or its name in "upstreamTls.serverName"; if it has ended, have it renewed',
+  tls_certificate_error:
+    'name its CA in "upstreamTls.ca" (or set NODE_USE_SYSTEM_CA=1), or its name in "upstreamTls.serverName"; if it has ended, have it renewed',
   tls_alert_received: 'it may want a client certificate: give "upstreamTls.cert" and "upstreamTls.key"',
   tls_protocol_error: 'is the port of "upstream" that of https?',
   connection_terminated: 'is it "http" where https is spoken, or does a firewall stand in the way?',

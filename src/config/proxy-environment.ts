@@ -25,10 +25,10 @@ export function proxyEnvironmentFindings(config: Config, env: NodeJS.ProcessEnv)
 }
 
 function directCalls({ authorizationServers, callers, routes }: Config): Direct[] {
-  const servers = Object.entries(authorizationServers).map(([name, { proxy, issuer, tokenEndpoint }]) => ({
+  const servers = Object.entries(authorizationServers).map(([name, { proxy, issuer, metadataUrl, tokenEndpoint }]) => ({
     path: ['authorizationServers', name],
     proxy,
-    url: tokenEndpoint ?? issuer,
+    url: tokenEndpoint ?? metadataUrl ?? issuer,
   }));
   const issuers = Object.entries(callers).map(([name, { jwt }]) => ({
     path: ['callers', name, 'jwt'],

@@ -60,7 +60,7 @@ test.each([
     'transient',
     'self_signed_cert_in_chain',
     'TOKEN_UNAVAILABLE',
-    'its certificate is signed by nobody who is trusted; name the CA in "tls.ca"',
+    'its certificate is signed by nobody who is trusted; name the CA in "tls.ca", or set NODE_USE_SYSTEM_CA=1 where this machine trusts it',
   ],
   ['transient', 'http_503', 'TOKEN_UNAVAILABLE', 'the authorization server cannot be reached or is in trouble'],
 ] as const)('%s %s of %s has its way out', (failureClass, reason, code, words) => {
