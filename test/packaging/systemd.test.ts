@@ -174,11 +174,12 @@ describe('the unit', () => {
   });
 });
 
-const CURL = findOnPath('curl');
-if (CURL === undefined) process.stderr.write('left out: curl, by which the unit waits, is not installed\n');
-const describeWithCurl = CURL === undefined ? describe.skip : describe;
+/** Why the service cannot be run here. */
+const lacking = process.platform !== 'linux' ? 'this is not Linux' : findOnPath('curl') === undefined ? 'curl is not installed' : undefined;
+if (lacking !== undefined) process.stderr.write(`left out: ${lacking}\n`);
+const describeService = lacking === undefined ? describe : describe.skip;
 
-describeWithCurl('the service', () => {
+describeService('the service', () => {
   let broker: ChildProcess;
   let ended: ReturnType<typeof end>;
   beforeAll(() => {
@@ -238,11 +239,14 @@ describeWithSystemd('systemd-analyze', () => {
     // By the name it has on a machine. It looks whether the program is there.
     const file = join(machine.folder, 'token-broker.service');
     await writeFile(file, unit);
-    return end(spawn(ANALYZE ?? '', ['verify', '--man=no', file], { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const { code, stderr } = await end(spawn(ANALYZE ?? '', ['verify', '--man=no', file], { stdio: ['ignore', 'pipe', 'pipe'] }));
+    // Units of the machine may have faults of their own.
+    return { code, said: stderr.split('\n').filter((line) => line.includes('token-broker')) };
   };
 
   test('finds nothing to complain about in the unit', async () => {
-    expect(await verify(machine.unit)).toEqual({ code: 0, stdout: '', stderr: '' });
-    expect((await verify(machine.unit.replace('ProtectClock', 'ProtectClok'))).stderr).toContain("Unknown key 'ProtectClok'");
+    expect(await verify(machine.unit)).toEqual({ code: 0, said: [] });
+    const { said } = await verify(machine.unit.replace('ProtectClock', 'ProtectClok'));
+    expect(said).toEqual([expect.stringContaining('ProtectClok')]);
   });
 });
