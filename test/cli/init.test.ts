@@ -224,7 +224,10 @@ describe('token-broker init --online', () => {
   test('says that the server cannot be asked, and writes nothing', async () => {
     const issuer = `http://127.0.0.1:${await freePort()}`;
     const { code, stderr } = await online(issuer);
-    expect([code, stderr]).toEqual([1, '--issuer cannot be asked (discovery_econnrefused); correct it, or leave out --online\n']);
+    expect([code, stderr]).toEqual([
+      1,
+      '--issuer cannot be asked: nothing listens there; correct host and port, or start it (discovery_econnrefused); or leave out --online\n',
+    ]);
     expect(await readdir(dirname(file()))).toEqual([]);
   });
 });

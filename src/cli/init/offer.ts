@@ -6,6 +6,7 @@ import { type Metadata, MetadataDocument } from '../../authorization-server/meta
 import { systemClock } from '../../clock.ts';
 import { printable } from '../../config/path.ts';
 import { authorizationServer } from '../../config/schema/authorization-servers.ts';
+import { describeFailure } from '../describe-failure.ts';
 
 export interface Offer {
   /** RFC 8414 §2: a server that lists none takes `client_secret_basic`. */
@@ -22,7 +23,7 @@ export async function readOffer(issuer: string): Promise<Offer> {
     return offerOf(await new MetadataDocument(config, calls, systemClock).get());
   } catch (error) {
     if (!(error instanceof AuthorizationServerError)) throw error;
-    throw new OfferError(`cannot be asked (${error.reason}); correct it, or leave out --online`);
+    throw new OfferError(`cannot be asked: ${describeFailure(error)}; or leave out --online`);
   } finally {
     await calls.close();
   }
