@@ -18,8 +18,13 @@ export function readGrantedScope(value: unknown, asked: string | undefined, secr
   if (value === undefined || value === null) return { scope: asked, missingScope: [] };
   const wanted = new Set(asked?.split(' '));
   const granted = typeof value === 'string' ? value.split(' ').filter((name) => SCOPE_NAME.test(name)) : [];
+  // All at once: there may be thousands of them, and as many secrets.
+  const unasked = masked(granted.filter((name) => !wanted.has(name)).join('\n'), secrets)
+    .split('\n')
+    .values();
+  const shown = granted.map((name) => (wanted.has(name) ? name : unasked.next().value));
   return {
-    scope: granted.map((name) => (wanted.has(name) ? name : masked(name, secrets))).join(' '),
+    scope: shown.filter((name) => name !== undefined).join(' '),
     missingScope: [...wanted].filter((name) => !granted.includes(name)),
   };
 }

@@ -9,6 +9,11 @@ const PUBLIC_HEADERS = new Set(['accept', 'content-type', 'user-agent']);
 /** Shorter text would be found by chance, and cutting it out would make the rest unreadable. */
 const SHORTEST_SECRET = 4;
 
+/** All that a request and an answer of a server in its senses hold is a tenth of it, and who repeats thousands would hold us up. */
+const MOST_SECRETS = 200;
+
+const MASK = '[secret]';
+
 /** Everything in a token request that must not come back in the log. */
 export function secretsOfRequest(form: URLSearchParams, headers: Readonly<Record<string, string>>): string[] {
   const secrets = [...form].filter(([name]) => !PUBLIC_FIELDS.has(name)).flatMap(([, value]) => [value, ...partsOfJwt(value)]);
@@ -52,11 +57,29 @@ export function textsOf(json: Readonly<Record<string, unknown>>): string[] {
   return Object.values(json).filter((value) => typeof value === 'string');
 }
 
-/** The text without the secrets, in whatever disguise. */
+/** The text without the secrets, in whatever disguise; nothing of it where there are more than can be looked for. */
 export function masked(text: string, secrets: readonly string[]): string {
-  const disguised = secrets.filter((secret) => secret.length >= SHORTEST_SECRET).flatMap(disguises);
-  // The longest first: one secret may begin another.
-  return disguised.sort((a, b) => b.length - a.length).reduce((masked, secret) => masked.replaceAll(secret, '[secret]'), text);
+  const wanted = new Set(secrets.filter((secret) => secret.length >= SHORTEST_SECRET));
+  if (wanted.size > MOST_SECRETS) return MASK;
+  const isHidden = new Uint8Array(text.length);
+  // On the text as it came: what stands in the place of one secret could hold another, and so on without end.
+  for (const disguised of new Set([...wanted].flatMap(disguises))) {
+    for (let at = text.indexOf(disguised); at !== -1; at = text.indexOf(disguised, at + disguised.length))
+      isHidden.fill(1, at, at + disguised.length);
+  }
+  return withoutHidden(text, isHidden);
+}
+
+function withoutHidden(text: string, isHidden: Uint8Array): string {
+  let shown = '';
+  let at = 0;
+  while (at < text.length) {
+    const changesAt = isHidden.indexOf(1 - (isHidden[at] as number), at);
+    const end = changesAt === -1 ? text.length : changesAt;
+    shown += isHidden[at] === 1 ? MASK : text.slice(at, end);
+    at = end;
+  }
+  return shown;
 }
 
 /** What servers, and the frameworks beneath them, make of a text before they show it. */
