@@ -321,6 +321,17 @@ describe('what goes wrong over HTTP/2', () => {
     expect((await Promise.all(posts)).map((answer) => answer.status)).toEqual([200, 200, 200]);
   });
 
+  test('an upstream that takes more than it first said is sent what waits', async () => {
+    const origin = await startOrigin(ok, { settings: { maxConcurrentStreams: 0 } });
+    const scene = await start(origin, { route: { pool: { maxConnections: 1 } } });
+    const waiting = get(scene);
+    while (origin.sessions.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const [session] = origin.sessions;
+    if (session?.pendingSettingsAck === true) await once(session, 'localSettings');
+    session?.settings({ maxConcurrentStreams: 1 });
+    expect((await waiting).status).toBe(200);
+  });
+
   test('200 bodies of which the upstream takes nothing do not keep another request from its answer', async () => {
     const origin = await startOrigin((stream, head, raw) => void (head[':method'] === 'GET' && ok(stream, head, raw)), {
       settings: { initialWindowSize: 0, maxConcurrentStreams: 1_000 },

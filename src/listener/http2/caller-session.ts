@@ -19,6 +19,9 @@ const MOST_GIVEN_UP = { atOnce: 1_000, perSecond: 100 };
 const MOST_PINGS = { atOnce: 10_000, perSecond: 1_000 };
 const MOST_SETTINGS = { atOnce: 100, perSecond: 10 };
 
+/** nghttp2 takes 12 bytes more for each field: those 64 KiB that an upstream may say in fields of 5 bytes. Beyond it Node ends the connection. */
+const MOST_SENT_HEAD = 256 * 1024;
+
 /** `open`: takes requests. `ending`: told to close, finishes what runs. */
 type State = 'open' | 'ending' | 'closed';
 
@@ -177,6 +180,7 @@ function optionsOf({
   return {
     settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: 2 * (maxHeader + maxTarget), enableConnectProtocol: false },
     maxHeaderListPairs: 2 * maxFields + 8,
+    maxSendHeaderBlockLength: MOST_SENT_HEAD,
     // Fields that the upstream sends twice pass; Node would throw.
     strictSingleValueFields: false,
     // In MB: a quarter for each stream, which is held back by itself.

@@ -14,6 +14,10 @@ import type { Http2Flow, StreamOwner } from './flow.ts';
 
 /** Bytes of an answer that may be on their way before a slow caller has taken any. */
 const WINDOW_BYTES = 256 * 1024;
+/** More do not fit: each counts 32 bytes more than it has (RFC 9113 §6.5.2). */
+const MAX_HEAD_FIELDS = MAX_HEAD_BYTES / 32;
+/** As nghttp2 counts it: the longest head and the most fields that a listener can be told to take, and ours. Beyond it Node ends the connection. */
+const MOST_SENT_HEAD = 2 * 1024 ** 2;
 /** Node ends streams for what all of them hold together. Each is held back by itself, and there are no more than the upstream takes. In MB. */
 const MAX_SESSION_MEMORY = 1_000;
 
@@ -116,22 +120,29 @@ export class Http2Session implements StreamOwner, Timed {
   #begin(origin: string, socket: Socket): void {
     const settings = { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEAD_BYTES };
     // Whether a field may come twice is for the upstream to say; Node would throw. Its types do not know the option.
-    const options = { createConnection: () => socket, settings, maxSessionMemory: MAX_SESSION_MEMORY, strictSingleValueFields: false };
+    const options = {
+      createConnection: () => socket,
+      settings,
+      maxSessionMemory: MAX_SESSION_MEMORY,
+      maxHeaderListPairs: MAX_HEAD_FIELDS,
+      maxSendHeaderBlockLength: MOST_SENT_HEAD,
+      strictSingleValueFields: false,
+    };
     const session = connect(origin, options);
     this.#session = session;
     this.#drop = () => session.destroy();
     session
-      // The first thing a server says; before it nobody knows how much it takes.
-      .once('remoteSettings', () => this.#onOpen())
+      .on('remoteSettings', () => this.#onSettings())
       .on('goaway', () => this.retire())
       .on('error', (error) => this.#close(error))
       .on('close', () => this.#close(new Error('closed')));
   }
 
-  #onOpen(): void {
-    if (this.#state !== 'connecting') return;
+  /** The first thing a server says, before which nobody knows how much it takes; later it may take more. */
+  #onSettings(): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'connecting') this.deadlineAt = performance.now() + this.#owner.idleMs;
     this.#state = 'open';
-    this.deadlineAt = performance.now() + this.#owner.idleMs;
     this.#owner.roomIn();
   }
 
