@@ -67,9 +67,20 @@ export async function readDocument(calls: AuthorizationServerCalls, url: string,
   return answer.body;
 }
 
-/** Whether a document may name this URL: nothing is sent in the clear to another machine, unless that was allowed. */
-export function isAcceptableUrl(url: unknown, unsafeHttp = false): url is string {
+/** Where a document stands, and what else may be reached in the clear. */
+export interface DocumentPlace {
+  /** Of the document, or of what it is found by. */
+  readonly url: string;
+  readonly unsafeHttp?: boolean | undefined;
+}
+
+/**
+ * Whether a document may name this URL: nothing is sent in the clear to another machine, unless that was allowed, nor to this one by a
+ * document that came by TLS. Its neighbours here are none of its affair.
+ */
+export function isAcceptableUrl(url: unknown, { url: from, unsafeHttp = false }: DocumentPlace): url is string {
   if (typeof url !== 'string' || !URL.canParse(url)) return false;
   const { protocol, hostname } = new URL(url);
-  return protocol === 'https:' || (protocol === 'http:' && (isLoopbackHost(hostname) || unsafeHttp));
+  const isLocal = isLoopbackHost(hostname) && new URL(from).protocol === 'http:';
+  return protocol === 'https:' || (protocol === 'http:' && (isLocal || unsafeHttp));
 }

@@ -210,7 +210,7 @@ class FetchedKeys implements IssuerKeys {
     const { jwksUri, issuer } = this.#config;
     if (jwksUri !== undefined) return jwksUri;
     const { jwks_uri: found } = await discover({ issuer, calls: this.#calls });
-    if (!isAcceptableUrl(found)) throw new AuthorizationServerError('transient', 'jwks_uri_unacceptable');
+    if (!isAcceptableUrl(found, { url: issuer })) throw new AuthorizationServerError('transient', 'jwks_uri_unacceptable');
     return found;
   }
 }

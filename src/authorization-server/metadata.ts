@@ -130,7 +130,8 @@ export class MetadataDocument {
   }
 
   #isAcceptable(endpoint: unknown): endpoint is string {
-    return isAcceptableUrl(endpoint, this.#config.unsafeHttp);
+    const { metadataUrl, issuer, unsafeHttp } = this.#config;
+    return isAcceptableUrl(endpoint, { url: metadataUrl ?? (issuer as string), unsafeHttp });
   }
 }
 
