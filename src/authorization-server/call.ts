@@ -10,6 +10,9 @@ import { AuthorizationServerError, timeout } from './failure.ts';
 /** Ten times what the largest known metadata documents and token answers need. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
+/** Far more hints than anybody needs: without an end they would cost us as much as the server that sends them. */
+const MAX_INTERIM_ANSWERS = 1_000;
+
 export interface Answer {
   readonly status: number;
   /** The first value of a field, by its lower-case name. */
@@ -63,8 +66,13 @@ export class AuthorizationServerCalls {
     };
     const timer = setTimeout(giveUp, Math.min(this.#timeoutMs, call.timeoutMs ?? this.#timeoutMs), timeout());
     this.#running.add(giveUp);
+    let interims = 0;
     request
       .on('error', reject)
+      .on('information', () => {
+        interims += 1;
+        if (interims > MAX_INTERIM_ANSWERS) giveUp(new AuthorizationServerError('transient', 'interim_answers'));
+      })
       .on('response', (response) => void read(response).then(resolve, reject))
       // Nobody asked for another protocol, and the connection is in nobody's hands now.
       .on('upgrade', (_answer, socket) => {

@@ -100,6 +100,7 @@ describe('an answer of an authorization server', () => {
     ['that is shorter than its length', cutShort('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc'), /^econnreset$/],
     ['that is reset in its body', cutShort('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc', 'reset'), /^econnreset$/],
     ['without its last chunk', cutShort('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n'), /^econnreset$/],
+    ['of 10,000 interim answers', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(10_000), /^interim_answers$/],
     ['of nothing', hangUp, /^econnreset$/],
     ['that is a reset', reset, /^econnreset$/],
   ])('%s is none: a transient failure', async (_what, answer, reason) => {
@@ -114,7 +115,6 @@ describe('an answer of an authorization server', () => {
     ['stops in its head', trickle('HTTP/1.1 200 OK\r\n', '')],
     ['stops in its body', trickle('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc', '')],
     ['drips without end', trickle('HTTP/1.1 200 OK\r\n\r\n', () => ' ')],
-    ['is interim answers without end', trickle('', () => 'HTTP/1.1 103 Early Hints\r\n\r\n')],
   ])('that %s is given up after the time of a call, with its connection', async (_what, answer) => {
     const server = await serverThat(answer);
     expect(await failureOf(ask(callsTo({ timeoutMs: 200 }), server.url))).toEqual(['transient', 'timeout']);
