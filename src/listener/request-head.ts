@@ -108,10 +108,14 @@ function isPersistent(version: string, connection: string): boolean {
   return !options.includes('close') && (version === '1.1' || options.includes('keep-alive'));
 }
 
+/** Another version of HTTP, or TLS under it: what is said in such a tunnel would be requests that no route has seen (h2c smuggling). */
+const HTTP_AGAIN = /(?:^|[,\s])(?:h\d[^,/\s]*|https?|tls)(?:$|[,/\s])/i;
+
 /** RFC 9110 §7.8: ignored in HTTP/1.0 and where `Connection` does not name it. An answer to HEAD leaves no room for another protocol. */
 function upgradeOf({ method, version, fields }: RequestHead, connection: string): string | undefined {
   if (version === '1.0' || method === 'HEAD' || !optionsOf(connection).includes('upgrade')) return undefined;
-  return fieldValues(fields, 'upgrade').join(', ') || undefined;
+  const protocols = fieldValues(fields, 'upgrade').join(', ');
+  return protocols === '' || HTTP_AGAIN.test(protocols) ? undefined : protocols;
 }
 
 function optionsOf(connection: string): string[] {
