@@ -126,14 +126,26 @@ const NOT_IN_TRAILERS = new Set([
   'www-authenticate',
 ]);
 
-/** The fields behind a body, in either direction. */
-export function trailerFields(received: Fields): Fields {
+/** The fields behind the body of a request: nothing that its head says, for whoever merges the two. */
+export function requestTrailers(received: Fields, head: readonly Fields[]): Fields {
+  if (received.length === 0) return received;
+  const said = head.flat().filter((_, i) => i % 2 === 0);
+  return trailerFields(received, new Set(said.map(fold)));
+}
+
+/**
+ * The fields behind a body, in either direction.
+ *
+ * @param said folded names that were in the head
+ */
+export function trailerFields(received: Fields, said: ReadonlySet<string> = new Set()): Fields {
   if (received.length === 0) return received;
   const passed: string[] = [];
   for (let i = 0; i < received.length; i += 2) {
     const name = received[i] as string;
     const folded = fold(name);
-    if (!NOT_IN_TRAILERS.has(folded) && !folded.startsWith('x-forwarded-')) passed.push(name, received[i + 1] as string);
+    if (!NOT_IN_TRAILERS.has(folded) && !said.has(folded) && !folded.startsWith('x-forwarded-'))
+      passed.push(name, received[i + 1] as string);
   }
   return passed;
 }

@@ -6,7 +6,7 @@ import { BodyWriter } from '../../wire/body-writer.ts';
 import { fieldLinesText } from '../../wire/field-lines.ts';
 import type { Outlet } from '../../wire/outlet.ts';
 import type { UpstreamRequest } from '../connections.ts';
-import { trailerFields } from '../fields.ts';
+import { requestTrailers } from '../fields.ts';
 
 /** Methods whose request without a body says so (RFC 9110 §8.6). */
 const EXPECT_BODY = new Set(['POST', 'PUT', 'PATCH']);
@@ -72,7 +72,8 @@ export class RequestSender implements BodySink {
 
   end(trailers: Fields): void {
     if (this.#over) return;
-    if (this.#writer?.end(trailerFields(trailers)) === false) return this.fail(new Error('the body is shorter than announced'));
+    if (this.#writer?.end(requestTrailers(trailers, this.#request.fields)) === false)
+      return this.fail(new Error('the body is shorter than announced'));
     this.#over = true;
     this.#events.progressed();
   }

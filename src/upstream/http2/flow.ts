@@ -10,7 +10,7 @@ import { hasNoBody } from '../../wire/response-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import { MAX_INTERIM_ANSWERS, type UpstreamAnswer, type UpstreamFlow, type UpstreamRequest } from '../connections.ts';
 import { toUpstreamError } from '../failure.ts';
-import { trailerFields } from '../fields.ts';
+import { requestTrailers } from '../fields.ts';
 import { fieldsOf, headOf, statusOf } from './head.ts';
 
 /** What carries a flow, or will. */
@@ -93,7 +93,7 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
 
   end(trailers: Fields): void {
     this.#sent = true;
-    this.#trailersToSend = trailerFields(trailers);
+    this.#trailersToSend = requestTrailers(trailers, this.request.fields);
     this.#stream?.end();
     this.#progressed();
   }
