@@ -6,12 +6,13 @@ import type { Socket } from 'node:net';
 /** Longer than any answer of the admin address takes. Milliseconds. */
 const LAST_ANSWERS_MS = 35_000;
 
-/** Probes, a Prometheus or two and a person; many more are no sign of interest. */
+/** Probes, a Prometheus or two and a person; many more are no sign of interest, and must not keep those out (a kubelet would end the pod). */
 const MOST_CONNECTIONS = 100;
 
 export class HandedServer {
   readonly maxConnections: number;
   readonly #server: Server;
+  /** The oldest first. */
   readonly #connections = new Set<Socket>();
   /** To requests that have none yet, or no whole one. */
   readonly #answers = new Set<ServerResponse>();
@@ -19,7 +20,8 @@ export class HandedServer {
   #cut: NodeJS.Timeout | undefined;
   #onRested = (): void => {};
 
-  constructor(server: Server, maxConnections = MOST_CONNECTIONS) {
+  /** @param maxConnections beyond it new ones are refused; without it old ones give way to the hundred-and-first */
+  constructor(server: Server, maxConnections = Number.POSITIVE_INFINITY) {
     this.#server = server;
     this.maxConnections = maxConnections;
     server.prependListener('request', (_request, response) => {
@@ -35,6 +37,7 @@ export class HandedServer {
   }
 
   accept(socket: Socket): void {
+    if (this.maxConnections === Number.POSITIVE_INFINITY && this.#connections.size >= MOST_CONNECTIONS) this.#makeRoom();
     this.#connections.add(socket);
     socket.once('close', () => {
       this.#connections.delete(socket);
@@ -65,6 +68,17 @@ export class HandedServer {
     const cut = this.#answers.size;
     this.#server.closeAllConnections();
     return cut;
+  }
+
+  /** Who asks nothing gives way first, then who takes longest to take its answer. */
+  #makeRoom(): void {
+    const answering = new Set([...this.#answers].map(({ socket }) => socket));
+    const connections = [...this.#connections];
+    const silent = connections.find((socket) => !answering.has(socket));
+    const leaving = silent ?? connections[0];
+    if (leaving === undefined) return;
+    this.#connections.delete(leaving);
+    leaving.destroy();
   }
 
   /** What was asked already is answered still: a renewal, or the very request that led here. */
