@@ -51,6 +51,7 @@ export function createPassing({ host, dropAuthorization, replaced }: Passing): D
   return (received) => {
     const listed = connectionListed(received);
     const sent: string[] = ['host', host];
+    let traceparent: string | undefined;
     for (let i = 0; i < received.length; i += 2) {
       const name = received[i] as string;
       const lower = name.toLowerCase();
@@ -58,7 +59,8 @@ export function createPassing({ host, dropAuthorization, replaced }: Passing): D
       const folded = fold(lower);
       if (dropped.has(folded) || folded.startsWith('x-forwarded-')) continue;
       // It goes with a trace, and one that was begun here has none (W3C Trace Context §3.3).
-      if (folded === 'tracestate' && receivedTraceparent(received) === '') continue;
+      if (folded === 'tracestate') traceparent ??= receivedTraceparent(received);
+      if (folded === 'tracestate' && traceparent === '') continue;
       // Owned fields pass only where they are spelled exactly.
       if (!OWNED.has(folded) || keeps(lower)) sent.push(name, received[i + 1] as string);
     }
@@ -156,7 +158,14 @@ export function trailerFields(received: Fields, said: ReadonlySet<string> = new 
  */
 function fold(name: string): string {
   const lower = name.toLowerCase();
-  return /[_.]|-$/.test(lower) ? lower.replace(/[_.]/g, '-').replace(/-+$/, '') : lower;
+  return /[_.]|-$/.test(lower) ? withoutLastDashes(lower.replace(/[_.]/g, '-')) : lower;
+}
+
+/** A pattern would look at each run of dashes once for each dash in it: 0.6 s for the 16 KB that a caller may send. */
+function withoutLastDashes(name: string): string {
+  let end = name.length;
+  while (name[end - 1] === '-') end -= 1;
+  return name.slice(0, end);
 }
 
 /** Lower-case names that a `Connection` field declares to be hop-by-hop. */

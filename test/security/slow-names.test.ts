@@ -1,0 +1,22 @@
+/**
+ * The attack: a field whose name is made to be slow to read. Names are folded as lenient servers read them, and who does that in a time that
+ * grows with the square of their length holds up everybody else.
+ */
+
+import { afterEach, expect, test } from '@jest/globals';
+import { type Scene, startScene } from '../helpers/broker.ts';
+import { sendRaw } from '../helpers/raw-client.ts';
+
+let scene: Scene;
+afterEach(() => scene.close());
+
+test.each([
+  ['dashes', `x${'-'.repeat(1_000_000)}_x`],
+  ['what is read as dashes', `x${'_.'.repeat(500_000)}x`],
+])('H13 a name of a million %s costs no more than another', async (_what, name) => {
+  const listener = { address: '127.0.0.1:0', authenticate: ['anonymous'], limits: { maxHeader: '1MiB' } };
+  scene = await startScene({ config: { listeners: { local: listener } } });
+  const { text } = await sendRaw(scene.address(), `GET /api/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${name}: 1\r\n\r\n`);
+  expect(text).toMatch(/^HTTP\/1\.1 200 /);
+  expect(scene.origin.requests[0]?.field(name)).toEqual(['1']);
+});
