@@ -12,8 +12,8 @@ export function checkSwitch({ fields }: ParsedResponseHead, asked: Upgrade | und
   if (fieldValue(fields, 'content-length') !== undefined || fieldValue(fields, 'transfer-encoding') !== undefined)
     throw new WireError('malformed', 'the change of the protocol has a body');
   const agreed = protocolsIn(fieldValues(fields, 'upgrade').join(','));
-  const offered = protocolsIn(asked.protocols);
-  if (agreed.length === 0 || !agreed.every((protocol) => offered.includes(protocol)))
+  const offered = new Set(protocolsIn(asked.protocols));
+  if (agreed.length === 0 || !agreed.every((protocol) => offered.has(protocol)))
     throw new WireError('malformed', 'the upstream changed to a protocol that was not asked for');
 }
 
