@@ -45,7 +45,7 @@ const secrets = object({
 const networkPolicy = object({
   enabled: about('Whether to make a NetworkPolicy.', { type: 'boolean' }),
   from: about('Peers that may call (NetworkPolicyPeer); empty: all.', listOfObjects),
-  probesFrom: about('Peers that may read probes and metrics, such as Prometheus; empty: all.', listOfObjects),
+  probesFrom: about('Peers that may read probes and metrics, such as Prometheus, besides `helm test`; empty: all.', listOfObjects),
   to: about('Peers that the broker may reach, besides DNS; empty: all.', listOfObjects),
 });
 

@@ -66,6 +66,12 @@ export function renderAll(chart: string, values: object): Manifest[] {
   return manifests.filter((manifest) => manifest !== null);
 }
 
+/** The ports of each Service of the chart, by its name. */
+export function servicePorts(values: object): Record<string, number[]> {
+  const services = renderAll(CHART, values).filter(({ kind }) => kind === 'Service');
+  return Object.fromEntries(services.map(({ metadata, spec }) => [metadata.name, spec.ports.map(({ port }: Manifest) => port)]));
+}
+
 /** What a Kubernetes API server would refuse: wrong types, missing fields, and fields that there are not. */
 export function manifestProblems(manifest: Manifest): string[] {
   const kind = `${manifest.apiVersion}/${manifest.kind}`;

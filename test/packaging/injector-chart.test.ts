@@ -99,7 +99,7 @@ describe('the chart with the injector', () => {
     const pods = rendered({}, { gateway: { enabled: true } }).filter(({ kind }) => kind === 'Pod');
     expect(pods.flatMap(manifestProblems)).toEqual([]);
     expect(pods.map(({ spec }) => spec.containers[0].command.at(-1))).toEqual([
-      'http://demo-token-broker:9100/livez',
+      'http://demo-token-broker-probes:9100/livez',
       'http://demo-token-broker-injector:9100/livez',
     ]);
   });

@@ -22,19 +22,18 @@ when it stops, since Kubernetes takes its address out of the Service only while 
 {{- $config | toPrettyJson -}}
 {{- end -}}
 
-{{/* The port of an address, or nothing for a Unix socket. */}}
-{{- define "token-broker.portOf" -}}
-{{- if not (hasPrefix "unix:" .) -}}{{- regexFind "[0-9]+$" . -}}{{- end -}}
+{{/* The port of an address that can be reached from outside of the pod, or nothing: for loopback, a Unix socket, and port 0, which is another one in each pod. */}}
+{{- define "token-broker.outsidePort" -}}
+{{- if not (regexMatch "(?i)^(127\\.|([a-z0-9-]+\\.)*localhost\\.?:|\\[[0:]+1\\]:|unix:)" .) -}}{{- regexFind "[1-9][0-9]*$" . -}}{{- end -}}
 {{- end -}}
 
 {{/* The ports that can be reached from outside of the pod, as JSON: {"items": [{"name", "port"}]}. */}}
 {{- define "token-broker.ports" -}}
 {{- $items := list -}}
 {{- range $listener := (include "token-broker.config" . | fromJson).listeners -}}
-{{- $port := include "token-broker.portOf" $listener.address -}}
-{{- if and $port (not (regexMatch "^(127\\.|localhost:|\\[::1\\]:)" $listener.address)) -}}
+{{- with include "token-broker.outsidePort" $listener.address -}}
 {{- $scheme := ternary "https" "http" (hasKey $listener "tls") -}}
-{{- $items = append $items (dict "name" (printf "%s-%s" $scheme $port) "port" (int $port)) -}}
+{{- $items = append $items (dict "name" (printf "%s-%s" $scheme .) "port" (int .)) -}}
 {{- end -}}
 {{- end -}}
 {{- dict "items" (uniq $items) | toJson -}}
@@ -42,11 +41,8 @@ when it stops, since Kubernetes takes its address out of the Service only while 
 
 {{/* The port for kubelet and Prometheus. */}}
 {{- define "token-broker.probesPort" -}}
-{{- $address := .values.config.probes.address | required "config.probes.address is needed: kubelet asks there whether the broker lives" -}}
-{{- if regexMatch "^(127\\.|localhost:|\\[::1\\]:|unix:)" $address -}}
-{{- fail (printf "config.probes.address is %q, where kubelet cannot reach it: use 0.0.0.0:PORT" $address) -}}
-{{- end -}}
-{{- include "token-broker.portOf" $address -}}
+{{- $address := (.values.config.probes).address | required "config.probes.address is needed: kubelet asks there whether the broker lives" -}}
+{{- include "token-broker.outsidePort" $address | required (printf "config.probes.address is %q, where kubelet cannot reach it: use 0.0.0.0:PORT" $address) -}}
 {{- end -}}
 
 {{/* Whole seconds of a duration such as 1h30m or 500ms, rounded up. */}}

@@ -26,8 +26,18 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- define "token-broker.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "token-broker.selectorLabels" . }}
-app.kubernetes.io/version: {{ .values.image.tag | trunc 63 | quote }}
+app.kubernetes.io/version: {{ .values.image.tag | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- end -}}
+
+{{/* Of the pods of "helm test". No Service selects them. */}}
+{{- define "token-broker.testLabels" -}}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: test
+{{- end -}}
+
+{{- define "token-broker.probesService" -}}
+{{- printf "%s-probes" (include "token-broker.fullname" . | trunc 56 | trimSuffix "-") -}}
 {{- end -}}
 
 {{- define "token-broker.serviceAccountName" -}}
