@@ -15,6 +15,17 @@ const listOfObjects: Schema = { type: 'array', items: { type: 'object' } };
 const VOLUME_NAME = '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$';
 const VARIABLE = '^[A-Za-z_][A-Za-z0-9_]*$';
 
+/** As EnvVar of Kubernetes: what is misspelt is told before there are pods. */
+const environment = {
+  type: 'array',
+  items: {
+    type: 'object',
+    properties: { name: { type: 'string', pattern: VARIABLE }, value: text, valueFrom: { type: 'object' } },
+    additionalProperties: false,
+    required: ['name'],
+  },
+};
+
 const object = (properties: Record<string, Schema>, more: Schema = {}): Schema => ({
   type: 'object',
   properties,
@@ -83,7 +94,7 @@ const injector = object({
   ),
   sidecars: about(
     'Name → a sidecar that pods can ask for: `namespaces` (whose pods may have it; default: nobody), `env` (variables for containers that ask for them), ' +
-      'and `config`, `secrets`, `resources`, `extraVolumes`, `extraVolumeMounts`, as above.',
+      'and `config`, `secrets`, `resources`, `extraEnv`, `extraEnvFrom`, `extraVolumes`, `extraVolumeMounts`, as above.',
     mapOf(
       object(
         {
@@ -93,6 +104,8 @@ const injector = object({
           config: { $ref: '#/properties/config' },
           secrets,
           resources: { type: 'object' },
+          extraEnv: environment,
+          extraEnvFrom: listOfObjects,
           extraVolumes: listOfObjects,
           extraVolumeMounts: listOfObjects,
         },
@@ -105,6 +118,8 @@ const injector = object({
     "Whether to make each sidecar's ConfigMap, named `token-broker-NAME`, in each of its namespaces, which must exist. `false` where they bring their own.",
     { type: 'boolean' },
   ),
+  extraEnv: about('Variables of the injector itself (EnvVar).', environment),
+  extraEnvFrom: about('Whole ConfigMaps and Secrets of such (EnvFromSource).', listOfObjects),
   replicas: about('How many pods of the injector. With more than one there is a PodDisruptionBudget.', { type: 'integer', minimum: 0 }),
   failurePolicy: about(
     'What becomes of pods that ask for a sidecar while no injector answers: `Fail`, they are not created; `Ignore`, they go without.',
@@ -180,6 +195,11 @@ export function chartValuesSchema(configSchema: Schema): Schema {
       config: about('The configuration of the broker, as in `sidecar.config.json`.', forChart(config)),
       secrets,
       resources: about("The container's requests and limits.", { type: 'object' }),
+      extraEnv: about(
+        "More variables of the container (EnvVar), such as OpenTelemetry's and Node's. No secrets in them: those are in `secrets.env`, which `$(NAME)` stands for here.",
+        environment,
+      ),
+      extraEnvFrom: about('Whole ConfigMaps and Secrets of such (EnvFromSource).', listOfObjects),
       extraVolumes: about('More volumes of the pod, such as a projected ServiceAccount token or a folder for Unix sockets.', listOfObjects),
       extraVolumeMounts: about('Where the container sees them.', listOfObjects),
       gateway,

@@ -247,7 +247,7 @@ describe('chart in an app chart', () => {
 
 describe("the README's values", () => {
   const examples = blocks('charts/token-broker/README.md', ['yaml']).filter(({ text }) =>
-    /^(?:# my-values.yaml|extraVolumes:)$/m.test(text),
+    /^(?:# my-values.yaml|extraEnv:|extraVolumes:)$/m.test(text),
   );
   const hash = PASSWORD_HASH.replaceAll('$', '$$$$');
 
@@ -260,9 +260,9 @@ describe("the README's values", () => {
     },
   );
 
-  test('are four examples, of which one has all that a listener can serve', () => {
+  test('are seven examples, of which one has all that a listener can serve', () => {
     const [, more] = examples.map(({ text }) => text);
-    expect(examples).toHaveLength(4);
+    expect(examples).toHaveLength(7);
     expect(servicePorts(parse(more ?? '', { merge: true }))['demo-token-broker']).toEqual([8444, 8443, 8445]);
   });
 });
@@ -298,12 +298,13 @@ describe('the rendered config', () => {
 /** Runs the real command on the config of a ConfigMap, with a file and a variable for each that it names. */
 async function checkConfig(configMap: Manifest): Promise<string> {
   const folder = mkdtempSync(join(scratch, 'config-'));
-  const text: string = configMap.data['sidecar.config.json'].replaceAll(SECRETS_FOLDER, join(folder, 'secrets'));
   const contents = await secretContents();
-  for (const [, file = ''] of text.matchAll(/"(?:fromFile|callersFile)": "([^"]+)"/g)) {
+  const text: string = configMap.data['sidecar.config.json'].replace(/(?<="(?:fromFile|callersFile)": ")[^"]+/g, (path: string) => {
+    const file = join(folder, path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, contents[basename(file)] ?? 'a-secret');
-  }
+    return file;
+  });
   writeFileSync(join(folder, 'sidecar.config.json'), text);
   const variables = [...text.matchAll(/"fromEnv": "([^"]+)"/g)].map(([, name]) => [name, 'a-secret']);
   const command = ['src/cli/main.ts', 'check', '-c', join(folder, 'sidecar.config.json')];

@@ -13,15 +13,8 @@ name: token-broker
 image: {{ include "token-broker.image" . | quote }}
 imagePullPolicy: {{ .values.image.pullPolicy }}
 args: [start, -c, /etc/token-broker/sidecar.config.json]
-{{- with .values.secrets.env }}
-env:
-  {{- range $name, $reference := . }}
-  - name: {{ $name }}
-    valueFrom:
-      secretKeyRef:
-        name: {{ $reference.secretName }}
-        key: {{ $reference.key }}
-  {{- end }}
+{{- with include "token-broker.variables" (dict "values" .values "secrets" .values.secrets.env) }}
+{{ . }}
 {{- end }}
 ports:
   {{- range (include "token-broker.ports" . | fromJson).items }}
@@ -50,6 +43,25 @@ volumeMounts:
   {{- with .values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{/*
+"env" and "envFrom" of a container. Arguments: "values", with its extraEnv and extraEnvFrom; "secrets", a map as secrets.env. Those come first, so
+that extraEnv can name them by $(NAME).
+*/}}
+{{- define "token-broker.variables" -}}
+{{- $variables := dict -}}
+{{- $env := list -}}
+{{- range $name, $reference := .secrets -}}
+{{- $env = append $env (dict "name" $name "valueFrom" (dict "secretKeyRef" (dict "name" $reference.secretName "key" $reference.key))) -}}
+{{- end -}}
+{{- with concat $env (.values.extraEnv | default list) -}}
+{{- $_ := set $variables "env" . -}}
+{{- end -}}
+{{- with .values.extraEnvFrom -}}
+{{- $_ := set $variables "envFrom" . -}}
+{{- end -}}
+{{- with $variables -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}
 
 {{/* What kubelet asks, on the port that is the argument. Ready within a second, unless config.readiness waits for tokens, which is bounded too. */}}
