@@ -69,7 +69,16 @@ const gateway = object({
       'Without `config.listeners` the gateway listens on 8443 with it and asks for Basic.',
     optionalSecretName,
   ),
-  replicas: about('How many pods. With more than one there is a PodDisruptionBudget.', { type: 'integer', minimum: 0 }),
+  replicas: about('How many pods. With more than one, or with autoscaling, there is a PodDisruptionBudget.', {
+    type: 'integer',
+    minimum: 0,
+  }),
+  autoscaling: object({
+    enabled: about('Whether a HorizontalPodAutoscaler says how many pods, instead of `gateway.replicas`.', { type: 'boolean' }),
+    minReplicas: about('How many there are at least.', { type: 'integer', minimum: 1 }),
+    maxReplicas: about('How many there are at most.', { type: 'integer', minimum: 1 }),
+    targetCPUUtilizationPercentage: about('How much of `resources.requests.cpu` a pod is to use.', { type: 'integer', minimum: 1 }),
+  }),
   service: object({
     type: about('Type of the Service; its ports follow `config.listeners`.', { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] }),
     annotations: about('Annotations of the Service.', mapOf(text)),

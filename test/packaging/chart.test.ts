@@ -260,9 +260,9 @@ describe("the README's values", () => {
     },
   );
 
-  test('are seven examples, of which one has all that a listener can serve', () => {
+  test('are nine examples, of which one has all that a listener can serve', () => {
     const [, more] = examples.map(({ text }) => text);
-    expect(examples).toHaveLength(7);
+    expect(examples).toHaveLength(9);
     expect(servicePorts(parse(more ?? '', { merge: true }))['demo-token-broker']).toEqual([8444, 8443, 8445]);
   });
 });
@@ -320,5 +320,12 @@ async function checkConfig(configMap: Manifest): Promise<string> {
 async function secretContents(): Promise<Record<string, string>> {
   const authority = await createAuthority();
   const server = await authority.issueServer();
-  return { 'tls.crt': server.cert, 'tls.key': server.key, 'ca.crt': authority.certificate, htpasswd: `ann:${PASSWORD_HASH}` };
+  return {
+    'tls.crt': server.cert,
+    'tls.key': server.key,
+    'ca.crt': authority.certificate,
+    htpasswd: `ann:${PASSWORD_HASH}`,
+    url: 'rediss://broker:a-secret@redis.acme.example:6379',
+    key: Buffer.alloc(32, 1).toString('base64'),
+  };
 }

@@ -1,7 +1,7 @@
-/** The chart as a gateway: who reaches which port, and whether "helm test" does. */
+/** The chart as a gateway: who reaches which port, whether "helm test" does, how many pods there are. */
 
 import { describe, expect, test } from '@jest/globals';
-import { CHART, type Manifest, manifestProblems, render, renderAll, servicePorts } from './helm.ts';
+import { CHART, type Manifest, manifestProblems, render, renderAll, servicePorts, template } from './helm.ts';
 
 /** Nobody outside of the pod reaches one of these. */
 const INSIDE = {
@@ -89,5 +89,47 @@ describe('the pod of "helm test"', () => {
     for (const field of ['image', 'imagePullPolicy', 'resources', 'securityContext']) {
       expect(spec.containers[0][field]).toEqual(gateway[field]);
     }
+  });
+});
+
+describe('autoscaling of a gateway', () => {
+  const rendered = (autoscaling: object, more: object = {}) =>
+    render(CHART, { gateway: { replicas: 1, autoscaling: { enabled: true, ...autoscaling } }, ...more });
+
+  test('leaves the number of pods to the autoscaler, whatever "replicas" says', () => {
+    const manifests = rendered({ minReplicas: 3, maxReplicas: 9, targetCPUUtilizationPercentage: 60 });
+    expect([...manifests.values()].flatMap(manifestProblems)).toEqual([]);
+    const deployment = manifests.get('Deployment');
+    expect(deployment.spec).not.toHaveProperty('replicas');
+    const { apiVersion, kind, metadata } = deployment;
+    expect(manifests.get('HorizontalPodAutoscaler').spec).toEqual({
+      scaleTargetRef: { apiVersion, kind, name: metadata.name },
+      minReplicas: 3,
+      maxReplicas: 9,
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 60 } } }],
+    });
+  });
+
+  test('is there only where it is asked for', () => {
+    const manifests = render(CHART, {});
+    expect([manifests.has('HorizontalPodAutoscaler'), manifests.get('Deployment').spec.replicas]).toEqual([false, 2]);
+    expect(rendered({}, { gateway: { enabled: false, autoscaling: { enabled: true } } }).has('HorizontalPodAutoscaler')).toBe(false);
+  });
+
+  test('comes with a disruption budget, which a single pod does not make hold up its node', () => {
+    expect(rendered({ minReplicas: 1 }).get('PodDisruptionBudget').spec).toMatchObject({
+      maxUnavailable: 1,
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    });
+  });
+
+  test.each([
+    ['more pods at least than at most', {}, { minReplicas: 7 }, 'minReplicas is 7, which is more than maxReplicas, 6'],
+    ['no CPU that the target could be a part of', { resources: { requests: { cpu: null } } }, {}, 'needs resources.requests.cpu'],
+    ['an unknown key', {}, { min: 2 }, "'/gateway/autoscaling': additional properties 'min' not allowed"],
+    ['no pods at least', {}, { minReplicas: 0 }, '/gateway/autoscaling/minReplicas'],
+  ])('is refused with %s', (_name, values, autoscaling, said) => {
+    const { status, output } = template(CHART, { ...values, gateway: { autoscaling: { enabled: true, ...autoscaling } } });
+    expect([status, output]).toEqual([1, expect.stringContaining(said)]);
   });
 });

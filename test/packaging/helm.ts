@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { validate as webhookConfiguration } from 'kubernetes-models/_schemas/IoK8sApiAdmissionregistrationV1MutatingWebhookConfiguration';
 import { validate as deployment } from 'kubernetes-models/_schemas/IoK8sApiAppsV1Deployment';
+import { validate as horizontalPodAutoscaler } from 'kubernetes-models/_schemas/IoK8sApiAutoscalingV2HorizontalPodAutoscaler';
 import { validate as configMap } from 'kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap';
 import { validate as pod } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Pod';
 import { validate as secret } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Secret';
@@ -32,6 +33,7 @@ const VALIDATORS: Readonly<Record<string, unknown>> = {
   'v1/ServiceAccount': serviceAccount,
   'admissionregistration.k8s.io/v1/MutatingWebhookConfiguration': webhookConfiguration,
   'apps/v1/Deployment': deployment,
+  'autoscaling/v2/HorizontalPodAutoscaler': horizontalPodAutoscaler,
   'networking.k8s.io/v1/NetworkPolicy': networkPolicy,
   'policy/v1/PodDisruptionBudget': podDisruptionBudget,
 };
