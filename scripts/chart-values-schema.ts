@@ -26,21 +26,26 @@ const environment = {
   },
 };
 
+/** What has a part of its own in values.yaml must stay: somebody who sets it to null is told so, and not where a template stumbles. */
 const object = (properties: Record<string, Schema>, more: Schema = {}): Schema => ({
   type: 'object',
   properties,
   additionalProperties: false,
+  required: Object.keys(properties).filter((key) => properties[key]?.properties !== undefined),
   ...more,
 });
 const mapOf = (values: Schema, keys = '.'): Schema => ({ type: 'object', propertyNames: { pattern: keys }, additionalProperties: values });
 const about = (description: string, schema: Schema): Schema => ({ description, ...schema });
 
-const image = object({
-  repository: about('Where the image is.', { type: 'string', minLength: 1 }),
-  tag: about('Which version of it.', { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$' }),
-  digest: about('`sha256:…`: exactly this image, whatever the tag.', { type: 'string', pattern: '^$|^sha256:[0-9a-f]{64}$' }),
-  pullPolicy: about('When the node fetches it.', { enum: ['Always', 'IfNotPresent', 'Never'] }),
-});
+const image = object(
+  {
+    repository: about('Where the image is.', { type: 'string', minLength: 1 }),
+    tag: about('Which version of it.', { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$' }),
+    digest: about('`sha256:…`: exactly this image, whatever the tag.', { type: 'string', pattern: '^$|^sha256:[0-9a-f]{64}$' }),
+    pullPolicy: about('When the node fetches it.', { enum: ['Always', 'IfNotPresent', 'Never'] }),
+  },
+  { required: ['repository', 'tag'] },
+);
 
 const secrets = object({
   files: about(
@@ -65,7 +70,7 @@ const gateway = object({
     type: 'boolean',
   }),
   tlsSecretName: about(
-    'An existing Secret of type `kubernetes.io/tls`, mounted as `/run/secrets/token-broker/tls`; `""`: none. ' +
+    'An existing Secret of type `kubernetes.io/tls`, mounted as `/run/secrets/token-broker/tls` where the config names that folder; `""`: none. ' +
       'Without `config.listeners` the gateway listens on 8443 with it and asks for Basic.',
     optionalSecretName,
   ),
@@ -87,9 +92,16 @@ const gateway = object({
     maxUnavailable: about('How many pods may be away at once.', { type: ['integer', 'string'], minimum: 1, pattern: '^[1-9][0-9]?%$' }),
   }),
   networkPolicy,
+  rollOnConfigChange: about(
+    'Whether a changed config rolls the pods. `false`: the running ones take it over by themselves, a minute or so later, unless their ports or time to stop change with it.',
+    { type: 'boolean' },
+  ),
   podAnnotations: about('Annotations of the pods.', mapOf(text)),
   podLabels: about('More labels of the pods.', mapOf(text)),
-  topologySpreadConstraints: about('How pods spread; the label selector is filled in where it is absent.', listOfObjects),
+  topologySpreadConstraints: about(
+    'How pods spread; the label selector is filled in where it is absent. Default: over nodes, as far as it goes.',
+    listOfObjects,
+  ),
   nodeSelector: about('Which nodes.', mapOf(text)),
   tolerations: about('Which taints to bear.', listOfObjects),
   affinity: about('Where pods want to be.', { type: 'object' }),

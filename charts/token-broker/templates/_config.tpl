@@ -4,7 +4,8 @@ The broker's configuration and what follows from it: ports, the time to stop. Sa
 
 {{/*
 What the broker gets. A gateway without listeners of its own gets one with TLS and Basic; and it goes on accepting for a moment
-when it stops, since Kubernetes takes its address out of the Service only while it is told to stop.
+when it stops, since Kubernetes takes its address out of the Service only while it is told to stop. How long it takes to stop stands here in any
+case, so that no file of "extends" can say more than the pod gets.
 */}}
 {{- define "token-broker.config" -}}
 {{- $config := deepCopy .values.config -}}
@@ -17,7 +18,7 @@ when it stops, since Kubernetes takes its address out of the Service only while 
 {{- $listener := dict "address" "0.0.0.0:8443" "authenticate" (list "basic") "tls" $tls -}}
 {{- $_ := set $config "listeners" (dict "gateway" $listener) -}}
 {{- end -}}
-{{- $config = merge $config (dict "shutdown" (dict "delay" "5s")) -}}
+{{- $config = merge $config (dict "shutdown" (dict "delay" "5s" "grace" "25s")) -}}
 {{- end -}}
 {{- $config | toPrettyJson -}}
 {{- end -}}

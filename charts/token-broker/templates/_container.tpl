@@ -110,8 +110,10 @@ seccompProfile:
 
 {{/* Which Secrets are mounted, as JSON: folder name → name of the Secret. */}}
 {{- define "token-broker.secretFiles" -}}
-{{- $files := deepCopy .values.secrets.files -}}
-{{- if and .values.gateway.enabled .values.gateway.tlsSecretName (not (hasKey $files "tls")) -}}
+{{- $files := deepCopy (.values.secrets.files | default dict) -}}
+{{- /* A pod waits for a Secret that it mounts, used or not. What "extends" names may use it unseen. */ -}}
+{{- $used := or .values.config.extends (contains "/run/secrets/token-broker/tls/" (include "token-broker.config" .)) -}}
+{{- if and .values.gateway.enabled .values.gateway.tlsSecretName $used (not (hasKey $files "tls")) -}}
 {{- $_ := set $files "tls" .values.gateway.tlsSecretName -}}
 {{- end -}}
 {{- $files | toJson -}}

@@ -1,0 +1,104 @@
+/** What the chart makes of values at their edges: taken away, or as long as they can be. */
+
+import { describe, expect, test } from '@jest/globals';
+import { stringify } from 'yaml';
+import { CHART, helm, type Manifest, manifestProblems, render, renderAll, template } from './helm.ts';
+
+const EVERYTHING = {
+  gateway: { networkPolicy: { enabled: true }, autoscaling: { enabled: true } },
+  injector: {
+    enabled: true,
+    sidecars: { orders: { namespaces: ['shop'], config: { listeners: {}, probes: { address: '0.0.0.0:9100' } } } },
+  },
+  monitoring: { podMonitor: { enabled: true }, prometheusRule: { enabled: true }, dashboard: { enabled: true } },
+};
+const OF_OTHERS = /^(PodMonitor|PrometheusRule)$/;
+
+/** As `--set path=null`, which takes a default away. */
+function without(path: string): object {
+  const values = structuredClone(EVERYTHING) as Manifest;
+  const keys = path.split('.');
+  const last = keys.pop() as string;
+  let place = values;
+  for (const key of keys) {
+    place[key] ??= {};
+    place = place[key];
+  }
+  place[last] = null;
+  return values;
+}
+
+describe('a value that is taken away', () => {
+  test.each([
+    ['image.tag', "'/image': missing property 'tag'"],
+    ['secrets', "missing property 'secrets'"],
+    ['gateway', "missing property 'gateway'"],
+    ['gateway.service', "'/gateway': missing property 'service'"],
+    ['gateway.autoscaling', "'/gateway': missing property 'autoscaling'"],
+    ['injector.certificate', "'/injector': missing property 'certificate'"],
+    ['monitoring.podMonitor', "'/monitoring': missing property 'podMonitor'"],
+    ['config', "missing property 'config'"],
+    ['config.probes', 'config.probes.address is needed'],
+  ])('is told of where nothing goes without it: %s', (path, said) => {
+    const { status, output } = template(CHART, without(path));
+    expect([status, output]).toEqual([1, expect.stringContaining(said)]);
+    expect(output).not.toContain('nil pointer');
+  });
+
+  test.each([
+    'secrets.files',
+    'secrets.env',
+    'extraEnv',
+    'extraVolumes',
+    'imagePullSecrets',
+    'gateway.replicas',
+    'gateway.tlsSecretName',
+    'gateway.affinity',
+    'gateway.podAnnotations',
+    'gateway.topologySpreadConstraints',
+    'injector.sidecars',
+    'injector.certificate.issuerRef',
+    'monitoring.podMonitor.labels',
+    'monitoring.prometheusRule.labels',
+    'monitoring.dashboard.labels',
+  ])('is as good as empty where it may be empty: %s', (path) => {
+    const manifests = renderAll(CHART, without(path));
+    expect(manifests.filter(({ kind }) => !OF_OTHERS.test(kind)).flatMap(manifestProblems)).toEqual([]);
+  });
+});
+
+describe('names', () => {
+  const longest = 'r'.repeat(53);
+  const longSidecars = { [`${'s'.repeat(39)}x`]: EVERYTHING.injector.sidecars.orders };
+
+  test.each([
+    ['of the longest release', {}],
+    ['of the longest release, with long names besides', { nameOverride: 'n'.repeat(63) }],
+    ['that are given and too long', { fullnameOverride: `${'f'.repeat(56)}-${'f'.repeat(20)}` }],
+    ['of a long sidecar', { injector: { enabled: true, sidecars: longSidecars } }],
+  ])('%s are such that Kubernetes takes, and no two are one', (_name, values) => {
+    const given = stringify({ ...EVERYTHING, ...values }, { version: '1.1' });
+    const { status, output } = helm(['template', longest, CHART, '--namespace', 'n'.repeat(63), '--values', '-'], given);
+    expect({ status, output: status === 0 ? '' : output }).toEqual({ status: 0, output: '' });
+    const found = [...output.matchAll(/^kind: (\w+)\nmetadata:\n {2}name: (\S+)(?:\n {2}namespace: (\S+))?/gm)];
+    expect(found.length).toBeGreaterThan(12);
+    const names = found.map(([, kind, name = '', namespace]) => ({
+      all: `${kind}/${namespace}/${name}`,
+      name,
+      most: kind === 'Secret' ? 253 : 63,
+    }));
+    for (const { name, most } of names) {
+      expect(name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+      expect(name.length).toBeLessThanOrEqual(most);
+    }
+    expect(new Set(names.map(({ all }) => all)).size).toBe(names.length);
+  });
+
+  test.each(['v'.repeat(62).concat('-rc.1'), '_nightly_', '1.0.0'])(
+    'of versions are such that a label can have, also of the tag %s',
+    (tag) => {
+      const { labels } = render(CHART, { image: { tag } }).get('Deployment').metadata;
+      expect(labels['app.kubernetes.io/version']).toMatch(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
+    },
+  );
+});
