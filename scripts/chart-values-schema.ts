@@ -1,10 +1,6 @@
 /** The JSON Schema of the chart's values: what Helm holds a values file to, and the table in the chart's README. */
 
-export interface Schema {
-  readonly [keyword: string]: unknown;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-}
+import { configInChart, type Schema } from './config-in-chart.ts';
 
 const text: Schema = { type: 'string' };
 const secretName: Schema = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$', maxLength: 253 };
@@ -213,7 +209,7 @@ export function chartValuesSchema(configSchema: Schema): Schema {
       imagePullSecrets: about('Secrets for fetching the image.', { type: 'array', items: object({ name: text }) }),
       nameOverride: about('Replaces `token-broker` in names and labels.', text),
       fullnameOverride: about('Replaces the whole name of all objects.', text),
-      config: about('The configuration of the broker, as in `sidecar.config.json`.', forChart(config)),
+      config: about('The configuration of the broker, as in `sidecar.config.json`.', configInChart(config)),
       secrets,
       resources: about("The container's requests and limits.", { type: 'object' }),
       extraEnv: about(
@@ -230,17 +226,4 @@ export function chartValuesSchema(configSchema: Schema): Schema {
       global: about('Not used; Helm hands it to every chart.', { type: 'object' }),
     }),
   };
-}
-
-/** A chart's values end up in a ConfigMap: no secret in them, no demo, and nothing required that a later values file may give. */
-function forChart(config: Schema): Schema {
-  const { $schema: _path, demo: _demo, ...properties } = config.properties ?? {};
-  return withoutInlineSecrets({ ...config, properties }) as Schema;
-}
-
-function withoutInlineSecrets(node: unknown): unknown {
-  if (Array.isArray(node)) return node.map(withoutInlineSecrets);
-  if (typeof node !== 'object' || node === null) return node;
-  const { unsafeInline: _inline, ...rest } = node as Schema;
-  return Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, withoutInlineSecrets(value)]));
 }

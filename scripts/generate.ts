@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { configJsonSchema, injectorJsonSchema } from '../src/config/json-schema.ts';
-import { chartValuesSchema, type Schema } from './chart-values-schema.ts';
+import { chartValuesSchema } from './chart-values-schema.ts';
+import type { Schema } from './config-in-chart.ts';
 import { configReference } from './config-reference.ts';
 import { projectRoot } from './find-tool.mjs';
 

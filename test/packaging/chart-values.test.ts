@@ -67,6 +67,48 @@ describe('a value that is taken away', () => {
   });
 });
 
+describe('a mistake in a token of the config', () => {
+  const token = { authorizationServer: 'acme', grant: 'client_credentials', clientId: 'orders' };
+  const secret = { fromFile: '/run/secrets/token-broker/orders/secret' };
+  const told = (a: object): [number | null, string[]] => {
+    const { status, output } = template(CHART, { config: { tokens: { a } } });
+    return [status, output.split('\n').filter((line) => /^ *- at /.test(line) && !line.endsWith('failed'))];
+  };
+
+  test.each([
+    ['a key', { ...token, clientID: 'orders' }, [/tokens\/a': additional properties 'clientID' not allowed/]],
+    [
+      'a grant',
+      { ...token, grant: 'client_credential' },
+      [/a\/grant': value must be one of 'client_credentials', 'password', .*'saml2_bearer'/],
+    ],
+    ['no grant', { authorizationServer: 'acme' }, [/tokens\/a': missing property 'grant'/]],
+    ['a method', { ...token, clientAuthentication: { method: 'basic', secret } }, [/clientAuthentication\/method': value must be one of/]],
+    [
+      'no method',
+      { ...token, clientAuthentication: { secrets: secret } },
+      [/missing property 'secret'/, /properties 'secrets' not allowed/],
+    ],
+    ['a key of another method', { ...token, clientAuthentication: { method: 'none', secret } }, [/properties 'secret' not allowed/]],
+  ])('is told alone: %s', (_name, given, lines) => {
+    expect(told(given)).toEqual([1, lines.map((line) => expect.stringMatching(line))]);
+  });
+
+  test('is told whatever the grant and the method', () => {
+    const subject = { fromFile: '/run/secrets/token-broker/orders/subject' };
+    const others = [
+      { ...token, clientAuthentication: { secret } },
+      { ...token, grant: 'password', resourceOwner: { username: 'ann', password: secret } },
+      { ...token, grant: 'refresh_token', refreshToken: secret, clientAuthentication: { method: 'client_secret_post', secret } },
+      { ...token, grant: 'jwt_bearer', subject, clientAuthentication: { method: 'private_key_jwt', key: secret } },
+    ];
+    for (const other of others) {
+      expect(told(other)).toEqual([0, []]);
+      expect(told({ ...other, misspelt: true })).toEqual([1, [expect.stringContaining("additional properties 'misspelt' not allowed")]]);
+    }
+  });
+});
+
 describe('names', () => {
   const longest = 'r'.repeat(53);
   const longSidecars = { [`${'s'.repeat(39)}x`]: EVERYTHING.injector.sidecars.orders };
