@@ -234,6 +234,15 @@ describe('chart in an app chart', () => {
     expect(volumes[0].configMap.name).toBe(manifests.get('ConfigMap').metadata.name);
   });
 
+  test('gives the sidecar variables, and the app none', () => {
+    const extraEnv = [{ name: 'NODE_EXTRA_CA_CERTS', value: '/etc/acme-ca/ca.crt' }];
+    const deployment = render(app, { broker: { extraEnv } }).get('Deployment');
+    expect(manifestProblems(deployment)).toEqual([]);
+    const { initContainers, containers } = deployment.spec.template.spec;
+    expect(initContainers[0].env).toEqual(extraEnv);
+    expect(containers[0].env.map(({ name }: Manifest) => name)).toEqual(['ORDERS_URL']);
+  });
+
   test('refuses wrong values of the sidecar', () => {
     const result = template(app, { broker: { config: { listener: {} } } });
     expect(result.status).not.toBe(0);
@@ -260,9 +269,9 @@ describe("the README's values", () => {
     },
   );
 
-  test('are nine examples, of which one has all that a listener can serve', () => {
+  test('are ten examples, of which one has all that a listener can serve', () => {
     const [, more] = examples.map(({ text }) => text);
-    expect(examples).toHaveLength(9);
+    expect(examples).toHaveLength(10);
     expect(servicePorts(parse(more ?? '', { merge: true }))['demo-token-broker']).toEqual([8444, 8443, 8445]);
   });
 });
@@ -326,6 +335,7 @@ async function secretContents(): Promise<Record<string, string>> {
     'ca.crt': authority.certificate,
     htpasswd: `ann:${PASSWORD_HASH}`,
     url: 'rediss://broker:a-secret@redis.acme.example:6379',
+    acme: 'e30.e30.c2lnbmVk',
     key: Buffer.alloc(32, 1).toString('base64'),
   };
 }

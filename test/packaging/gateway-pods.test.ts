@@ -59,6 +59,13 @@ describe('pods of a gateway', () => {
     expect(podOf({ gateway: { topologySpreadConstraints: [] } }).spec).not.toHaveProperty('topologySpreadConstraints');
   });
 
+  test('are given a minute to start, and killed for late answers only long after they are asked for nothing more', () => {
+    const [{ startupProbe, livenessProbe, readinessProbe }] = podOf({}).spec.containers;
+    expect([startupProbe.httpGet.path, startupProbe.periodSeconds * startupProbe.failureThreshold]).toEqual(['/readyz', 60]);
+    expect([livenessProbe.httpGet.path, readinessProbe.httpGet.path]).toEqual(['/livez', '/readyz']);
+    for (const field of ['periodSeconds', 'timeoutSeconds']) expect(livenessProbe[field]).toBeGreaterThan(readinessProbe[field]);
+  });
+
   test('are replaced one behind the other, and never go below their number', () => {
     expect(render(CHART, {}).get('Deployment').spec.strategy).toEqual({ rollingUpdate: { maxUnavailable: 0 } });
   });

@@ -64,7 +64,10 @@ that extraEnv can name them by $(NAME).
 {{- with $variables -}}{{- toYaml . -}}{{- end -}}
 {{- end -}}
 
-{{/* What kubelet asks, on the port that is the argument. Ready within a second, unless config.readiness waits for tokens, which is bounded too. */}}
+{{/*
+What kubelet asks, on the port that is the argument. Ready within a second or two, unless config.readiness waits for
+tokens, 10s at most: a minute is for slow nodes. On a busy one answers are late, and a pod that is killed for it only leaves more to the others.
+*/}}
 {{- define "token-broker.probes" -}}
 startupProbe:
   httpGet: { path: /readyz, port: {{ . }} }
@@ -73,9 +76,11 @@ startupProbe:
 livenessProbe:
   httpGet: { path: /livez, port: {{ . }} }
   periodSeconds: 10
+  timeoutSeconds: 5
 readinessProbe:
   httpGet: { path: /readyz, port: {{ . }} }
   periodSeconds: 5
+  timeoutSeconds: 3
 {{- end -}}
 
 {{/* No rights to spare; 65532 is the user of the image. */}}
