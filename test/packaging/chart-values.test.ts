@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
-import { CHART, helm, type Manifest, manifestProblems, render, renderAll, template } from './helm.ts';
+import { CHART, helm, type Manifest, manifestProblems, render, renderAll, saysMissing, saysUnknown, template } from './helm.ts';
 
 const EVERYTHING = {
   gateway: { networkPolicy: { enabled: true }, autoscaling: { enabled: true } },
@@ -30,18 +30,18 @@ function without(path: string): object {
 
 describe('a value that is taken away', () => {
   test.each([
-    ['image.tag', "'/image': missing property 'tag'"],
-    ['secrets', "missing property 'secrets'"],
-    ['gateway', "missing property 'gateway'"],
-    ['gateway.service', "'/gateway': missing property 'service'"],
-    ['gateway.autoscaling', "'/gateway': missing property 'autoscaling'"],
-    ['injector.certificate', "'/injector': missing property 'certificate'"],
-    ['monitoring.podMonitor', "'/monitoring': missing property 'podMonitor'"],
-    ['config', "missing property 'config'"],
-    ['config.probes', 'config.probes.address is needed'],
+    ['image.tag', saysMissing('tag')],
+    ['secrets', saysMissing('secrets')],
+    ['gateway', saysMissing('gateway')],
+    ['gateway.service', saysMissing('service')],
+    ['gateway.autoscaling', saysMissing('autoscaling')],
+    ['injector.certificate', saysMissing('certificate')],
+    ['monitoring.podMonitor', saysMissing('podMonitor')],
+    ['config', saysMissing('config')],
+    ['config.probes', /config\.probes\.address is needed/],
   ])('is told of where nothing goes without it: %s', (path, said) => {
     const { status, output } = template(CHART, without(path));
-    expect([status, output]).toEqual([1, expect.stringContaining(said)]);
+    expect([status, output]).toEqual([1, expect.stringMatching(said)]);
     expect(output).not.toContain('nil pointer');
   });
 
@@ -70,26 +70,19 @@ describe('a value that is taken away', () => {
 describe('a mistake in a token of the config', () => {
   const token = { authorizationServer: 'acme', grant: 'client_credentials', clientId: 'orders' };
   const secret = { fromFile: '/run/secrets/token-broker/orders/secret' };
+  /** The lines that name a mistake, and not only the place around one. */
   const told = (a: object): [number | null, string[]] => {
     const { status, output } = template(CHART, { config: { tokens: { a } } });
-    return [status, output.split('\n').filter((line) => /^ *- at /.test(line) && !line.endsWith('failed'))];
+    return [status, output.split('\n').filter((line) => /^ *- (?!.*(?:failed$|Must validate))/.test(line) && status !== 0)];
   };
 
   test.each([
-    ['a key', { ...token, clientID: 'orders' }, [/tokens\/a': additional properties 'clientID' not allowed/]],
-    [
-      'a grant',
-      { ...token, grant: 'client_credential' },
-      [/a\/grant': value must be one of 'client_credentials', 'password', .*'saml2_bearer'/],
-    ],
-    ['no grant', { authorizationServer: 'acme' }, [/tokens\/a': missing property 'grant'/]],
-    ['a method', { ...token, clientAuthentication: { method: 'basic', secret } }, [/clientAuthentication\/method': value must be one of/]],
-    [
-      'no method',
-      { ...token, clientAuthentication: { secrets: secret } },
-      [/missing property 'secret'/, /properties 'secrets' not allowed/],
-    ],
-    ['a key of another method', { ...token, clientAuthentication: { method: 'none', secret } }, [/properties 'secret' not allowed/]],
+    ['a key', { ...token, clientID: 'orders' }, [saysUnknown('clientID')]],
+    ['a grant', { ...token, grant: 'client_credential' }, [/tokens.a.grant.* must be one of .*client_credentials.*saml2_bearer/]],
+    ['no grant', { authorizationServer: 'acme' }, [saysMissing('grant')]],
+    ['a method', { ...token, clientAuthentication: { method: 'basic', secret } }, [/clientAuthentication.method.* must be one of/]],
+    ['no method', { ...token, clientAuthentication: { secrets: secret } }, [saysMissing('secret'), saysUnknown('secrets')]],
+    ['a key of another method', { ...token, clientAuthentication: { method: 'none', secret } }, [saysUnknown('secret')]],
   ])('is told alone: %s', (_name, given, lines) => {
     expect(told(given)).toEqual([1, lines.map((line) => expect.stringMatching(line))]);
   });
@@ -104,7 +97,7 @@ describe('a mistake in a token of the config', () => {
     ];
     for (const other of others) {
       expect(told(other)).toEqual([0, []]);
-      expect(told({ ...other, misspelt: true })).toEqual([1, [expect.stringContaining("additional properties 'misspelt' not allowed")]]);
+      expect(told({ ...other, misspelt: true })).toEqual([1, [expect.stringMatching(saysUnknown('misspelt'))]]);
     }
   });
 });

@@ -50,11 +50,15 @@ const FULL = {
     env: { LEDGER_SECRET: { secretName: 'ledger-client', key: 'secret' } },
   },
   resources: { limits: { memory: '512Mi' } },
+  extraEnv: [{ name: 'NODE_USE_SYSTEM_CA', value: '1' }],
+  extraEnvFrom: [{ configMapRef: { name: 'otel' } }],
   extraVolumes: [{ name: 'sockets', emptyDir: {} }],
   extraVolumeMounts: [{ name: 'sockets', mountPath: '/run/token-broker' }],
   gateway: {
     tlsSecretName: '',
     replicas: 3,
+    autoscaling: { enabled: true, minReplicas: 3, maxReplicas: 5, targetCPUUtilizationPercentage: 50 },
+    rollOnConfigChange: false,
     service: { type: 'LoadBalancer', annotations: { 'example.com/internal': 'true' } },
     podDisruptionBudget: { maxUnavailable: '34%' },
     networkPolicy: {
@@ -95,7 +99,11 @@ describe('chart', () => {
 
   test.each([
     ['its defaults', {}, ['ConfigMap', 'Deployment', 'Pod', 'PodDisruptionBudget', 'Service', 'ServiceAccount']],
-    ['every value', FULL, ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Pod', 'PodDisruptionBudget', 'Service', 'ServiceAccount']],
+    [
+      'every value',
+      FULL,
+      ['ConfigMap', 'Deployment', 'HorizontalPodAutoscaler', 'NetworkPolicy', 'Pod', 'PodDisruptionBudget', 'Service', 'ServiceAccount'],
+    ],
   ])('renders manifests that Kubernetes accepts from %s', (_name, values, kinds) => {
     const manifests = render(CHART, values);
     expect([...manifests.keys()].sort()).toEqual(kinds);
@@ -162,7 +170,7 @@ describe('chart', () => {
     const manifests = render(CHART, FULL);
     expect(manifests.has('Secret')).toBe(false);
     const { volumes, containers } = manifests.get('Deployment').spec.template.spec;
-    expect(containers[0].env).toEqual([{ name: 'LEDGER_SECRET', valueFrom: { secretKeyRef: { name: 'ledger-client', key: 'secret' } } }]);
+    expect(containers[0].env[0]).toEqual({ name: 'LEDGER_SECRET', valueFrom: { secretKeyRef: { name: 'ledger-client', key: 'secret' } } });
     expect(volumes.filter((volume: Manifest) => volume.secret).map((volume: Manifest) => volume.secret.secretName)).toEqual([
       'ledger-owner',
       'mesh-tls',

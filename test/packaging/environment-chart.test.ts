@@ -1,7 +1,7 @@
 /** The variables that the chart gives its containers: to each the same way, and only its own. */
 
 import { describe, expect, test } from '@jest/globals';
-import { CHART, type Manifest, manifestProblems, renderAll, template } from './helm.ts';
+import { CHART, type Manifest, manifestProblems, renderAll, saysMissing, saysUnknown, template } from './helm.ts';
 
 const GIVEN = {
   extraEnv: [
@@ -57,13 +57,13 @@ describe('variables', () => {
   });
 
   test.each([
-    ['a number, which Kubernetes would refuse', [{ name: 'NODE_USE_SYSTEM_CA', value: 1 }], "'/extraEnv/0/value': got number, want string"],
-    ['a misspelt field', [{ name: 'A', valuefrom: {} }], 'valuefrom'],
-    ['a name that is none', [{ name: 'A B', value: '' }], 'A B'],
-    ['no name', [{ value: 'a' }], "missing property 'name'"],
-    ['a map', { A: 'b' }, "'/extraEnv': got object, want array"],
+    ['a number, which Kubernetes would refuse', [{ name: 'NODE_USE_SYSTEM_CA', value: 1 }], /extraEnv.0.value.*string/],
+    ['a misspelt field', [{ name: 'A', valuefrom: {} }], saysUnknown('valuefrom')],
+    ['a name that is none', [{ name: 'A B', value: '' }], /extraEnv.0.name.*pattern/],
+    ['no name', [{ value: 'a' }], saysMissing('name')],
+    ['a map', { A: 'b' }, /extraEnv.*array/],
   ])('with %s are refused', (_name, extraEnv, said) => {
     const { status, output } = template(CHART, { extraEnv });
-    expect([status, output]).toEqual([1, expect.stringContaining(said)]);
+    expect([status, output]).toEqual([1, expect.stringMatching(said)]);
   });
 });

@@ -1,7 +1,7 @@
 /** The chart as a gateway: who reaches which port, whether "helm test" does, how many pods there are. */
 
 import { describe, expect, test } from '@jest/globals';
-import { CHART, type Manifest, manifestProblems, render, renderAll, servicePorts, template } from './helm.ts';
+import { CHART, type Manifest, manifestProblems, render, renderAll, saysUnknown, servicePorts, template } from './helm.ts';
 
 /** Nobody outside of the pod reaches one of these. */
 const INSIDE = {
@@ -124,12 +124,12 @@ describe('autoscaling of a gateway', () => {
   });
 
   test.each([
-    ['more pods at least than at most', {}, { minReplicas: 7 }, 'minReplicas is 7, which is more than maxReplicas, 6'],
-    ['no CPU that the target could be a part of', { resources: { requests: { cpu: null } } }, {}, 'needs resources.requests.cpu'],
-    ['an unknown key', {}, { min: 2 }, "'/gateway/autoscaling': additional properties 'min' not allowed"],
-    ['no pods at least', {}, { minReplicas: 0 }, '/gateway/autoscaling/minReplicas'],
+    ['more pods at least than at most', {}, { minReplicas: 7 }, /minReplicas is 7, which is more than maxReplicas, 6/],
+    ['no CPU that the target could be a part of', { resources: { requests: { cpu: null } } }, {}, /needs resources\.requests\.cpu/],
+    ['an unknown key', {}, { min: 2 }, saysUnknown('min')],
+    ['no pods at least', {}, { minReplicas: 0 }, /gateway.autoscaling.minReplicas/],
   ])('is refused with %s', (_name, values, autoscaling, said) => {
     const { status, output } = template(CHART, { ...values, gateway: { autoscaling: { enabled: true, ...autoscaling } } });
-    expect([status, output]).toEqual([1, expect.stringContaining(said)]);
+    expect([status, output]).toEqual([1, expect.stringMatching(said)]);
   });
 });

@@ -68,6 +68,13 @@ export function renderAll(chart: string, values: object): Manifest[] {
   return manifests.filter((manifest) => manifest !== null);
 }
 
+/** What helm says of a key that is missing: Helm 4, and Helm 3. */
+export const saysMissing = (key: string): RegExp => new RegExp(`missing property '${key}'|${key} is required`);
+
+/** What helm says of a key that there is not: Helm 4, and Helm 3. */
+export const saysUnknown = (key: string): RegExp =>
+  new RegExp(`additional properties '${key}' not allowed|Additional property ${key} is not allowed`);
+
 /** The ports of each Service of the chart, by its name. */
 export function servicePorts(values: object): Record<string, number[]> {
   const services = renderAll(CHART, values).filter(({ kind }) => kind === 'Service');
