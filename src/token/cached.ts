@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { Obtaining, type ObtainingParts, type Serves } from './obtaining.ts';
 import { Refusals } from './refusals.ts';
 import { type Lifetime, planLifetime, sendableMs } from './renewal.ts';
+import { RenewalTimer } from './renewal-timer.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { TokenSource, Waiter } from './source.ts';
 import { toStored } from './stored.ts';
@@ -25,9 +26,7 @@ export class CachedToken implements TokenSource {
   readonly #refusals: Refusals;
   #held: Held | undefined;
   #usedAt: number;
-  #stopTimer: (() => void) | undefined;
-  /** Monotonic, whole milliseconds: a broken number is an object of its own, for each token. */
-  #timerAt = 0;
+  readonly #timer: RenewalTimer;
   #closed = false;
   /** While a grant is on its way for the same token under a config before. */
   #before: { readonly source: CachedToken; readonly arrived: Promise<void> } | undefined;
@@ -38,6 +37,7 @@ export class CachedToken implements TokenSource {
     this.#parts = parts;
     this.#clock = parts.clock;
     this.#flight = new SingleFlight(parts.clock);
+    this.#timer = new RenewalTimer(parts.clock);
     this.#obtaining = new Obtaining(parts, {
       serving: () => this.#serving(),
       hold: (token, identity) => this.#hold(token, identity),
@@ -122,7 +122,7 @@ export class CachedToken implements TokenSource {
     const held = this.#held;
     this.#held = undefined;
     this.#purged();
-    this.#cancelTimer();
+    this.#timer.cancel();
     await this.#parts.discard(held?.token, held?.identity ?? this.#parts.identity);
   }
 
@@ -138,7 +138,7 @@ export class CachedToken implements TokenSource {
       ...atHand(this.#held, this.#clock),
       waiting: this.#flight.waiting,
       obtaining: this.#flight.running,
-      renewsInMs: this.#stopTimer && Math.max(0, this.#timerAt - this.#clock.monotonic()),
+      renewsInMs: this.#timer.dueInMs,
       lastFailure: this.#obtaining.failures.last,
     };
   }
@@ -168,7 +168,7 @@ export class CachedToken implements TokenSource {
   /** Stops renewing; who needs it still has it obtained. */
   retire(): void {
     this.#closed = true;
-    this.#cancelTimer();
+    this.#timer.cancel();
   }
 
   /** Stops renewing and trying again; what waits is answered still. */
@@ -253,22 +253,14 @@ export class CachedToken implements TokenSource {
 
   /** Renewal is driven by the expiry, not by traffic; only tokens that somebody uses are renewed. */
   #schedule(delayMs: number): void {
-    this.#cancelTimer();
+    this.#timer.cancel();
     const { renew, observer, name } = this.#parts;
     if (this.#closed || !renew.eager || renew.before === 0) return;
-    const afterMs = Math.max(delayMs, renew.minInterval);
-    this.#timerAt = Math.round(this.#clock.monotonic() + afterMs);
-    this.#stopTimer = this.#clock.after(afterMs, () => {
-      this.#stopTimer = undefined;
+    this.#timer.set(Math.max(delayMs, renew.minInterval), () => {
       if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) return observer.idle(name);
       this.#renewAhead();
       // Timers may fire a moment early: what was put off is taken up again.
       if (!this.#flight.running) this.#schedule(this.#obtaining.failures.leftMs);
     });
-  }
-
-  #cancelTimer(): void {
-    this.#stopTimer?.();
-    this.#stopTimer = undefined;
   }
 }
