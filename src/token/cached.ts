@@ -3,7 +3,7 @@
 import type { AuthorizationServerError } from '../authorization-server/failure.ts';
 import type { Clock } from '../clock.ts';
 import { Obtaining, type ObtainingParts, type Serves } from './obtaining.ts';
-import { Refusals } from './refusals.ts';
+import { Refusals, type RefusedSource } from './refusals.ts';
 import { type Lifetime, planLifetime, sendableMs } from './renewal.ts';
 import { RenewalTimer } from './renewal-timer.ts';
 import { SingleFlight } from './single-flight.ts';
@@ -18,7 +18,7 @@ interface Held extends Lifetime {
 }
 
 /** One token of the config: at most one grant in flight, whoever asks. */
-export class CachedToken implements TokenSource {
+export class CachedToken implements TokenSource, RefusedSource {
   readonly #parts: ObtainingParts;
   readonly #clock: Clock;
   readonly #flight: SingleFlight<Token>;
@@ -37,17 +37,13 @@ export class CachedToken implements TokenSource {
     this.#parts = parts;
     this.#clock = parts.clock;
     this.#flight = new SingleFlight(parts.clock);
-    this.#timer = new RenewalTimer(parts.clock);
+    this.#timer = new RenewalTimer(parts.clock, () => this.#due());
     this.#obtaining = new Obtaining(parts, {
       serving: () => this.#serving(),
       hold: (token, identity) => this.#hold(token, identity),
       failed: (failure) => this.#failed(failure),
     });
-    this.#refusals = new Refusals(
-      { peek: () => this.peek(), other: (refused, mayBegin) => this.#other(refused, mayBegin) },
-      parts.clock,
-      parts.renew.minInterval,
-    );
+    this.#refusals = new Refusals(this, parts.clock, parts.renew.minInterval);
     this.#usedAt = parts.clock.monotonic();
   }
 
@@ -97,6 +93,12 @@ export class CachedToken implements TokenSource {
    */
   replace(token: Token): Promise<Token | undefined> {
     return this.#refusals.replace(token);
+  }
+
+  /** For `replace`, which knows when asking for another is a waste. */
+  other(refused: Token, mayBegin: () => boolean): Promise<Token> | undefined {
+    if (!this.#flight.running && (this.#closed || this.#obtaining.failures.leftMs > 0 || !mayBegin())) return undefined;
+    return this.#flight.wait(this.#obtain((stored) => stored.value !== refused.reveal()));
   }
 
   /** The other one was refused as well. */
@@ -187,11 +189,6 @@ export class CachedToken implements TokenSource {
     void this.#obtain();
   }
 
-  #other(refused: Token, mayBegin: () => boolean): Promise<Token> | undefined {
-    if (!this.#flight.running && (this.#closed || this.#obtaining.failures.leftMs > 0 || !mayBegin())) return undefined;
-    return this.#flight.wait(this.#obtain((stored) => stored.value !== refused.reveal()));
-  }
-
   #obtain(serves?: Serves): Promise<Token> {
     return this.#flight.start(async () => (await this.#fromBefore(serves)) ?? this.#obtaining.obtain(serves));
   }
@@ -254,13 +251,15 @@ export class CachedToken implements TokenSource {
   /** Renewal is driven by the expiry, not by traffic; only tokens that somebody uses are renewed. */
   #schedule(delayMs: number): void {
     this.#timer.cancel();
+    const { eager, before, minInterval } = this.#parts.renew;
+    if (!this.#closed && eager && before !== 0) this.#timer.set(Math.max(delayMs, minInterval));
+  }
+
+  #due(): void {
     const { renew, observer, name } = this.#parts;
-    if (this.#closed || !renew.eager || renew.before === 0) return;
-    this.#timer.set(Math.max(delayMs, renew.minInterval), () => {
-      if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) return observer.idle(name);
-      this.#renewAhead();
-      // Timers may fire a moment early: what was put off is taken up again.
-      if (!this.#flight.running) this.#schedule(this.#obtaining.failures.leftMs);
-    });
+    if (this.#clock.monotonic() - this.#usedAt > renew.idleAfter) return observer.idle(name);
+    this.#renewAhead();
+    // Timers may fire a moment early: what was put off is taken up again.
+    if (!this.#flight.running) this.#schedule(this.#obtaining.failures.leftMs);
   }
 }

@@ -4,12 +4,14 @@ import type { Clock } from '../clock.ts';
 
 export class RenewalTimer {
   readonly #clock: Clock;
+  readonly #onDue: () => void;
   #stop: (() => void) | undefined;
   /** Monotonic, whole milliseconds: a broken number is an object of its own, for each token. */
   #dueAt = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, onDue: () => void) {
     this.#clock = clock;
+    this.#onDue = onDue;
   }
 
   /** Milliseconds; `undefined` while none is set. */
@@ -17,12 +19,12 @@ export class RenewalTimer {
     return this.#stop && Math.max(0, this.#dueAt - this.#clock.monotonic());
   }
 
-  set(afterMs: number, onDue: () => void): void {
+  set(afterMs: number): void {
     this.cancel();
     this.#dueAt = Math.round(this.#clock.monotonic() + afterMs);
     this.#stop = this.#clock.after(afterMs, () => {
       this.#stop = undefined;
-      onDue();
+      this.#onDue();
     });
   }
 
