@@ -38,9 +38,10 @@ core.register_action("token-broker", { "http-req" }, function(txn)
   local answer = core.httpclient():get(question(txn))
   if answer == nil or answer.status == nil or answer.status < 200 then return end
   if answer.status ~= 200 then return refuse(txn, answer) end
-  -- What was meant for the broker goes no further, also where no token takes its place.
+  -- What was meant for the broker goes no further, and nothing of the client's stands where the broker gave nothing.
   txn.http:req_del_header("authorization")
   for _, name in ipairs(GRANTED) do
+    txn.http:req_del_header(name)
     local values = answer.headers[name]
     if values ~= nil then txn.http:req_set_header(name, values[0]) end
   end

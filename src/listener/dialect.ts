@@ -27,7 +27,9 @@ const ORIGINAL_URL: Place = {
     const url = onlyValue(fields, 'x-original-url');
     checkRequestLine({ method, target: url }, limits);
     const whole = checkTarget(url);
-    if (whole === undefined) throw invalid('the field "x-original-url" holds no whole URL: have the proxy set scheme, host and URI');
+    // nginx takes a "?" for a part of the host: what follows is the path that it sends, and must not be judged as a query.
+    if (whole === undefined || !url.endsWith(whole.authority + whole.target))
+      throw invalid('the field "x-original-url" holds no whole URL: have the proxy set scheme, host and URI');
     return { method, target: whole.target, host: whole.host };
   },
 };
