@@ -51,9 +51,10 @@ function finderOf(place: OwnCredentialsPlace, isSaml: boolean): (request: Caller
   return ({ fields }) => read(onlyValue(fields, name));
 }
 
+/** An empty password is none (RFC 6749 §3.2), and a directory takes a bind without one for an anonymous one, which succeeds (RFC 4513 §5.1.2). */
 function basicOf(authorization: string): Found | undefined {
-  const credentials = parseBasic(authorization);
-  return credentials && { username: credentials.username, secret: credentials.password };
+  const { username, password = '' } = parseBasic(authorization) ?? {};
+  return password === '' ? undefined : { username, secret: password };
 }
 
 /** As it can stand in a form and in a log of nobody: visible ASCII. */

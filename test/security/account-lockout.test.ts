@@ -72,11 +72,28 @@ test.each([
   ['an accent, which many databases ignore', 'alic\u00e9'],
   ['an accent of its own', 'alice\u0301'],
   ['a letter without its dot', 'al\u0131ce'],
+  ['a letter with a stroke', 'a\u0142ice'],
+  ['a mark that is meant for symbols', 'alice\u20d0'],
+  ['an accent of another script', 'alice\u0591'],
   ['a control character, where a lenient server ends the name', 'alice\u0000'],
 ])('a name with %s is no way around that', async (_what, name) => {
   for (let i = 0; i < 3; i += 1) await call(`alice:guess-${i}`);
   expect((await call(`${name}:guess`)).status).toBe(401);
   expect(sent()).toHaveLength(3);
+});
+
+test('an empty password is not sent: a directory behind the server would take it for nobody, and let that in', async () => {
+  authorizationServer.answer = () => tokenAnswer();
+  const refused = await call('alice:');
+  expect([refused.status, refused.field('www-authenticate')]).toEqual([401, expect.stringContaining('Basic')]);
+  expect(sent()).toEqual([]);
+});
+
+test('a digit of another script is no way around that', async () => {
+  for (let i = 0; i < 3; i += 1) await call(`clerk7:guess-${i}`);
+  expect((await call('clerk\u0667:guess')).status).toBe(401);
+  expect(sent()).toHaveLength(3);
+  expect((await call('clerk\u0668:right')).status).toBe(200);
 });
 
 test('more spaces within a name are no way around that', async () => {
