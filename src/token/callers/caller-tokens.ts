@@ -72,7 +72,8 @@ export class CallerTokens {
 
   /**
    * The token of these credentials for one request; everybody who brings the same has the same one. Throws CALLER_UNAUTHENTICATED where
-   * they have ended or were refused a while ago, BROKER_OVERLOADED where callers are waiting for all tokens that may be kept.
+   * they have ended or were refused a while ago, BROKER_OVERLOADED where callers are waiting for all tokens that may be kept, or for half
+   * of them while the others are good.
    */
   of(credentials: OwnCredentials): CallerToken {
     const { name, config, clock, digest } = this.#parts;
@@ -166,7 +167,10 @@ export class CallerTokens {
   #makeRoom(): void {
     const idle = [...this.#tokens].filter(([, kept]) => waitingFor(kept) === 0);
     const unusable = idle.filter(([, kept]) => !isUsable(kept));
-    const [first, ...others] = unusable.length > 0 ? unusable : idle;
+    // Half of the places are of callers whom the server has taken: with guesses that it takes long to refuse, anybody could have them all.
+    const unproven = [...this.#tokens.values()].filter((kept) => !isUsable(kept)).length;
+    const usable = unproven * 2 < this.#maxCallers ? idle : [];
+    const [first, ...others] = unusable.length > 0 ? unusable : usable;
     if (first === undefined) {
       throw new BrokerError('BROKER_OVERLOADED', 'too many callers are waiting for tokens of their own; try again later', {
         stage: 'token',
