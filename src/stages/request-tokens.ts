@@ -34,7 +34,9 @@ export class RequestTokens {
   /** Throws what the caller is told where the token is made from credentials that it did not bring, or that were refused. */
   source(name: string, request: CallerRequest): CachedToken | CallerToken {
     const read = this.#ownCredentials.get(name);
-    return read === undefined ? this.#tokens.source(name) : (this.#tokens.ofCallers(name) as CallerTokens).of(read(request));
+    return read === undefined
+      ? this.#tokens.source(name)
+      : (this.#tokens.ofCallers(name) as CallerTokens).of(read(request), request.peer.address);
   }
 
   /** `undefined` where the caller's credentials have ended meanwhile, or there is no room for its token any more. */

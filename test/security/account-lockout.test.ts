@@ -4,6 +4,9 @@
  * many requests at once and several routes are meant to get around what counts them.
  */
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
@@ -13,6 +16,7 @@ import { type Script, type ScriptedRequest, type ScriptedServer, startScriptedSe
 let authorizationServer: ScriptedServer;
 let origin: ScriptedServer;
 let broker: TestBroker;
+let folder: string;
 
 const SECRETS = ['now', 'before', 'long-ago'].map((unsafeInline) => ({ unsafeInline }));
 
@@ -31,8 +35,12 @@ beforeEach(async () => {
   origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
   const tokenEndpoint = `${authorizationServer.url}/token`;
   const route = (name: string) => ({ path: `/${name}`, callers: ['basic-passthrough'], token: name, upstream: origin.url });
+  folder = await mkdtemp(join(tmpdir(), 'token-broker-lockout-'));
   broker = await startBroker({
-    listeners: { local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] } },
+    listeners: {
+      local: { address: '127.0.0.1:0', authenticate: ['basic-passthrough'] },
+      elsewhere: { address: `unix:${join(folder, 'sock')}`, authenticate: ['basic-passthrough'] },
+    },
     authorizationServers: {
       one: { tokenEndpoint },
       other: { tokenEndpoint: `${tokenEndpoint}?tenant=same` },
@@ -48,9 +56,15 @@ beforeEach(async () => {
     routes: { a: route('a'), b: route('b'), c: route('c'), discovered: route('discovered'), rotating: route('rotating') },
   });
 });
-afterEach(() => Promise.all([broker.close(), origin.close(), authorizationServer.close()]));
+afterEach(async () => {
+  await Promise.all([broker.close(), origin.close(), authorizationServer.close()]);
+  await rm(folder, { recursive: true });
+});
 
 const call = (user: string, route = 'a'): Promise<Answer> => request(`${broker.url()}/${route}/x`, { user });
+/** On a Unix socket nobody has an address. */
+const callFromElsewhere = async (user: string) =>
+  (await request('http://localhost/a/x', { user, socketPath: join(folder, 'sock') })).status;
 const sent = () =>
   authorizationServer.requests
     .filter(({ method }) => method === 'POST')
@@ -186,6 +200,15 @@ test('the owner of the account goes on with the token at hand', async () => {
   await Promise.all(Array.from({ length: 20 }, (_, index) => call(`alice:guess-${index}`)));
   expect((await call('alice:right')).status).toBe(200);
   expect(sent()).toHaveLength(1 + 3);
+});
+
+test('a token at hand does not tell who guesses from elsewhere which guess is right, once the others are held back', async () => {
+  expect((await call('alice:right')).status).toBe(200);
+  for (let i = 0; i < 3; i += 1) expect(await callFromElsewhere(`alice:guess-${i}`)).toBe(401);
+  expect(await callFromElsewhere('alice:right')).toBe(401);
+  expect((await call('alice:right')).status).toBe(200);
+  expect(await callFromElsewhere('bob:right')).toBe(200);
+  expect(sent()).toEqual(['right', 'guess-0', 'guess-1', 'guess-2', 'right']);
 });
 
 test('an application that repeats one wrong password costs one try', async () => {

@@ -10,12 +10,16 @@ import type { KeyedDigest } from '../keyed-digest.ts';
 import type { TokenObserver } from '../observer.ts';
 import type { ObtainingParts } from '../obtaining.ts';
 import type { RefusedAtServer } from '../refused-at-server.ts';
+import type { CredentialsId } from '../refused-credentials.ts';
 import { isSendable } from '../renewal.ts';
 import type { Token } from '../token.ts';
 import { CallerToken } from './caller-token.ts';
 import { CREDENTIALS_ENDED, credentialsEndAt, type OwnCredentials, refusesCredentials } from './own-credentials.ts';
 
 const DEFAULT_MAX_CALLERS = 1_000;
+
+/** Of one caller, with the same credentials. */
+const MAX_PLACES = 16;
 
 export interface CallerTokensParts {
   readonly name: string;
@@ -37,6 +41,8 @@ interface Kept {
   readonly cached: CachedToken;
   /** When the credentials end: wall clock. */
   readonly endsAt: number;
+  /** Addresses that have brought them. */
+  readonly places: Set<string>;
   /** Monotonic. */
   usedAt: number;
 }
@@ -74,14 +80,19 @@ export class CallerTokens {
    * The token of these credentials for one request; everybody who brings the same has the same one. Throws CALLER_UNAUTHENTICATED where
    * they have ended or were refused a while ago, BROKER_OVERLOADED where callers are waiting for all tokens that may be kept, or for half
    * of them while the others are good.
+   *
+   * @param from the address of who brings them
    */
-  of(credentials: OwnCredentials): CallerToken {
+  of(credentials: OwnCredentials, from = ''): CallerToken {
     const { name, config, clock, digest } = this.#parts;
     const key = digest(name, credentials.username ?? null, credentials.secret);
     const known = this.#tokens.get(key);
     const endsAt = known?.endsAt ?? credentialsEndAt(config, credentials);
     if (endsAt <= clock.now()) throw credentials.refusal(new AuthorizationServerError('permanent', CREDENTIALS_ENDED));
+    // While guesses at an account are held back, whether one is right is not told by its token either, but to where that was before.
+    if (known?.places.has(from) === false && credentials.username !== undefined) this.#admit(key, credentials);
     const kept = known ?? this.#add(key, credentials, endsAt);
+    if (kept.places.size < MAX_PLACES) kept.places.add(from);
     kept.usedAt = clock.monotonic();
     return new CallerToken(kept.cached, (error) => (this.#isRefusal(error) ? credentials.refusal((error as Error).cause) : error));
   }
@@ -105,11 +116,16 @@ export class CallerTokens {
     for (const { cached } of this.#tokens.values()) cached.close();
   }
 
-  #add(key: string, credentials: OwnCredentials, endsAt: number): Kept {
-    const { username, secret, refusal } = credentials;
-    const { name, clock, digest, refused, createGrant } = this.#parts;
+  #admit(key: string, { username, secret, refusal }: OwnCredentials): CredentialsId {
+    const { digest, refused } = this.#parts;
     const id = { credentials: key, account: username === undefined ? undefined : accountId(username, secret, digest) };
     refused.known?.admit(id, refusal);
+    return id;
+  }
+
+  #add(key: string, credentials: OwnCredentials, endsAt: number): Kept {
+    const { name, clock, refused, createGrant } = this.#parts;
+    const id = this.#admit(key, credentials);
     if (this.#tokens.size >= this.#maxCallers) this.#makeRoom();
     const made = createGrant(credentials, endsAt, () => refused.known?.mayRepeat(id) ?? false);
     /** Whether the server took them the last time. */
@@ -136,7 +152,7 @@ export class CallerTokens {
       ),
       clock,
     });
-    const kept: Kept = { cached, endsAt, usedAt: clock.monotonic() };
+    const kept: Kept = { cached, endsAt, places: new Set(), usedAt: clock.monotonic() };
     this.#tokens.set(key, kept);
     this.#sweepLater();
     return kept;
