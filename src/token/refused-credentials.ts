@@ -68,7 +68,7 @@ export class RefusedCredentials {
 
   /** Throws what `refusal` makes where they are not to be sent now, BROKER_OVERLOADED when too many accounts are being watched. */
   admit(id: CredentialsId, refusal: (cause: unknown) => BrokerError): void {
-    if (this.#holdsBack(id)) throw refusal(heldBack());
+    this.checkHeldBack(id, refusal);
     if (id.account === undefined || this.#accounts.has(id.account.name) || this.#accounts.size < MAX_ACCOUNTS) return;
     this.sweep();
     // Forgetting one that counts would let its guesses begin anew.
@@ -78,6 +78,11 @@ export class RefusedCredentials {
         retryAfterSeconds: 60,
       });
     }
+  }
+
+  /** Throws what `refusal` makes where they are not to be sent now. */
+  checkHeldBack(id: CredentialsId, refusal: (cause: unknown) => BrokerError): void {
+    if (this.#holdsBack(id)) throw refusal(heldBack());
   }
 
   /**

@@ -84,13 +84,14 @@ export class CallerTokens {
    * @param from the address of who brings them
    */
   of(credentials: OwnCredentials, from = ''): CallerToken {
-    const { name, config, clock, digest } = this.#parts;
+    const { name, config, clock, digest, refused } = this.#parts;
     const key = digest(name, credentials.username ?? null, credentials.secret);
     const known = this.#tokens.get(key);
     const endsAt = known?.endsAt ?? credentialsEndAt(config, credentials);
     if (endsAt <= clock.now()) throw credentials.refusal(new AuthorizationServerError('permanent', CREDENTIALS_ENDED));
     // While guesses at an account are held back, whether one is right is not told by its token either, but to where that was before.
-    if (known?.places.has(from) === false && credentials.username !== undefined) this.#admit(key, credentials);
+    if (known?.places.has(from) === false && credentials.username !== undefined)
+      refused.known?.checkHeldBack(this.#idOf(key, credentials), credentials.refusal);
     const kept = known ?? this.#add(key, credentials, endsAt);
     if (kept.places.size < MAX_PLACES) kept.places.add(from);
     kept.usedAt = clock.monotonic();
@@ -116,16 +117,14 @@ export class CallerTokens {
     for (const { cached } of this.#tokens.values()) cached.close();
   }
 
-  #admit(key: string, { username, secret, refusal }: OwnCredentials): CredentialsId {
-    const { digest, refused } = this.#parts;
-    const id = { credentials: key, account: username === undefined ? undefined : accountId(username, secret, digest) };
-    refused.known?.admit(id, refusal);
-    return id;
+  #idOf(key: string, { username, secret }: OwnCredentials): CredentialsId {
+    return { credentials: key, account: username === undefined ? undefined : accountId(username, secret, this.#parts.digest) };
   }
 
   #add(key: string, credentials: OwnCredentials, endsAt: number): Kept {
     const { name, clock, refused, createGrant } = this.#parts;
-    const id = this.#admit(key, credentials);
+    const id = this.#idOf(key, credentials);
+    refused.known?.admit(id, credentials.refusal);
     if (this.#tokens.size >= this.#maxCallers) this.#makeRoom();
     const made = createGrant(credentials, endsAt, () => refused.known?.mayRepeat(id) ?? false);
     /** Whether the server took them the last time. */
