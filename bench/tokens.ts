@@ -144,7 +144,7 @@ async function heap(): Promise<number> {
   const figures: number[] = [];
   while (figures.length < 5) {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await gc();
+    gc();
     figures.push(process.memoryUsage().heapUsed);
   }
   return Math.min(...figures);
