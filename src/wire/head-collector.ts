@@ -10,9 +10,19 @@ export const USUAL_BYTES = 2 * 1024;
 /** How much longer than the last one the next head of a connection may be, for the rest of what was read not to be looked at. */
 const MARGIN_BYTES = 32;
 
+/** What is looked at again when more comes: the beginning of an empty line. */
+const LOOK_BACK_BYTES = EMPTY_LINE.length - 1;
+
+/** So much of a head says whether it can become one. */
+const BEGINNING_BYTES = 64;
+
 export class HeadCollector {
   readonly #maxBytes: number;
+  /** Not looked at before it is whole: who sends byte by byte would have all of it copied each time. */
   #partial = '';
+  #beginning = '';
+  /** The last bytes of `#partial`. */
+  #recent = '';
   /** The head ends within so many bytes, most likely. */
   #usualBytes = USUAL_BYTES;
   /** Index of the first byte behind the head that `collect` gave, in the buffer it was given. */
@@ -28,7 +38,12 @@ export class HeadCollector {
     return this.#partial !== '';
   }
 
-  /** How much of the head is here already. */
+  /** The first bytes of what is here of a head that is not whole. */
+  get beginning(): string {
+    return this.#beginning;
+  }
+
+  /** What is here of a head that is not whole. */
   get text(): string {
     return this.#partial;
   }
@@ -36,19 +51,31 @@ export class HeadCollector {
   /** The head without its last two line breaks, or `undefined` while it is not whole. Throws `WireError`. */
   collect(bytes: Buffer, from: number): string | undefined {
     const known = this.#partial.length;
-    const text = this.#partial + this.#read(bytes, from);
-    const endAt = text.indexOf(EMPTY_LINE, Math.max(0, known - 3));
+    const read = this.#read(bytes, from);
+    const looked = this.#recent.length;
+    const recent = this.#recent + read;
+    const endAt = recent.indexOf(EMPTY_LINE);
     if (endAt !== -1) {
-      this.#partial = '';
-      this.next = from + endAt + 4 - known;
-      this.#usualBytes = Math.min(endAt + MARGIN_BYTES, USUAL_BYTES);
-      return text.slice(0, endAt);
+      const length = known - looked + endAt;
+      const text = (this.#partial + read).slice(0, length);
+      this.#forget();
+      this.next = from + length + EMPTY_LINE.length - known;
+      this.#usualBytes = Math.min(length + MARGIN_BYTES, USUAL_BYTES);
+      return text;
     }
     // Said at once: who ends lines with LF alone would wait for ever for the empty line to be seen.
-    if (hasStrayBreak(text, known)) throw new WireError('malformed', 'a line does not end with CR LF');
-    this.#partial = text;
-    if (text.length >= this.#maxBytes + 4) throw new WireError('head', 'the head is too large: send fewer or shorter fields');
+    if (hasStrayBreak(recent, looked)) throw new WireError('malformed', 'a line does not end with CR LF');
+    this.#partial += read;
+    this.#beginning += read.slice(0, BEGINNING_BYTES - Math.min(known, BEGINNING_BYTES));
+    this.#recent = recent.slice(-LOOK_BACK_BYTES);
+    if (this.#partial.length >= this.#maxBytes + 4) throw new WireError('head', 'the head is too large: send fewer or shorter fields');
     return undefined;
+  }
+
+  #forget(): void {
+    this.#partial = '';
+    this.#beginning = '';
+    this.#recent = '';
   }
 
   /** As much as a head may still have; less where it ends sooner, since 64 KiB of a body may stand behind it. */

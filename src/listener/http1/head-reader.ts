@@ -42,7 +42,7 @@ export class HeadReader {
         this.#emptyLine = 'possible';
         return parseRequestHead(text, this.#sections);
       }
-      if (!mayBecomeRequest(this.#heads.text)) throw new WireError('malformed', 'the request is not HTTP/1.1');
+      if (!mayBecomeRequest(this.#heads.beginning)) throw new WireError('malformed', 'the request is not HTTP/1.1');
       return undefined;
     } catch (error) {
       throw this.#toRefusal(error);

@@ -58,7 +58,7 @@ export class AnswerReader {
       this.#onHead(text, flow);
       return this.#heads.next;
     }
-    if (!mayBecomeResponse(this.#heads.text)) throw new WireError('malformed', 'the answer is not HTTP/1.1');
+    if (!mayBecomeResponse(this.#heads.beginning)) throw new WireError('malformed', 'the answer is not HTTP/1.1');
     return bytes.length;
   }
 
