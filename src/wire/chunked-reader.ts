@@ -24,6 +24,9 @@ const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;
 
+/** Up to here copying chunks together costs less than passing on each: one byte in each of thousands took 10 µs of everybody's time. */
+const SHORT_BYTES = 4 * 1024;
+
 /** Where in the coding the next byte stands. `done`: behind the last one. */
 type State = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done';
 
@@ -35,6 +38,8 @@ export class ChunkedReader {
   #extension = '';
   #extensionBytes = 0;
   #trailerText = '';
+  /** Short chunks of this read, to be given as one. */
+  #short: Buffer[] = [];
 
   get done(): boolean {
     return this.#state === 'done';
@@ -52,10 +57,15 @@ export class ChunkedReader {
   /** Reads on from `from`; gives the index of the first byte not taken. Throws `WireError`. */
   read(bytes: Buffer, from: number, take: TakeChunk): number {
     let at = from;
-    while (at < bytes.length && this.#state !== 'done') {
-      if (this.#state === 'data') at = this.#readData(bytes, at, take);
-      else if (this.#state === 'trailers') at = this.#readTrailers(bytes, at);
-      else this.#step(bytes[at++] as number);
+    try {
+      while (at < bytes.length && this.#state !== 'done') {
+        if (this.#state === 'data') at = this.#readData(bytes, at, take);
+        else if (this.#state === 'trailers') at = this.#readTrailers(bytes, at);
+        else this.#step(bytes[at++] as number);
+      }
+    } finally {
+      // What stands before something malformed has come all the same.
+      this.#giveShort(take);
     }
     return at;
   }
@@ -64,8 +74,20 @@ export class ChunkedReader {
     const end = Math.min(bytes.length, at + this.#left);
     this.#left -= end - at;
     if (this.#left === 0) this.#state = 'data-cr';
-    take(bytes.subarray(at, end));
+    const piece = bytes.subarray(at, end);
+    if (piece.length <= SHORT_BYTES) this.#short.push(piece);
+    else {
+      this.#giveShort(take);
+      take(piece);
+    }
     return end;
+  }
+
+  #giveShort(take: TakeChunk): void {
+    const pieces = this.#short;
+    if (pieces.length === 0) return;
+    this.#short = [];
+    take(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
   }
 
   #step(byte: number): void {

@@ -191,6 +191,22 @@ describe('the chunked coding (RFC 9112 §7.1)', () => {
     }
   });
 
+  test('H13 thousands of chunks of a byte that come together are passed on as one, in their place among longer ones', () => {
+    const given: string[] = [];
+    const reader = new BodyReader('chunked', (bytes) => given.push(bytes.toString('latin1')));
+    const long = 'L'.repeat(5_000);
+    const tiny = '1\r\nx\r\n'.repeat(10_000);
+    reader.read(Buffer.from(`${tiny}1388\r\n${long}\r\n${tiny}2\r\nab\r\n`), 0);
+    expect(given).toEqual(['x'.repeat(10_000), long, `${'x'.repeat(10_000)}ab`]);
+  });
+
+  test('what has come before something malformed is passed on', () => {
+    const given: string[] = [];
+    const reader = new BodyReader('chunked', (bytes) => given.push(bytes.toString('latin1')));
+    expect(() => reader.read(Buffer.from('1\r\na\r\n1\r\nb\r\nnonsense'), 0)).toThrow(WireError);
+    expect(given).toEqual(['ab']);
+  });
+
   test('H03 a size of twelve digits is taken as it is, and its data passed on without being collected', () => {
     let given = 0;
     const reader = new BodyReader('chunked', (bytes) => (given += bytes.length));

@@ -123,3 +123,20 @@ test('tells of room each time that it was full, whatever the pieces were', async
   await once(far, 'end');
   expect(received().length).toBe(sent);
 });
+
+test('S02 thousands of short writes that wait share memory, and none is written over', () => {
+  const memory = new WriteMemory();
+  const waiting = Array.from({ length: 5_000 }, (_, i) => {
+    const gathered = memory.gather('<', Buffer.from(String(i)), '>') as Buffer;
+    memory.leave();
+    return gathered;
+  });
+  expect(waiting.map((bytes) => bytes.toString())).toEqual(waiting.map((_, i) => `<${i}>`));
+  expect(new Set(waiting.map(({ buffer }) => buffer)).size).toBeLessThan(10);
+});
+
+test('a short write that was taken at once leaves its memory to the next', () => {
+  const memory = new WriteMemory();
+  const [one, other] = [memory.gather('', Buffer.from('one'), ''), memory.gather('', Buffer.from('other'), '')];
+  expect([other?.buffer, other?.byteOffset]).toEqual([one?.buffer, one?.byteOffset]);
+});
