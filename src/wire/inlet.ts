@@ -86,7 +86,7 @@ export class Inlet {
     if (this.#consuming) return void this.socket.resume();
     const rest = this.#rest;
     this.#rest = undefined;
-    if (rest !== undefined) this.#take(rest);
+    if (rest !== undefined) this.#take(rest, true);
     if (this.#rest === undefined && !this.#paused && !this.socket.destroyed) this.socket.resume();
   }
 
@@ -102,7 +102,8 @@ export class Inlet {
     return true;
   };
 
-  #take(bytes: Buffer): void {
+  /** @param isOurs nobody else writes there: what is left of it need not be copied, thousands of times where requests stand in line */
+  #take(bytes: Buffer, isOurs = false): void {
     this.#consuming = true;
     let at = 0;
     for (let before = -1; at < bytes.length && at !== before; ) {
@@ -112,7 +113,8 @@ export class Inlet {
     this.#consuming = false;
     if (at === bytes.length || this.socket.destroyed) return;
     const rest = bytes.subarray(at);
-    this.#rest = this.#rest === undefined ? Buffer.from(rest) : Buffer.concat([this.#rest, rest]);
+    if (this.#rest !== undefined) this.#rest = Buffer.concat([this.#rest, rest]);
+    else this.#rest = isOurs ? rest : Buffer.from(rest);
     this.socket.pause();
   }
 }

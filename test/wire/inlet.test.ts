@@ -96,3 +96,28 @@ test('what is left is forgotten on demand', async () => {
   inlet.forget();
   expect(inlet.hasRest).toBe(false);
 });
+
+test('S08 what stands in line is copied once, not anew for each request that is taken of it', async () => {
+  const [near, far] = await pair();
+  const memories = new Set<ArrayBufferLike>();
+  let text = '';
+  let isBusy = true;
+  const { consume, first } = offered((bytes, from) => {
+    if (isBusy) return from;
+    isBusy = true;
+    memories.add(bytes.buffer);
+    text += bytes.toString('latin1', from, from + 1);
+    return from + 1;
+  });
+  const inlet = new Inlet(near, consume);
+  far.write('x'.repeat(4_999));
+  far.end('y');
+  await first;
+  for (let taken = 0; taken < 5_000; taken += 1) {
+    while (!inlet.hasRest) await once(near, 'data');
+    isBusy = false;
+    inlet.resume();
+  }
+  expect(text).toBe(`${'x'.repeat(4_999)}y`);
+  expect(memories.size).toBeLessThan(10);
+});
