@@ -122,11 +122,14 @@ export class HttpListener implements ConnectionHost, Taker {
       cut?.addEventListener('abort', () => resolve(), { once: true });
     });
     const rested = new Promise<void>((resolve) => {
-      this.#onRested = () => this.#isResting() && resolve();
+      this.#onRested = onceInTurn(() => {
+        if (this.#isResting()) resolve();
+      });
     });
     if (this.#connections.size + this.#handshaking > 0) await Promise.race([rested, over]);
     clearTimeout(grace);
     clearTimeout(idleGrace);
+    this.#onRested = () => {};
     this.#deaf = true;
     return this.#cutAll();
   }
@@ -235,6 +238,19 @@ export class HttpListener implements ConnectionHost, Taker {
     }
     return cut;
   }
+}
+
+/** Thousands of connections may rest in one turn of the event loop, and each would have all the others looked at. */
+function onceInTurn(look: () => void): () => void {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      look();
+    });
+  };
 }
 
 /** `""` where there is none. */
