@@ -1,6 +1,7 @@
 /** Probes and metrics, on an address of their own; on that of the admin also what the broker shows of itself, and what it can be told to do. */
 
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { refusedHost } from './accepted-host.ts';
 import { type Actionable, answerAction } from './actions.ts';
 import { jsonPage, type Page, sendPage, textPage } from './page.ts';
@@ -41,8 +42,17 @@ export function createAdminServer(broker: BrokerFace, actionable: Actionable): S
 /** Milliseconds, and bytes. Node looks for who is late every 30s by default. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 16 * 1024 };
 
+/** Nobody needs the second answer before the first; thousands that were asked for in one breath would keep everybody else waiting. */
+const MOST_ASKED_AHEAD = 16;
+
 function createPageServer(answer: (path: string, query: string, request: IncomingMessage) => Page | Promise<Page>): Server {
+  const owed = new WeakMap<Socket, number>();
   return createServer(LIMITS, (request, response) => {
+    const { socket } = request;
+    const count = (owed.get(socket) ?? 0) + 1;
+    owed.set(socket, count);
+    response.once('close', () => owed.set(socket, (owed.get(socket) ?? 1) - 1));
+    if (count > MOST_ASKED_AHEAD) return void socket.destroy();
     const [path, query = ''] = (request.url ?? '').split('?', 2) as [string, string?];
     const page = async () => answer(path, query, request);
     void page()
@@ -53,20 +63,32 @@ function createPageServer(answer: (path: string, query: string, request: Incomin
 
 /** What anybody may read who reaches the address. */
 function open(probed: Probed): Pages {
+  const status = shared(() => probed.status?.());
   return {
     '/livez': () => textPage(200, 'ok'),
-    '/readyz': (query) => readiness(probed, query === 'verbose'),
-    '/metrics': async () => {
+    '/readyz': async (query) => readiness(probed, query === 'verbose' ? ((await status())?.tokens ?? []) : []),
+    '/metrics': shared(async () => {
       const { contentType, text } = await probed.metrics();
       return { status: 200, contentType, text };
-    },
+    }),
   };
 }
 
 /** What no page of another site may read. */
 function guarded(broker: BrokerFace): Pages {
   const page = createStatusPage();
-  return { '/': () => page, '/status': () => jsonPage(200, broker.status()) };
+  return { '/': () => page, '/status': shared(() => jsonPage(200, broker.status())) };
+}
+
+/** What takes long to make, made once for all who have asked for it by then: each time would cost everybody's requests that long. */
+function shared<Made>(make: () => Made | Promise<Made>): () => Promise<Made> {
+  let making: Promise<Made> | undefined;
+  return () => {
+    making ??= new Promise<void>((resolve) => setImmediate(resolve)).then(make).finally(() => {
+      making = undefined;
+    });
+    return making;
+  };
 }
 
 function answerOf(pages: Pages, path: string, method: string | undefined, query: string): Page | Promise<Page> {
@@ -76,9 +98,10 @@ function answerOf(pages: Pages, path: string, method: string | undefined, query:
   return page(query);
 }
 
-function readiness(broker: Probed, verbose: boolean): Page {
+/** @param tokens to be told of */
+function readiness(broker: Probed, tokens: BrokerStatus['tokens']): Page {
   const reason = broker.notReady();
   const lines = [reason === undefined ? 'ok' : `not ready: ${reason}`];
-  if (verbose) for (const token of broker.status?.().tokens ?? []) if (!token.perCaller) lines.push(`token ${token.name}: ${token.state}`);
+  for (const token of tokens) if (!token.perCaller) lines.push(`token ${token.name}: ${token.state}`);
   return textPage(reason === undefined ? 200 : 503, lines.join('\n'));
 }
