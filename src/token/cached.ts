@@ -56,6 +56,11 @@ export class CachedToken implements TokenSource, RefusedSource {
     return this.#parts.identity;
   }
 
+  /** Requests that wait for it. */
+  get waiting(): number {
+    return this.#flight.waiting;
+  }
+
   /** @param forMs for how long it must be good still */
   peek(forMs = 0): Token | undefined {
     const held = this.#held;
@@ -138,7 +143,7 @@ export class CachedToken implements TokenSource, RefusedSource {
   status(): TokenStatus {
     return {
       ...atHand(this.#held, this.#clock),
-      waiting: this.#flight.waiting,
+      waiting: this.waiting,
       obtaining: this.#flight.running,
       renewsInMs: this.#timer.dueInMs,
       lastFailure: this.#obtaining.failures.last,

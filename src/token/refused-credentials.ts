@@ -16,6 +16,9 @@ const WRONG_PASSWORDS = 3;
 const WRONG_PASSWORDS_MS = 30 * 60_000;
 const MAX_ACCOUNTS = 10_000;
 
+/** It looks at all that is watched, and whoever makes names up could have that done with each request. */
+const SWEEP_EVERY_MS = 1_000;
+
 /** Of one account: else a hundred wrong ones would be on their way before the first is refused. */
 export const ONE_BY_ONE = 1;
 /** As many as may be wrong. */
@@ -61,6 +64,8 @@ export class RefusedCredentials {
   /** Until when, by the digest of the credentials. */
   readonly #refused = new Map<string, number>();
   readonly #accounts = new Map<string, Account>();
+  /** Monotonic. */
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -70,7 +75,7 @@ export class RefusedCredentials {
   admit(id: CredentialsId, refusal: (cause: unknown) => BrokerError): void {
     this.checkHeldBack(id, refusal);
     if (id.account === undefined || this.#accounts.has(id.account.name) || this.#accounts.size < MAX_ACCOUNTS) return;
-    this.sweep();
+    if (this.#clock.monotonic() - this.#sweptAt >= SWEEP_EVERY_MS) this.sweep();
     // Forgetting one that counts would let its guesses begin anew.
     if (this.#accounts.size >= MAX_ACCOUNTS) {
       throw new BrokerError('BROKER_OVERLOADED', 'the credentials of too many users were refused lately; try again later', {
@@ -138,6 +143,7 @@ export class RefusedCredentials {
   /** Drops what does not count any more. */
   sweep(): void {
     const now = this.#clock.monotonic();
+    this.#sweptAt = now;
     for (const [credentials, until] of this.#refused) if (until <= now) this.#refused.delete(credentials);
     for (const [name, account] of this.#accounts)
       if (account.sending === 0 && this.#recent(account).length === 0) this.#accounts.delete(name);

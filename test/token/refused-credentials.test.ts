@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
 import { BrokerError } from '../../src/errors.ts';
 import { FEW_TOGETHER, RefusedCredentials } from '../../src/token/refused-credentials.ts';
@@ -193,6 +193,10 @@ describe('refused credentials', () => {
       expect.objectContaining({ code: 'BROKER_OVERLOADED', status: 503 }),
     );
     expect(() => refused.admit(idOf('user-0:other'), refusal)).not.toThrow();
+    // Looking for one that may be forgotten means looking at all.
+    const sweeps = jest.spyOn(refused, 'sweep');
+    for (let i = 0; i < 100; i += 1) expect(() => refused.admit(idOf(`more-${i}:guess`), refusal)).toThrow();
+    expect(sweeps).not.toHaveBeenCalled();
     await clock.advance(30 * MINUTE_MS);
     expect(() => refused.admit(idOf('one more:guess'), refusal)).not.toThrow();
   });

@@ -73,7 +73,7 @@ export class CallerTokens {
   }
 
   get waiting(): number {
-    return [...this.#tokens.values()].reduce((sum, kept) => sum + waitingFor(kept), 0);
+    return [...this.#tokens.values()].reduce((sum, { cached }) => sum + cached.waiting, 0);
   }
 
   /**
@@ -180,7 +180,7 @@ export class CallerTokens {
 
   /** What holds no token gives way first, then the least recently used; never one that somebody waits for. */
   #makeRoom(): void {
-    const idle = [...this.#tokens].filter(([, kept]) => waitingFor(kept) === 0);
+    const idle = [...this.#tokens].filter(([, kept]) => kept.cached.waiting === 0);
     const unusable = idle.filter(([, kept]) => !isUsable(kept));
     // Half of the places are of callers whom the server has taken: with guesses that it takes long to refuse, anybody could have them all.
     const unproven = [...this.#tokens.values()].filter((kept) => !isUsable(kept)).length;
@@ -206,15 +206,11 @@ export class CallerTokens {
     this.#cancelSweep ??= clock.after(this.#renew.idleAfter, () => {
       this.#cancelSweep = undefined;
       const from = clock.monotonic() - this.#renew.idleAfter;
-      for (const [key, kept] of this.#tokens) if (kept.usedAt <= from && waitingFor(kept) === 0) this.#drop(key, kept);
+      for (const [key, kept] of this.#tokens) if (kept.usedAt <= from && kept.cached.waiting === 0) this.#drop(key, kept);
       refused.known?.sweep();
       if (this.#tokens.size > 0) this.#sweepLater();
     });
   }
-}
-
-function waitingFor({ cached }: Kept): number {
-  return cached.status().waiting;
 }
 
 function isUsable({ cached }: Kept): boolean {
