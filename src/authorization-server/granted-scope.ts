@@ -23,9 +23,10 @@ export function readGrantedScope(value: unknown, asked: string | undefined, secr
     .split('\n')
     .values();
   const shown = granted.map((name) => (wanted.has(name) ? name : unasked.next().value));
+  const all = new Set(granted);
   return {
     scope: shown.filter((name) => name !== undefined).join(' '),
-    missingScope: [...wanted].filter((name) => !granted.includes(name)),
+    missingScope: [...wanted].filter((name) => !all.has(name)),
   };
 }
 

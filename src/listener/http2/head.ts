@@ -11,6 +11,12 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const PSEUDO_NAMES = [':method', ':scheme', ':authority', ':path'] as const;
 type Pseudo = Partial<Record<(typeof PSEUDO_NAMES)[number], string>>;
 
+/** Fields as they are taken, and where the value of the one cookie among them stands. */
+interface Section {
+  readonly fields: string[];
+  cookieAt?: number;
+}
+
 /** RFC 9113 §8.2.2: they frame messages and keep connections in HTTP/1.1, and mean nothing here but trouble behind us. */
 const CONNECTION_SPECIFIC = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
@@ -20,12 +26,13 @@ const CONNECTION_SPECIFIC = new Set(['connection', 'keep-alive', 'proxy-connecti
  */
 export function readHead(raw: Fields): RequestHead {
   const pseudo: Pseudo = {};
-  const fields: string[] = [];
+  const section: Section = { fields: [] };
+  const { fields } = section;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string;
     const value = raw[i + 1] as string;
     if (name.startsWith(':')) takePseudo(pseudo, fields, name, value);
-    else takeField(fields, name, value);
+    else takeField(section, name, value);
   }
   const method = pseudo[':method'];
   if (method === undefined) throw invalid('the pseudo-field ":method" is missing: send it');
@@ -42,9 +49,9 @@ export function readHead(raw: Fields): RequestHead {
 
 /** Throws REQUEST_INVALID. What comes behind a body (RFC 9113 §8.1). */
 export function readTrailers(raw: Fields): Fields {
-  const fields: string[] = [];
-  for (let i = 0; i < raw.length; i += 2) takeField(fields, raw[i] as string, raw[i + 1] as string);
-  return fields;
+  const section: Section = { fields: [] };
+  for (let i = 0; i < raw.length; i += 2) takeField(section, raw[i] as string, raw[i + 1] as string);
+  return section.fields;
 }
 
 function takePseudo(pseudo: Pseudo, fieldsBefore: Fields, name: string, value: string): void {
@@ -55,21 +62,21 @@ function takePseudo(pseudo: Pseudo, fieldsBefore: Fields, name: string, value: s
   pseudo[known] = value;
 }
 
-function takeField(fields: string[], name: string, value: string): void {
+function takeField(section: Section, name: string, value: string): void {
   if (!NAME.test(name)) throw invalid('a field name is malformed: use lower-case letters, digits and "-"');
   if (!FIELD_VALUE.test(value)) throw invalid('a field value holds control characters: remove them');
   if (/^[\t ]|[\t ]$/.test(value)) throw invalid('a field value begins or ends with a space: remove it');
   if (CONNECTION_SPECIFIC.has(name)) throw invalid(`the field "${name}" does not exist in HTTP/2: leave it out`);
   if (name === 'te' && value.toLowerCase() !== 'trailers') throw invalid('the field "te" asks for more than "trailers": leave it out');
-  if (name === 'cookie') joinCookie(fields, value);
-  else fields.push(name, value);
+  if (name === 'cookie') joinCookie(section, value);
+  else section.fields.push(name, value);
 }
 
 /** RFC 9113 §8.2.3: crumbs of one field, which may be sent apart. */
-function joinCookie(fields: string[], crumb: string): void {
-  const at = fields.findIndex((text, i) => i % 2 === 0 && text === 'cookie');
-  if (at === -1) fields.push('cookie', crumb);
-  else fields[at + 1] += `; ${crumb}`;
+function joinCookie(section: Section, crumb: string): void {
+  const { fields, cookieAt } = section;
+  if (cookieAt === undefined) section.cookieAt = fields.push('cookie', crumb) - 1;
+  else fields[cookieAt] += `; ${crumb}`;
 }
 
 /** `Host` may say it too, but nothing else (RFC 9113 §8.3.1). Where it stays, it is judged as in HTTP/1.1. */
