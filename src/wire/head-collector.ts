@@ -58,7 +58,7 @@ export class HeadCollector {
     if (endAt !== -1) {
       const length = known - looked + endAt;
       const text = (this.#partial + read).slice(0, length);
-      this.#forget();
+      if (known > 0) this.#forget();
       this.next = from + length + EMPTY_LINE.length - known;
       this.#usualBytes = Math.min(length + MARGIN_BYTES, USUAL_BYTES);
       return text;
