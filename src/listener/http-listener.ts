@@ -20,6 +20,7 @@ import { FirstBytes } from './first-bytes.ts';
 import { createHeadCheck, type HeadCheck } from './head-check.ts';
 import { CallerConnection } from './http1/caller-connection.ts';
 import { CallerSession } from './http2/caller-session.ts';
+import { onceInTurn } from './once-in-turn.ts';
 import type { RequestHead } from './request-head.ts';
 import { followTlsFiles, presentedCertificate, type TlsObserver, tlsOptions } from './tls.ts';
 
@@ -238,19 +239,6 @@ export class HttpListener implements ConnectionHost, Taker {
     }
     return cut;
   }
-}
-
-/** Thousands of connections may rest in one turn of the event loop, and each would have all the others looked at. */
-function onceInTurn(look: () => void): () => void {
-  let isDue = false;
-  return () => {
-    if (isDue) return;
-    isDue = true;
-    setImmediate(() => {
-      isDue = false;
-      look();
-    });
-  };
 }
 
 /** `""` where there is none. */
