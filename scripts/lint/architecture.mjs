@@ -16,6 +16,7 @@ const CONFIG = [
   'config/wildcard.ts',
   'config/verification-keys.ts',
   'config/validity.ts',
+  'config/pem.ts',
   'config/secrets-in.ts',
 ];
 

@@ -4,6 +4,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { MAX_BCRYPT_COST, MIN_BCRYPT_COST } from '../bcrypt/bcrypt.ts';
 import { parsePasswordHash } from '../password-hash.ts';
+import { pemBlocks } from './pem.ts';
 import { signingAlgorithmsOf } from './signing-key.ts';
 
 /** PEM certificates, one or more. */
@@ -16,8 +17,13 @@ export function revocationListsProblem(text: string): string | undefined {
   return blocksProblem(text, 'X509 CRL', 'revocation list', (block) => createSecureContext({ crl: block }));
 }
 
-function blocksProblem(text: string, label: string, noun: string, read: (block: string) => unknown): string | undefined {
-  const blocks = text.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, 'g')) ?? [];
+function blocksProblem(
+  text: string,
+  label: Parameters<typeof pemBlocks>[1],
+  noun: string,
+  read: (block: string) => unknown,
+): string | undefined {
+  const blocks = pemBlocks(text, label);
   if (blocks.length === 0) return `holds no ${noun}; give PEM text with "BEGIN ${label}"`;
   const broken = blocks.findIndex((block) => !succeeds(() => read(block)));
   return broken === -1 ? undefined : `holds a ${noun} that cannot be read (number ${broken + 1}); write it again`;

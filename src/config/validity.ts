@@ -1,6 +1,7 @@
 /** From when until when certificates and revocation lists are good, and from when on they are late to be replaced. */
 
 import { X509Certificate } from 'node:crypto';
+import { pemBlocks } from './pem.ts';
 import { revocationPeriod } from './revocation-list.ts';
 
 /** Milliseconds since the epoch. */
@@ -20,9 +21,6 @@ const CERTIFICATE_ENDING_MS = 14 * 86_400_000;
 const LIST_ENDING_SHARE = 1 / 20;
 /** The end of what has none (RFC 5280 §4.1.2.5). */
 const NEVER = Date.UTC(9999, 11, 31, 23, 59, 59);
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-const LIST = /-----BEGIN X509 CRL-----([^-]*)-----END X509 CRL-----/g;
 
 /** @param now milliseconds since the epoch */
 export function validityState({ notBeforeAt, endingAt, notAfterAt }: Validity, now: number): ValidityState {
@@ -48,13 +46,13 @@ export function trustValidity(pem: string): Validity | undefined {
 
 /** Of revocation lists in PEM: while all are good, since each is of another CA. `undefined` where one cannot be read. */
 export function revocationValidity(pem: string): Validity | undefined {
-  return whileAll(Array.from(pem.matchAll(LIST), ([, base64 = '']) => listValidity(Buffer.from(base64, 'base64'))));
+  return whileAll(pemBlocks(pem, 'X509 CRL').map(listValidity));
 }
 
 /** None where one of them cannot be read. */
 function certificatesIn(pem: string): X509Certificate[] {
   try {
-    return (pem.match(CERTIFICATE) ?? []).map((block) => new X509Certificate(block));
+    return pemBlocks(pem, 'CERTIFICATE').map((block) => new X509Certificate(block));
   } catch {
     return [];
   }
@@ -76,7 +74,8 @@ function certificateValidity({ validFrom, validTo }: X509Certificate): Validity 
   return { notBeforeAt, endingAt: notAfterAt - endingMs, notAfterAt };
 }
 
-function listValidity(der: Buffer): Validity {
+function listValidity(block: string): Validity {
+  const der = Buffer.from(block.replaceAll(/-----[^-]*-----/g, ''), 'base64');
   const { thisUpdateAt, nextUpdateAt = NEVER } = revocationPeriod(der) ?? { thisUpdateAt: Number.NaN };
   const endingMs = (nextUpdateAt - thisUpdateAt) * LIST_ENDING_SHARE;
   return { notBeforeAt: thisUpdateAt, endingAt: nextUpdateAt - endingMs, notAfterAt: nextUpdateAt };

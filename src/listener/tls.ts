@@ -2,6 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { Server, TLSSocket, TlsOptions } from 'node:tls';
+import { pemBlocks } from '../config/pem.ts';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import type { Peer, PeerCertificate } from '../message.ts';
 
@@ -29,7 +30,7 @@ function clientVerification(tls: ListenerTls): TlsOptions {
     rejectUnauthorized: false,
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa.reveal() }),
     // Node reads one list from each string, and every CA of a chain needs its own.
-    ...(tls.crl === undefined ? {} : { crl: tls.crl.reveal().match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g) ?? [] }),
+    ...(tls.crl === undefined ? {} : { crl: pemBlocks(tls.crl.reveal(), 'X509 CRL') }),
   };
 }
 

@@ -4,6 +4,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
+import { pemBlocks } from '../../config/pem.ts';
 import type { ClientAuthenticationConfig } from '../../config/schema/client-authentication.ts';
 import type { Secret } from '../../config/secret.ts';
 import { type SigningAlgorithm, signingAlgorithmsOf } from '../../config/signing-key.ts';
@@ -45,9 +46,7 @@ export function algorithmFor(key: string, wanted: SigningAlgorithm | undefined):
 /** The thumbprint and the chain (RFC 7515 §4.1.6 and §4.1.8). */
 function certificateHeader(certificates: string | undefined): object {
   if (certificates === undefined) return {};
-  const chain = (certificates.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []).map(
-    (block) => new X509Certificate(block).raw,
-  );
+  const chain = pemBlocks(certificates, 'CERTIFICATE').map((block) => new X509Certificate(block).raw);
   const thumbprint = createHash('sha256').update(chain[0] as Buffer);
   return { 'x5t#S256': thumbprint.digest('base64url'), x5c: chain.map((der) => der.toString('base64')) };
 }
