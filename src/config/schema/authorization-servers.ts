@@ -1,9 +1,9 @@
 /** `authorizationServers`: who issues tokens, and how to reach them. */
 
 import * as z from 'zod';
-import { certificatesProblem, fieldValueProblem } from '../contents.ts';
+import { fieldValueProblem } from '../contents.ts';
 import { proxy } from './proxy.ts';
-import { material } from './references.ts';
+import { material, trustedCa } from './references.ts';
 import { duration, fieldName, httpUrl } from './values.ts';
 
 /** What frames a message, or names its receiver. */
@@ -66,11 +66,7 @@ export const authorizationServer = z
     connectTimeout: duration({ minMs: 100, maxMs: 300_000 }).prefault('2s').describe('For connecting, TLS included; part of "timeout".'),
     tls: z
       .strictObject({
-        ca: material(certificatesProblem)
-          .optional()
-          .describe(
-            'PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add. The file is watched.',
-          ),
+        ca: trustedCa(' The file is watched.'),
       })
       .prefault({})
       .describe('How the server is recognized.'),

@@ -2,11 +2,11 @@
 
 import * as z from 'zod';
 import { callersFileProblem } from '../callers-file.ts';
-import { certificatesProblem, passwordHashProblem, tokenProblem } from '../contents.ts';
+import { passwordHashProblem, tokenProblem } from '../contents.ts';
 import { Secret } from '../secret.ts';
 import { VERIFICATION_ALGORITHMS, verificationKeysProblem } from '../verification-keys.ts';
 import { proxy } from './proxy.ts';
-import { material, secret } from './references.ts';
+import { material, secret, trustedCa } from './references.ts';
 import { duration, httpUrl, oneOrMore } from './values.ts';
 
 const basic = z.strictObject({
@@ -95,11 +95,7 @@ const jwt = z.strictObject({
     .describe('How far the clock of the issuer may differ from ours, for `exp`, `nbf` and `iat`.'),
   tls: z
     .strictObject({
-      ca: material(certificatesProblem)
-        .optional()
-        .describe(
-          'PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add. The file is watched.',
-        ),
+      ca: trustedCa(' The file is watched.'),
     })
     .prefault({})
     .describe('How the server with the keys is recognized.'),

@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { certificatesProblem, privateKeyProblem, redisUrlProblem } from '../contents.ts';
 import { Secret } from '../secret.ts';
-import { material, secret } from './references.ts';
+import { material, secret, trustedCa } from './references.ts';
 import { duration, hostName, parseAddress } from './values.ts';
 
 /** Written out only when there is no password in it. */
@@ -42,11 +42,7 @@ const sentinel = z.strictObject({
 
 const tls = z
   .strictObject({
-    ca: material(certificatesProblem)
-      .optional()
-      .describe(
-        'PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add.',
-      ),
+    ca: trustedCa(),
     cert: material(certificatesProblem).optional().describe('PEM client certificate chain, leaf first; needs "key".'),
     key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate, not encrypted.'),
     serverName: hostName

@@ -1,6 +1,7 @@
 /** Values that stand elsewhere: secrets by reference, and public material that may be written out. */
 
 import * as z from 'zod';
+import { certificatesProblem } from '../contents.ts';
 import { Secret, type SecretKind, type SecretReference } from '../secret.ts';
 
 const WAYS = ['fromEnv', 'fromFile', 'unsafeInline'] as const;
@@ -65,4 +66,13 @@ export function material(check?: Check) {
       const kind = { confidential: false, check };
       return new Secret(typeof value === 'string' ? { unsafeInline: value } : (value as SecretReference), kind);
     });
+}
+
+/** Whom a connection of the broker trusts. @param more for the reference */
+export function trustedCa(more = '') {
+  return material(certificatesProblem)
+    .optional()
+    .describe(
+      `PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add.${more}`,
+    );
 }

@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { certificatesProblem, fieldValueProblem, privateKeyProblem } from '../contents.ts';
 import { proxy } from './proxy.ts';
-import { material, secret } from './references.ts';
+import { material, secret, trustedCa } from './references.ts';
 import { callerNames, duration, fieldName, hostName, httpUrl, isSocketPath, LONGEST_TIMER_MS, name, size } from './values.ts';
 
 const methodName = z.string().regex(/^[A-Z][A-Z-]{0,30}$/, 'is not a method; write it in capitals, such as "GET"');
@@ -94,11 +94,7 @@ export const route = z.strictObject({
     .describe('Fixed fields of each request, such as a subscription key; values may be secrets. They replace those of the caller.'),
   upstreamTls: z
     .strictObject({
-      ca: material(certificatesProblem)
-        .optional()
-        .describe(
-          'PEM certificates to trust, and no others. Default: the list that Node brings, with what NODE_USE_SYSTEM_CA and NODE_EXTRA_CA_CERTS add.',
-        ),
+      ca: trustedCa(),
       cert: material(certificatesProblem).optional().describe('PEM client certificate chain, leaf first; needs "key".'),
       key: secret(privateKeyProblem).optional().describe('PEM private key of the client certificate, not encrypted.'),
       serverName: hostName.optional().describe("Name to ask for and to verify instead of the URL's."),
