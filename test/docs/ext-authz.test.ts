@@ -8,8 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import { projectRoot } from '../../scripts/find-tool.mjs';
 import { DIALECTS } from '../../src/config/schema/listeners.ts';
 import { dialectFields } from '../../src/listener/dialect.ts';
-import { describeInstalled } from '../helpers/asking-proxies.ts';
-import { programOf } from '../helpers/proxy-program.ts';
+import { describeInstalled, programOf } from '../helpers/proxy-program.ts';
 import { blocks, read } from './markdown.ts';
 
 const page = read('docs/ext-authz.md');

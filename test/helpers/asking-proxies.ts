@@ -2,9 +2,8 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe } from '@jest/globals';
 import { parse } from 'yaml';
-import { type Place, type ProxyProgram, programOf, startProxyProgram } from './proxy-program.ts';
+import { type Place, type ProxyProgram, startProxyProgram } from './proxy-program.ts';
 
 export const ASKING_PROXIES = ['nginx', 'haproxy', 'envoy', 'caddy'] as const;
 export type AskingProxy = (typeof ASKING_PROXIES)[number];
@@ -57,13 +56,6 @@ const PREPARE: Record<AskingProxy, (place: Place, around: Around) => Promise<str
     return ['run', '--config', file, '--adapter', 'caddyfile'];
   },
 };
-
-/** `describe`, which says that it leaves out what is not installed. */
-export function describeInstalled(name: AskingProxy): typeof describe | typeof describe.skip {
-  if (programOf(name) !== undefined) return describe;
-  process.stderr.write(`left out: ${name} is not installed\n`);
-  return describe.skip;
-}
 
 export async function startAskingProxy(name: AskingProxy, around: Around): Promise<ProxyProgram> {
   const proxy = await startProxyProgram(name, (where) => PREPARE[name](where, around));

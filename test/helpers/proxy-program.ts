@@ -6,6 +6,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { describe } from '@jest/globals';
 
 export interface ProxyProgram {
   readonly port: number;
@@ -47,6 +48,13 @@ export async function startProxyProgram(
 export function programOf(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   return folders.map((folder) => join(folder, name)).find(existsSync);
+}
+
+/** `describe`, which says that it leaves out what is not installed. */
+export function describeInstalled(name: string): typeof describe | typeof describe.skip {
+  if (programOf(name) !== undefined) return describe;
+  process.stderr.write(`left out: ${name} is not installed\n`);
+  return describe.skip;
 }
 
 async function freePort(): Promise<number> {

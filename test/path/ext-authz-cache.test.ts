@@ -4,9 +4,10 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { describeInstalled, startAskingProxy } from '../helpers/asking-proxies.ts';
+import { startAskingProxy } from '../helpers/asking-proxies.ts';
 import { ORDERS_TOKEN, type Scene, secretHash, startScene } from '../helpers/broker.ts';
 import { request } from '../helpers/http-client.ts';
+import { describeInstalled } from '../helpers/proxy-program.ts';
 import { tokenAnswer } from '../helpers/scripted-answers.ts';
 
 interface Kept {

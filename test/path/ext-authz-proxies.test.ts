@@ -1,10 +1,11 @@
 /** Real proxies with the configs of examples/ext-authz/: what reaches the upstream through them, and what does not. */
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ASKING_PROXIES, describeInstalled, startAskingProxy } from '../helpers/asking-proxies.ts';
+import { ASKING_PROXIES, startAskingProxy } from '../helpers/asking-proxies.ts';
 import { type Scene, secretHash, startScene } from '../helpers/broker.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
 import type { ProxyProgram } from '../helpers/proxy-program.ts';
+import { describeInstalled } from '../helpers/proxy-program.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 

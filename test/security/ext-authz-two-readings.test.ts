@@ -4,10 +4,11 @@
  */
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ASKING_PROXIES, describeInstalled, startAskingProxy } from '../helpers/asking-proxies.ts';
+import { ASKING_PROXIES, startAskingProxy } from '../helpers/asking-proxies.ts';
 import { type Scene, startScene } from '../helpers/broker.ts';
 import { ask, checkLines } from '../helpers/ext-authz.ts';
 import type { ProxyProgram } from '../helpers/proxy-program.ts';
+import { describeInstalled } from '../helpers/proxy-program.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 import { answerWith } from '../helpers/scripted-answers.ts';
 
