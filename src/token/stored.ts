@@ -34,11 +34,12 @@ export function isWorthTaking(stored: StoredToken, hasNone: boolean, renew: Rene
 
 /**
  * Whether a stored token was certainly asked for after a moment on the monotonic clock of this process. Ages are compared: by the wall
- * clock alone, one that was set would for hours put all that comes after on the side of what came before, or the other way round.
+ * clock alone, one that was set would for hours put all that comes after on the side of what came before, or the other way round. In
+ * whole milliseconds, as the wall clock gives them, it may be almost one older than it seems.
  */
 export function isAskedForAfter(moment: number, { requestedAt }: StoredToken, clock: Clock): boolean {
   const ageMs = clock.now() - requestedAt;
-  return ageMs >= -CLOCK_SKEW_MS && ageMs < clock.monotonic() - moment;
+  return ageMs >= -CLOCK_SKEW_MS && ageMs + 1 <= clock.monotonic() - moment;
 }
 
 /** Asked again of what a store holds: whoever can write there must not name a host. */

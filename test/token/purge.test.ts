@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServerError } from '../../src/authorization-server/failure.ts';
 import { noStore, type StoredToken } from '../../src/token/store/store.ts';
 import { cachedTokenRig as rig } from '../helpers/cached-token.ts';
-import { settle } from '../helpers/fake-clock.ts';
+import { FakeClock, settle } from '../helpers/fake-clock.ts';
 
 type Wanted = (stored: StoredToken) => boolean;
 
@@ -51,6 +51,20 @@ describe('purging a token', () => {
     there.requestedAt = clock.now() - 1_000;
     expect((await cached.get()).reveal()).toBe('shared-token');
     expect(grants()).toBe(1);
+  });
+
+  test('C15 asked for less than a millisecond before it is before it: the wall clock gives whole ones', async () => {
+    const there = { value: 'shared-token', requestedAt: 0, lifetimeMs: 100_000 };
+    const clock = new FakeClock();
+    const wall = clock.now;
+    clock.now = () => Math.floor(wall());
+    const store = { ...noStore, obtain: async (of: string, wanted: Wanted) => (wanted(there) ? there : noStore.obtain(of, wanted)) };
+    const { cached } = rig({ clock, store });
+    there.requestedAt = clock.now();
+    await clock.advance(0.5);
+    await cached.purge();
+    await clock.advance(1_000.4);
+    expect((await cached.get()).reveal()).toBe('token-1');
   });
 
   describe('and a wall clock that is set', () => {
