@@ -3,10 +3,10 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream, type ServerSessionOptions } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Fields, Peer } from '../../message.ts';
+import { isCongested, Resets } from '../../wire/resets.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { Allowance } from './allowance.ts';
 import { CallerStream } from './caller-stream.ts';
-import { isCongested, Resets } from './resets.ts';
 
 /** How long a connection that has been told to close may stay open for the other side. */
 const LINGER_MS = 5_000;

@@ -4,12 +4,12 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { type BrokerError, toBrokerError } from '../../errors.ts';
 import type { Fields, Peer } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
+import type { Resets } from '../../wire/resets.ts';
 import { HttpRequest } from '../caller-request.ts';
 import type { ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped } from '../refusal.ts';
 import type { CheckedHead, RequestHead } from '../request-head.ts';
 import { readHead } from './head.ts';
-import type { Resets } from './resets.ts';
 import { type BodyOwner, StreamBody } from './stream-body.ts';
 import { type ReplyOwner, StreamReply } from './stream-reply.ts';
 

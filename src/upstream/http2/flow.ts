@@ -6,6 +6,7 @@ import { BrokerError } from '../../errors.ts';
 import { type Body, type BodySink, type Fields, fieldValues } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { groupedFields } from '../../wire/grouped-fields.ts';
+import type { Resets } from '../../wire/resets.ts';
 import { hasNoBody } from '../../wire/response-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import { MAX_INTERIM_ANSWERS, type UpstreamAnswer, type UpstreamFlow, type UpstreamRequest } from '../connections.ts';
@@ -28,6 +29,7 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
   readonly #answer: UpstreamAnswer;
   #owner: StreamOwner;
   #stream: ClientHttp2Stream | undefined;
+  #resets: Resets | undefined;
   #paused = false;
   #over = false;
   /** The request is with the upstream, as far as anybody can tell. */
@@ -48,9 +50,10 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
   }
 
   /** Sends it as a stream that `open` begins with the head. */
-  start(owner: StreamOwner, scheme: string, open: (head: readonly string[]) => ClientHttp2Stream): void {
+  start(owner: StreamOwner, scheme: string, resets: Resets, open: (head: readonly string[]) => ClientHttp2Stream): void {
     const { body } = this.request;
     this.#owner = owner;
+    this.#resets = resets;
     let stream: ClientHttp2Stream;
     try {
       stream = open(headOf(this.request, scheme));
@@ -80,7 +83,7 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
   }
 
   abort(): void {
-    if (this.#finish()) this.#stream?.close(constants.NGHTTP2_CANCEL);
+    if (this.#finish()) this.#reset(constants.NGHTTP2_CANCEL);
   }
 
   chunk(bytes: Uint8Array): void {
@@ -112,7 +115,7 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
   /** Gives it up, and says why. */
   refuse(error: unknown, nothingSent: boolean): void {
     if (!this.#finish()) return;
-    this.#stream?.close(constants.NGHTTP2_CANCEL);
+    this.#reset(constants.NGHTTP2_CANCEL);
     this.#answer.fail(toUpstreamError(error), nothingSent);
   }
 
@@ -215,7 +218,11 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
     if (!this.#hasHead || !this.#whole || isShort) throw new Error('cut short');
     if (this.#finish()) this.#answer.end(this.#trailers);
     // What the upstream did not wait for is not sent (RFC 9113 §8.1).
-    if (!this.#sent) this.#stream?.close(constants.NGHTTP2_NO_ERROR);
+    if (!this.#sent) this.#reset(constants.NGHTTP2_NO_ERROR);
+  }
+
+  #reset(code: number): void {
+    if (this.#stream?.destroyed === false) this.#resets?.add(this.#stream, code);
   }
 
   /** Whether this was the first of its ends. */

@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import type { BrokerError } from '../../errors.ts';
 import type { Timed } from '../../wire/deadlines.ts';
+import { isCongested, Resets } from '../../wire/resets.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import { MAX_HEAD_BYTES } from '../connections.ts';
 import type { Dialer } from '../dial.ts';
@@ -39,6 +40,7 @@ export class Http2Session implements StreamOwner, Timed {
   readonly #flows = new Set<Http2Flow>();
   #state: 'connecting' | 'open' | 'closed' = 'connecting';
   #session: ClientHttp2Session | undefined;
+  #resets: Resets | undefined;
   #drop: () => void;
   #retired = false;
   #used = false;
@@ -80,12 +82,14 @@ export class Http2Session implements StreamOwner, Timed {
   }
 
   carry(flow: Http2Flow): void {
-    const session = this.#session as ClientHttp2Session;
+    const [session, resets] = [this.#session as ClientHttp2Session, this.#resets as Resets];
     this.#used = true;
     this.#flows.add(flow);
     this.deadlineAt = Number.POSITIVE_INFINITY;
     const { body } = flow.request;
-    flow.start(this, this.#scheme, (head) => session.request(head, { endStream: body === undefined, waitForTrailers: body !== undefined }));
+    flow.start(this, this.#scheme, resets, (head) =>
+      session.request(head, { endStream: body === undefined, waitForTrailers: body !== undefined }),
+    );
   }
 
   /** Takes nothing new, and closes once what runs has ended. */
@@ -130,7 +134,12 @@ export class Http2Session implements StreamOwner, Timed {
     };
     const session = connect(origin, options);
     this.#session = session;
-    this.#drop = () => session.destroy();
+    this.#resets = new Resets(socket, this.timeouts.idle);
+    this.#drop = () => {
+      this.#resets?.clear();
+      if (!isCongested(socket)) session.destroy();
+      socket.destroy();
+    };
     session
       .on('remoteSettings', () => this.#onSettings())
       .on('goaway', () => this.retire())

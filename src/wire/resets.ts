@@ -1,17 +1,23 @@
 /**
- * Resets streams of one connection, but never while bytes of it wait for the socket. Node forgets a stream that it was told to close then,
- * nghttp2 does not, and once the connection is lost the two make empty frames of it without end, until no memory is left.
+ * Resets streams of one HTTP/2 connection, but never while bytes of it wait for the socket. Node forgets a stream that it was told to
+ * close then, nghttp2 does not, and the two make empty frames of it without end, until no memory is left.
  */
 
-import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 
 const LOOK_AGAIN_MS = 20;
 
+/** Of `node:http2`, on either side. */
+interface Stream {
+  readonly destroyed: boolean;
+  close(code: number): void;
+  resume(): void;
+}
+
 export class Resets {
   readonly #socket: Socket;
   readonly #patienceMs: number;
-  readonly #waiting = new Map<ServerHttp2Stream, number>();
+  readonly #waiting = new Map<Stream, number>();
   #timer: NodeJS.Timeout | undefined;
   #waitsUntil = Number.POSITIVE_INFINITY;
 
@@ -21,7 +27,7 @@ export class Resets {
     this.#patienceMs = patienceMs;
   }
 
-  add(stream: ServerHttp2Stream, code: number): void {
+  add(stream: Stream, code: number): void {
     if (this.#waiting.size === 0) {
       this.#waitsUntil = performance.now() + this.#patienceMs;
       // What was written in this turn may have to wait.
