@@ -96,6 +96,23 @@ describe('a caller of HTTP/2', () => {
     expect(scene.origin.received().toString()).toMatch(/\r\n2\r\nhi\r\n0\r\nx-sum: 12\r\n\r\n$/);
   });
 
+  test('an answer has a Date: that of the upstream, or ours where it has none, as our own answers do', async () => {
+    const upstreams = 'Sat, 01 Jan 2000 00:00:00 GMT';
+    const ours = expect.stringMatching(/^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} 20[2-9]\d \d\d:\d\d:\d\d GMT$/);
+    const caller = callerOf(await start({ origin: inTurn(answerWith(200, [`Date: ${upstreams}`]), answerWith(200, [])) }));
+    const answers = [
+      await caller.ask(),
+      await caller.ask(),
+      await caller.ask({ path: '/nowhere' }),
+      await caller.ask({ path: '/api/../x' }),
+    ];
+    const dates = answers.map(({ fields }) => fields.filter((_, i) => fields[i - 1] === 'date' && i % 2 === 1));
+    expect([answers.map(({ status }) => status), dates]).toEqual([
+      [200, 200, 404, 400],
+      [[upstreams], [ours], [ours], [ours]],
+    ]);
+  });
+
   test('N07 fields that should come once but come twice pass as they are, both ways', async () => {
     const twice = ['age', '1', 'set-cookie', 'a=b', 'age', '2', 'content-type', 'x', 'set-cookie', 'c=d', 'content-type', 'y'];
     const lines = twice.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${twice[i + 1]}`] : []));
@@ -119,7 +136,7 @@ describe('a caller of HTTP/2', () => {
     const answer = await callerOf(scene).ask({
       fields: ['trailer', 'x-sum', 'proxy-authenticate', 'x', 'x-kept', 'c'],
     });
-    expect(answer.fields).toEqual(['x-kept', 'b', 'content-length', '2']);
+    expect(answer.fields).toEqual(['x-kept', 'b', 'content-length', '2', 'date', expect.any(String)]);
     const { head } = scene.origin.requests[0] as { head: string };
     for (const name of ['trailer', 'proxy-authenticate']) expect(fieldLines(head, name)).toEqual([]);
     expect(fieldLines(head, 'x-kept')).toEqual(['c']);
@@ -131,7 +148,7 @@ describe('a caller of HTTP/2', () => {
     const scene = await start({ origin: () => `HTTP/1.1 103 Early Hints\r\n${lines.join('\r\n')}\r\n\r\n${answered}` });
     const fields = ['__proto__', '1', 'constructor', '2', 'hasownproperty', '3'];
     const answer = await callerOf(scene).ask({ fields });
-    expect([answer.fields, answer.trailers, answer.interims]).toEqual([fields, fields, [103]]);
+    expect([answer.fields.slice(0, -2), answer.trailers, answer.interims]).toEqual([fields, fields, [103]]);
     expect(fieldLines((scene.origin.requests[0] as { head: string }).head, '__proto__')).toEqual(['1']);
   });
 

@@ -68,6 +68,10 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
     this.#host.handle(this.#request, this.#reply);
   }
 
+  date(): string {
+    return this.#host.date();
+  }
+
   wanted(): void {
     const stream = this.#stream;
     if (this.#awaitsContinue && this.#reply?.started === false && !stream.closed && !stream.destroyed) {

@@ -7,6 +7,8 @@ import { hasNoBody } from '../../wire/response-head.ts';
 
 /** What an answer needs of its stream's owner. */
 export interface ReplyOwner {
+  /** The value of `Date` at this moment. */
+  date(): string;
   /** The answer is being written, or waits for the caller to take it. */
   moved(): void;
   /** Nothing will be added to it. */
@@ -72,7 +74,7 @@ export class StreamReply implements Reply, ReplySink {
     this.#bodiless = hasNoBody(this.#method, status) || status === 205;
     const shown = status === 204 || status === 205 ? withoutLength(fields) : fields;
     this.#left = lengthOf(shown);
-    this.#held = { head: headOf(status, shown), first: undefined };
+    this.#held = { head: headOf(status, shown, this.#owner.date()), first: undefined };
     process.nextTick(() => this.#guarded(() => this.#flush()));
     return this;
   }
@@ -136,7 +138,7 @@ export class StreamReply implements Reply, ReplySink {
     this.#waits = wait;
     if (wait) stream.once('wantTrailers', () => this.#guarded(() => this.#sendTrailers()));
     if (!endStream) stream.on('drain', () => this.#guarded(() => this.#onRoom()));
-    // Whether there is a Date is the upstream's affair; Node's types do not know the option.
+    // The head has one already; Node's types do not know the option.
     const options = { endStream, waitForTrailers: wait, sendDate: false };
     stream.respond(head, options);
   }
@@ -170,12 +172,15 @@ export class StreamReply implements Reply, ReplySink {
   }
 }
 
-function headOf(status: number, fields: Fields): string[] {
+function headOf(status: number, fields: Fields, date: string): string[] {
   const head = [':status', String(status)];
+  let isDated = false;
   for (let i = 0; i < fields.length; i += 2) {
     const name = (fields[i] as string).toLowerCase();
+    isDated ||= name === 'date';
     if (name !== CONNECTION_SPECIFIC) head.push(name, fields[i + 1] as string);
   }
+  if (!isDated) head.push('date', date);
   return head;
 }
 
