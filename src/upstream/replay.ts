@@ -1,6 +1,6 @@
 /** A request body that can be sent a second time, as long as it is small. */
 
-import type { Body, BodySink } from '../message.ts';
+import type { Body, BodySink, Fields } from '../message.ts';
 
 /** Passes a body on while keeping a copy of up to `limit` bytes. */
 export class ReplayableBody implements Body {
@@ -9,7 +9,8 @@ export class ReplayableBody implements Body {
   readonly #limit: number;
   #kept: Uint8Array[] | undefined = [];
   #bytes = 0;
-  #ended = false;
+  /** Once the whole of it is here. */
+  #trailers: Fields | undefined;
 
   constructor(body: Body, limit: number) {
     this.length = body.length;
@@ -19,7 +20,8 @@ export class ReplayableBody implements Body {
 
   /** The copy as a body, once the whole of it is here; `undefined` while it is not, or when it was too large to keep. */
   copy(): Body | undefined {
-    return this.#ended && this.#kept !== undefined ? bytesBody(this.#kept, this.#bytes) : undefined;
+    const [chunks, trailers] = [this.#kept, this.#trailers];
+    return chunks === undefined || trailers === undefined ? undefined : keptBody(this.length, chunks, trailers);
   }
 
   pipe(sink: BodySink): void {
@@ -29,7 +31,7 @@ export class ReplayableBody implements Body {
         sink.chunk(bytes);
       },
       end: (trailers) => {
-        this.#ended = true;
+        this.#trailers = trailers;
         sink.end(trailers);
       },
       fail: (cause) => sink.fail(cause),
@@ -45,7 +47,7 @@ export class ReplayableBody implements Body {
   }
 
   discard(): void {
-    if (!this.#ended) this.#body.discard();
+    if (this.#trailers === undefined) this.#body.discard();
   }
 
   #keep(bytes: Uint8Array): void {
@@ -55,12 +57,12 @@ export class ReplayableBody implements Body {
   }
 }
 
-function bytesBody(chunks: readonly Uint8Array[], length: number): Body {
+function keptBody(length: number | undefined, chunks: readonly Uint8Array[], trailers: Fields): Body {
   return {
     length,
     pipe(sink) {
       for (const bytes of chunks) sink.chunk(bytes);
-      sink.end([]);
+      sink.end(trailers);
     },
     pause: () => {},
     resume: () => {},

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { type Answer, request } from '../helpers/http-client.ts';
+import { sendRaw } from '../helpers/raw-client.ts';
 import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import type { Script } from '../helpers/scripted-server.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
@@ -53,6 +54,17 @@ describe('an upstream that answers 401', () => {
     const answer = await call({ method: 'POST', body });
     expect(answer.status).toBe(200);
     expect(scene.origin.requests.map((each) => each.body.equals(body))).toEqual([true, true]);
+  });
+
+  test('U07 a body in chunks is sent again with its trailers', async () => {
+    await start((token) => token === 'token-2');
+    const head = 'POST /api/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const { text } = await sendRaw(scene.address(), `${head}5\r\nhello\r\n0\r\nX-Sum: 12\r\n\r\n`);
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
+    expect(scene.origin.requests.map(({ body, trailers }) => [body.toString(), trailers.trim()])).toEqual([
+      ['hello', 'X-Sum: 12'],
+      ['hello', 'X-Sum: 12'],
+    ]);
   });
 
   test('U07 with a larger body the 401 is passed on, and the next request has a new token', async () => {
