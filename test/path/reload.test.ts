@@ -84,6 +84,21 @@ describe('files that change', () => {
     expect(await servedName(running, authority)).toBe('second');
   });
 
+  test('L06 another CA for client certificates counts for new handshakes, and open connections go on', async () => {
+    const [first, second] = [await createAuthority(), await createAuthority('Second')];
+    const running = await mesh(first);
+    const before = await first.issueClient({ dns: ['reports.acme.example'] });
+    const after = await second.issueClient({ dns: ['reports.acme.example'] });
+    expect([await status(running, first, before), await status(running, first, after)]).toEqual([200, 403]);
+    const kept = await openRaw(running.address('mesh'), { tls: { ca: first.certificate, cert: before.cert, key: before.key } });
+    await running.replace('ca.crt', second.certificate);
+    await eventually(async () => (await status(running, first, after)) === 200);
+    expect(await status(running, first, before)).toBe(403);
+    kept.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    expect(await kept.waitFor(/ok$/)).toMatch(/^HTTP\/1\.1 200 /);
+    kept.socket.destroy();
+  });
+
   test('B08 a revoked certificate is refused, and one revoked later is refused without a restart', async () => {
     const authority = await createAuthority();
     const [early, late] = await Promise.all([1, 2].map(() => authority.issueClient({ dns: ['reports.acme.example'] })));

@@ -101,6 +101,22 @@ describe('C14 a store', () => {
     expect(unknown.events).toEqual([expect.stringMatching(/^lost (enotfound|eai_again|etimedout)$/)]);
   });
 
+  test('L06 takes a changed CA over by a new connection', async () => {
+    const authority = await sharedAuthority();
+    const redis = await start({ tls: { ...(await authority.issueServer()), ca: authority.certificate } });
+    const another = (await createAuthority('Another')).certificate;
+    let ca: Secret | undefined;
+    const store = openStore({ ...redis.access, commandTimeout: '5s', tls: { ca: { fromFile: 'ca.crt' } } }, {}, (config) => {
+      ca = config.redis?.tls?.ca;
+      ca?.fill(another);
+    });
+    closing.push(store);
+    await store.obtain();
+    await store.happened(/^lost/);
+    ca?.fill(authority.certificate);
+    expect(await store.happened(/recovered/)).toBe('recovered');
+  });
+
   test('takes a changed password over by a new connection, and keeps the old one until that stands', async () => {
     const redis = await start({ password: 'first' });
     let password: Secret | undefined;
