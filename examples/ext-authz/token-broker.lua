@@ -6,19 +6,22 @@ local GRANTED = { "authorization" }
 -- Longer than the 10s that a request waits for a token. Milliseconds.
 local TIMEOUT = 15000
 
--- The client's own fields go no further than here: the broker is told what HAProxy itself has read.
+-- What of the client's own goes further than here, as it came: its credentials, and what some servers take for the method.
+local ASKED_WITH = { "authorization", "x-http-method-override", "x-http-method", "x-method-override" }
+
+-- All else that the broker is told is what HAProxy itself has read.
 local function question(txn)
   local headers = {
     ["x-forwarded-method"] = { txn.sf:method() },
     ["x-forwarded-host"] = { txn.sf:req_fhdr("host") },
     ["x-forwarded-uri"] = { txn.sf:pathq() },
   }
-  -- Lua of HAProxy counts lines from 0. Two lines stay two, and the broker refuses them.
-  local credentials = txn.http:req_get_headers()["authorization"]
-  if credentials ~= nil then
-    headers["authorization"] = {}
-    for _, line in pairs(credentials) do
-      table.insert(headers["authorization"], line)
+  local given = txn.http:req_get_headers()
+  for _, name in ipairs(ASKED_WITH) do
+    -- Lua of HAProxy counts lines from 0. Two lines stay two, and the broker refuses them.
+    for _, line in pairs(given[name] or {}) do
+      headers[name] = headers[name] or {}
+      table.insert(headers[name], line)
     end
   end
   return { url = BROKER, headers = headers, timeout = TIMEOUT }

@@ -1,8 +1,10 @@
 /** The route stage: where this caller may go with this request, and the upstream's target for it. */
 
 import type { RouteConfig } from '../config/schema/routes.ts';
+import { derive } from '../derive.ts';
 import { BrokerError } from '../errors.ts';
 import type { CallerRequest } from '../message.ts';
+import { methodOverrides } from './method-overrides.ts';
 import { createRoute, type Route, restWithin } from './route.ts';
 
 export interface RouteMatch {
@@ -17,7 +19,8 @@ interface RoutedCaller {
   readonly method: string;
 }
 
-type RoutedRequest = Pick<CallerRequest, 'listener' | 'host' | 'authority' | 'method' | 'target'>;
+/** Without `fields` where only a method and an address are known of it. */
+type RoutedRequest = Pick<CallerRequest, 'listener' | 'host' | 'authority' | 'method' | 'target'> & Partial<Pick<CallerRequest, 'fields'>>;
 
 export interface Router {
   /**
@@ -43,7 +46,7 @@ export function createRouter(routes: Readonly<Record<string, RouteConfig>>): Rou
       const candidates = candidatesFor(request.target);
       for (const candidate of candidates) {
         const rest = restFor(candidate, request);
-        if (rest !== undefined && isOpenTo(candidate.callers, caller) && allowsMethod(candidate, request.method)) {
+        if (rest !== undefined && isOpenTo(candidate.callers, caller) && allowsMethods(candidate, request)) {
           return { route: candidate.route, target: targetOf(candidate.route, rest) };
         }
       }
@@ -104,8 +107,9 @@ export function isOpenTo(callers: ReadonlySet<string>, { name, method }: RoutedC
   return callers.has(name) || (callers.has('*') && !UNKNOWN.has(method));
 }
 
-function allowsMethod({ methods }: Candidate, method: string): boolean {
-  return methods === undefined || methods.has(method);
+/** The request's own, and those that the upstream might take for it. */
+function allowsMethods({ methods }: Candidate, { method, fields = [] }: RoutedRequest): boolean {
+  return methods === undefined || (methods.has(method) && derive(fields, methodOverrides).every((each) => methods.has(each)));
 }
 
 function targetOf({ upstreamPath, upstreamRoot }: Route, rest: string): string {
@@ -128,7 +132,7 @@ function whyNot(candidates: readonly Candidate[], request: RoutedRequest, caller
   const allowed = new Set(open.flatMap(({ methods }) => [...(methods ?? [])]));
   return new BrokerError(
     'ROUTE_METHOD_NOT_ALLOWED',
-    'the method is not among "methods" of a route that fits: use one of those in "Allow"',
+    'the method, or one that a field puts in its place, is not among "methods" of a route that fits: use one of those in "Allow"',
     {
       stage: 'route',
       fields: ['Allow', [...allowed].join(', ')],

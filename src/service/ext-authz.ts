@@ -9,6 +9,7 @@ import { toBrokerError } from '../errors.ts';
 import { type AccessRecord, exchange, refuse, type Stages, unreadFields } from '../exchange.ts';
 import { createDialect, dialectFields } from '../listener/dialect.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from '../message.ts';
+import { OVERRIDING_FIELDS } from '../route/method-overrides.ts';
 import { tokenField } from '../stages/injected-token.ts';
 import { sendableMs } from '../token/renewal.ts';
 import type { Token } from '../token/token.ts';
@@ -33,7 +34,7 @@ export class ExtAuthz implements Service {
     this.#maxReuseMs = listener.maxReuse ?? DEFAULT_MAX_REUSE_MS;
     this.#dialect = listener.dialect as NonNullable<ListenerConfig['dialect']>;
     this.#original = createDialect(this.#dialect, listener.limits);
-    this.#vary = ['Authorization', ...dialectFields(this.#dialect)].join(', ');
+    this.#vary = ['Authorization', ...dialectFields(this.#dialect), ...OVERRIDING_FIELDS].join(', ');
     this.#stages = {
       authenticate: (request) => stages.authenticate(request),
       route: (request, caller) => stages.route(request, caller),

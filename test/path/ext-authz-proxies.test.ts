@@ -99,6 +99,7 @@ for (const name of ASKING_PROXIES)
       const sent = await seen(async () => {
         const misled = { ...SPOOFED, 'X-Original-URL': 'http://a/none', 'X-Forwarded-Uri': '/none' };
         expect((await send('/orders/42', { method: 'DELETE', fields: SPOOFED })).status).toBe(405);
+        expect((await send('/orders/42', { method: 'POST', fields: { 'X-HTTP-Method-Override': 'DELETE' } })).status).toBe(405);
         expect((await send('/orders/42', { user: 'audit:secret', fields: SPOOFED })).status).toBe(403);
         expect((await send('/orders/42', { fields: misled })).status).toBe(200);
       });

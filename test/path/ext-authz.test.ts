@@ -64,6 +64,13 @@ describe.each(DIALECTS)('a check of %s', (dialect) => {
     expect(named.status).toBe(200);
   });
 
+  test('is refused where a field puts a method in the place of one that the route allows, and varies with such fields', async () => {
+    const override = 'X-HTTP-Method-Override: DELETE';
+    expect((await check(dialect, { uri: '/read', method: 'GET' }, [BASIC, override])).status).toBe(405);
+    const verdict = await check(dialect, { uri: '/api/x', method: 'POST' }, [BASIC, override]);
+    expect([verdict.status, verdict.field('vary')]).toEqual([200, expect.stringContaining('X-HTTP-Method-Override')]);
+  });
+
   test('tells who is not known, and who may not, nothing of the token', async () => {
     const unknown = await check(dialect, {}, []);
     expect([unknown.status, unknown.field('www-authenticate')]).toEqual([401, 'Basic realm="token-broker", charset="UTF-8"']);

@@ -139,6 +139,22 @@ describe('route stage', () => {
     expect(outcome(() => match(request('/post', { method: 'HEAD' }), BILLING))).toBe('ROUTE_METHOD_NOT_ALLOWED');
   });
 
+  test.each([
+    ['POST', ['X-HTTP-Method-Override', 'DELETE'], 'ROUTE_METHOD_NOT_ALLOWED'],
+    ['POST', ['x-http-method', 'delete'], 'ROUTE_METHOD_NOT_ALLOWED'],
+    ['POST', ['X_Method_Override_', ' PATCH '], 'ROUTE_METHOD_NOT_ALLOWED'],
+    ['POST', ['X-HTTP-Method-Override', 'GET', 'X-HTTP-Method-Override', 'PUT'], 'ROUTE_METHOD_NOT_ALLOWED'],
+    ['POST', ['X-HTTP-Method-Override', 'GET, DELETE'], 'ROUTE_METHOD_NOT_ALLOWED'],
+    ['POST', ['X-HTTP-Method-Override', 'get'], 'some /v1'],
+    ['POST', ['X-HTTP-Method-Override', ''], 'some /v1'],
+    ['POST', ['X-Method-Of-Payment', 'DELETE', 'X-HTTP-Methods', 'DELETE'], 'some /v1'],
+    ['DELETE', ['X-HTTP-Method-Override', 'GET'], 'ROUTE_METHOD_NOT_ALLOWED'],
+  ])('a method that a field puts in the place of its own must be allowed as well: %s, %j', (method, fields, expected) => {
+    const { match } = routerFor({ some: { path: '/a', methods: ['GET', 'POST'] }, all: { path: '/b' } });
+    expect(outcome(() => match({ ...request('/a', { method }), fields }, BILLING))).toBe(expected);
+    expect(outcome(() => match({ ...request('/b', { method }), fields }, BILLING))).toBe('all /v1');
+  });
+
   test('says with "Allow" what the routes of this caller allow, and nothing of the others', () => {
     const { match } = routerFor({
       read: { path: '/a', methods: ['GET', 'HEAD'] },

@@ -39,7 +39,9 @@ export const route = z.strictObject({
     .array(methodName)
     .min(1, 'is an empty list; remove it for every method')
     .optional()
-    .describe('Only these methods; "GET" brings "HEAD". Default: every method but TRACE and CONNECT.'),
+    .describe(
+      'Only these methods; "GET" brings "HEAD". A method that "X-HTTP-Method-Override" or the like puts in the place of the request\'s own must be among them, too. Default: every method but TRACE and CONNECT.',
+    ),
   listeners: z
     .array(name)
     .min(1, 'is an empty list; remove it for every listener')
