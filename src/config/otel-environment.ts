@@ -9,7 +9,7 @@ import { fieldName, httpUrl } from './schema/values.ts';
 
 /** A key of `telemetry` that a variable fills. */
 interface Filling {
-  readonly key: 'tracesEndpoint' | 'headers' | 'serviceName';
+  readonly key: 'tracesEndpoint' | 'headers' | 'serviceName' | 'resourceAttributes' | 'sampleRatio';
   readonly variable: string;
   readonly value: unknown;
   /** Why nothing can be done with it. */
@@ -46,10 +46,15 @@ function isOff(env: NodeJS.ProcessEnv): boolean {
 function fillingsFrom(env: NodeJS.ProcessEnv): Filling[] {
   const endpoint = firstOf(env, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT');
   const headers = firstOf(env, 'OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS');
+  const resource = firstOf(env, 'OTEL_RESOURCE_ATTRIBUTES');
   const name = firstOf(env, 'OTEL_SERVICE_NAME');
-  return [endpoint && endpointFrom(endpoint), headers && headersFrom(headers), name && serviceNameFrom(name)].filter(
-    (filling) => filling !== undefined,
-  );
+  return [
+    endpoint && endpointFrom(endpoint),
+    headers && headersFrom(headers),
+    ...(resource === undefined ? [] : resourceFrom(resource, name)),
+    name && serviceNameFrom(name),
+    sampleRatioFrom(env),
+  ].filter((filling) => filling !== undefined);
 }
 
 interface Variable {
@@ -69,12 +74,42 @@ function endpointFrom({ variable, text }: Variable): Filling {
   return { key: 'tracesEndpoint', variable, value, fault };
 }
 
-/** `name=value,name=value`, percent-encoded, as the specification of the exporter has it. */
-function headersFrom({ variable, text }: Variable): Filling {
+/** `name=value,name=value`, percent-encoded, as the specification has it. */
+function pairsIn(text: string): Record<string, string> {
   const pairs = text.split(',').map((pair) => /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(pair));
-  const value = Object.fromEntries(pairs.flatMap((pair) => (pair === null ? [] : [[pair[1] as string, decoded(pair[2] as string)]])));
+  return Object.fromEntries(pairs.flatMap((pair) => (pair === null ? [] : [[pair[1] as string, decoded(pair[2] as string)]])));
+}
+
+function headersFrom({ variable, text }: Variable): Filling {
+  const value = pairsIn(text);
   const isSound = Object.entries(value).every(([name, said]) => fieldName.safeParse(name).success && fieldValueProblem(said) === undefined);
   return { key: 'headers', variable, value, fault: isSound ? undefined : 'holds what is no header field' };
+}
+
+/** The name of the service among them counts where no variable of its own says it. */
+function resourceFrom({ variable, text }: Variable, ownName: Variable | undefined): Filling[] {
+  const { 'service.name': name, ...value } = pairsIn(text);
+  const isSound = schema.shape.resourceAttributes.safeParse(value).success;
+  const attributes = {
+    key: 'resourceAttributes',
+    variable,
+    value,
+    fault: isSound ? undefined : 'holds a name or value that is too long',
+  } as const;
+  return name === undefined || ownName !== undefined ? [attributes] : [attributes, serviceNameFrom({ variable, text: name })];
+}
+
+/** How samplers are called that we have: each listens to the caller first, as those with `parentbased_` do. Others leave things as they are. */
+const SAMPLER = /^(?:parentbased_)?(?:always_(on|off)|traceidratio)$/;
+
+function sampleRatioFrom(env: NodeJS.ProcessEnv): Filling | undefined {
+  const found = SAMPLER.exec(env['OTEL_TRACES_SAMPLER'] ?? '');
+  if (found === null) return undefined;
+  if (found[1] !== undefined)
+    return { key: 'sampleRatio', variable: 'OTEL_TRACES_SAMPLER', value: Number(found[1] === 'on'), fault: undefined };
+  const value = Number(env['OTEL_TRACES_SAMPLER_ARG'] || 1);
+  const isSound = schema.shape.sampleRatio.safeParse(value).success;
+  return { key: 'sampleRatio', variable: 'OTEL_TRACES_SAMPLER_ARG', value, fault: isSound ? undefined : 'is no number from 0 to 1' };
 }
 
 function serviceNameFrom({ variable, text }: Variable): Filling {

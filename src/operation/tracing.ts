@@ -31,7 +31,7 @@ export class Tracing {
     this.#clock = clock;
     this.#exporter = new SpanExporter({
       endpoint: config.tracesEndpoint,
-      serviceName: config.serviceName,
+      resource: { ...config.resourceAttributes, 'service.name': config.serviceName },
       headers: () => Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name, value.reveal()])),
       clock,
       onDropped: (count) => metrics.droppedSpans.inc(count),

@@ -5,7 +5,8 @@ import { otlpOf, type Span } from './span.ts';
 
 export interface SpanExporterParts {
   readonly endpoint: string;
-  readonly serviceName: string;
+  /** Attributes of where the spans come from. */
+  readonly resource: Readonly<Record<string, string>>;
   readonly headers: () => Readonly<Record<string, string>>;
   readonly clock: Clock;
   /** Spans that will not be exported. */
@@ -60,12 +61,12 @@ export class SpanExporter {
   }
 
   async #post(spans: readonly Span[]): Promise<void> {
-    const { endpoint, serviceName, headers, onDropped } = this.#parts;
+    const { endpoint, resource, headers, onDropped } = this.#parts;
     try {
       const answer = await fetch(endpoint, {
         method: 'POST',
         headers: { ...headers(), 'content-type': 'application/json' },
-        body: JSON.stringify(otlpOf(serviceName, spans)),
+        body: JSON.stringify(otlpOf(resource, spans)),
         redirect: 'manual',
         signal: AbortSignal.any([this.#end.signal, AbortSignal.timeout(EXPORT_TIMEOUT_MS)]),
       });

@@ -18,9 +18,9 @@ export interface Span {
 const KINDS = { server: 2, client: 3 } as const;
 const ERROR = 2;
 
-/** The body of one export. */
-export function otlpOf(serviceName: string, spans: readonly Span[]): object {
-  const resource = { attributes: attributesOf({ 'service.name': serviceName }) };
+/** The body of one export. @param from attributes of where the spans come from */
+export function otlpOf(from: Readonly<Record<string, string>>, spans: readonly Span[]): object {
+  const resource = { attributes: attributesOf(from) };
   return { resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 'token-broker' }, spans: spans.map(spanOf) }] }] };
 }
 

@@ -31,10 +31,33 @@ describe('telemetry', () => {
       tracesEndpoint: 'https://collector.example:4318/v1/traces',
       headers: { 'api-key': 'a b', tenant: 'orders' },
       serviceName: 'orders',
+      resourceAttributes: {},
       sampleRatio: 1,
     });
     const own = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://a:1', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://b:2/spans' };
     expect((await telemetryWith(own))?.tracesEndpoint).toBe('http://b:2/spans');
+  });
+
+  test.each([
+    ['always_off', undefined, 0],
+    ['parentbased_always_on', '0.5', 1],
+    ['traceidratio', '0.25', 0.25],
+    ['parentbased_traceidratio', '0.5', 0.5],
+    ['parentbased_traceidratio', '', 1],
+    ['xray', '0.5', 1],
+  ])('samples as the variables of OpenTelemetry say: %s with %s', async (sampler, ratio, expected) => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: ratio };
+    expect((await telemetryWith(env))?.sampleRatio).toBe(expected);
+  });
+
+  test('says of where it runs what the variables of OpenTelemetry say', async () => {
+    const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://127.0.0.1:4318';
+    const OTEL_RESOURCE_ATTRIBUTES = 'service.name=shop,k8s.pod.name=shop-1,team=a%2Cb';
+    const resourceAttributes = { 'k8s.pod.name': 'shop-1', team: 'a,b' };
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_RESOURCE_ATTRIBUTES };
+    expect(await telemetryWith(env)).toMatchObject({ serviceName: 'shop', resourceAttributes });
+    expect(await telemetryWith({ ...env, OTEL_SERVICE_NAME: 'orders' })).toMatchObject({ serviceName: 'orders', resourceAttributes });
+    expect(await telemetryWith(env, { resourceAttributes: { team: 'c' } })).toMatchObject({ resourceAttributes: { team: 'c' } });
   });
 
   test('of the config wins over the variables, which fill what it leaves out', async () => {
@@ -67,6 +90,14 @@ describe('telemetry', () => {
     [
       { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_EXPORTER_OTLP_HEADERS: 'key=canary' },
       'OTEL_EXPORTER_OTLP_HEADERS, which would send header fields by http to a host that is not loopback',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '10%' },
+      'OTEL_TRACES_SAMPLER_ARG, which is no number from 0 to 1',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, OTEL_RESOURCE_ATTRIBUTES: `a=${'n'.repeat(1_001)}` },
+      'OTEL_RESOURCE_ATTRIBUTES, which holds a name or value that is too long',
     ],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT, OTEL_SERVICE_NAME: 'n'.repeat(201) }, 'OTEL_SERVICE_NAME, which is too long for a name'],
   ])('is absent, with a warning, where a variable cannot be used: %j', async (env, what) => {

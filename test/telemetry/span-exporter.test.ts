@@ -28,7 +28,7 @@ test('a collector that says nothing holds up no stop for longer than 2 s, howeve
   let dropped = 0;
   const exporter = new SpanExporter({
     endpoint: `${collector.url}/v1/traces`,
-    serviceName: 'token-broker',
+    resource: { 'service.name': 'token-broker' },
     headers: () => ({}),
     clock,
     onDropped: (count) => {

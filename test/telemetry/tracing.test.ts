@@ -50,7 +50,7 @@ const [TRACE, PARENT] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331']
 
 describe('with "telemetry"', () => {
   test('a trace of the caller goes on: our span is between its and that of the upstream', async () => {
-    const { url, origin } = await traced({ serviceName: 'orders-sidecar' });
+    const { url, origin } = await traced({ serviceName: 'orders-sidecar', resourceAttributes: { team: 'shop' } });
     await request(`${url()}/api/42?q=1`, { fields: { traceparent: `00-${TRACE}-${PARENT}-01` } });
     const spans = await exported();
     const server = spans.find(({ kind }) => kind === 2) as OtlpSpan;
@@ -66,7 +66,16 @@ describe('with "telemetry"', () => {
     });
     expect(BigInt(server.endTimeUnixNano) >= BigInt(server.startTimeUnixNano)).toBe(true);
     expect(JSON.parse(collector.requests[0]?.body.toString() ?? '')).toMatchObject({
-      resourceSpans: [{ resource: { attributes: [{ key: 'service.name', value: { stringValue: 'orders-sidecar' } }] } }],
+      resourceSpans: [
+        {
+          resource: {
+            attributes: [
+              { key: 'team', value: { stringValue: 'shop' } },
+              { key: 'service.name', value: { stringValue: 'orders-sidecar' } },
+            ],
+          },
+        },
+      ],
     });
   });
 

@@ -28,13 +28,22 @@ export const telemetry = z.strictObject({
     .min(1)
     .max(200)
     .default('token-broker')
-    .describe('"service.name" of the spans. OTEL_SERVICE_NAME stands in for the default.'),
+    .describe(
+      '"service.name" of the spans. OTEL_SERVICE_NAME, or "service.name" among OTEL_RESOURCE_ATTRIBUTES, stands in for the default.',
+    ),
+  resourceAttributes: z
+    .record(z.string().min(1).max(200), z.string().max(1_000))
+    .default({})
+    .meta({ examples: [{ 'deployment.environment.name': 'production' }] })
+    .describe('What else is said of where the spans come from. Default: OTEL_RESOURCE_ATTRIBUTES.'),
   sampleRatio: z
     .number()
     .min(0)
     .max(1)
     .default(1)
-    .describe('Share of the traces begun here that are recorded. A trace that a caller brings is recorded when the caller says so.'),
+    .describe(
+      'Share of the traces begun here that are recorded. A trace that a caller brings is recorded when the caller says so. OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG stand in for the default.',
+    ),
   unsafeHttp: z
     .literal(true)
     .optional()
