@@ -1,6 +1,6 @@
 /** A listener that serves `token-endpoint`: tokens of the config, handed out as RFC 6749 says. */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { request } from '../helpers/http-client.ts';
 import { openRaw } from '../helpers/raw-client.ts';
 import { hang, inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -14,7 +14,10 @@ import {
 } from '../helpers/token-endpoint.ts';
 
 let scene: TokenEndpointScene;
-afterEach(() => scene.close());
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await scene.close();
+});
 
 const start = async (options?: TokenEndpointOptions) => {
   scene = await startTokenEndpoint(options);
@@ -41,6 +44,16 @@ describe('a token request', () => {
     expect(body.expires_in).toBeLessThan(3_596);
     expect(body.expires_in).toBeGreaterThan(3_500);
     expect(Number.isInteger(body.expires_in)).toBe(true);
+  });
+
+  test.each([
+    [{ instance_url: 'https://acme.my.salesforce.com/' }, 'https://acme.my.salesforce.com'],
+    [{}, undefined],
+  ])('says where the token is to be used, if the authorization server did, by the same name: %j', async (said, url) => {
+    const upstreamFrom = { field: 'instance_url', allow: ['https://*.my.salesforce.com'] };
+    await start({ token: () => tokenAnswer(said), tokenConfig: { upstreamFrom } });
+    const answer = (await askForToken(orders(), GOOD)).json() as Record<string, unknown>;
+    expect([answer['access_token'], answer['instance_url']]).toEqual(['scripted-access-token', url]);
   });
 
   test.each(['GET', 'HEAD'])('by %s has the same answer', async (method) => {
@@ -148,6 +161,35 @@ describe('a token request', () => {
     const answer = await request(orders(), { method, ...GOOD });
     expect([answer.status, answer.field('allow')]).toEqual([405, 'GET, HEAD, POST']);
     expect(answer.json()).toMatchObject({ error: 'invalid_request', code: 'ROUTE_METHOD_NOT_ALLOWED' });
+  });
+});
+
+describe('a token that an upstream refused', () => {
+  const aMinuteLater = () => {
+    const now = Date.now;
+    jest.spyOn(Date, 'now').mockImplementation(() => now() + 60_000);
+  };
+  const hour = (count: number) => tokenAnswer({ ...GRANTED, access_token: `token-${count}` });
+  const given = async (refused?: string) => {
+    const form = refused === undefined ? GRANT : { ...GRANT, refused_token: refused };
+    return ((await askForToken(orders(), { ...GOOD, form })).json() as { access_token: string }).access_token;
+  };
+
+  test('is replaced by another one, once, whoever says so', async () => {
+    await start({ token: inTurn(hour(1), hour(2), hour(3)) });
+    expect(await given()).toBe('token-1');
+    aMinuteLater();
+    expect(await Promise.all([given('token-1'), given('token-1')])).toEqual(['token-2', 'token-2']);
+    expect(await given('token-1')).toBe('token-2');
+    expect(scene.authorizationServer.requests).toHaveLength(2);
+  });
+
+  test('is handed out again where it is new, where it is another one, and where there is none to be had', async () => {
+    await start({ token: inTurn(hour(1), oauthError('invalid_client')) });
+    expect([await given(), await given('token-1'), await given('another')]).toEqual(['token-1', 'token-1', 'token-1']);
+    aMinuteLater();
+    expect(await given('token-1')).toBe('token-1');
+    expect(scene.authorizationServer.requests).toHaveLength(2);
   });
 });
 

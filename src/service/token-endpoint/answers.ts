@@ -36,10 +36,18 @@ export const toOAuthError: ToProblem = (error, requestId) => {
   return { ...problem, fields: [...problem.fields, 'pragma', 'no-cache'] };
 };
 
-/** @param expiresIn seconds */
-export function answerToken({ id }: CallerRequest, reply: Reply, token: Token, expiresIn: number): number {
-  const { scheme, scope } = token;
-  const body = Buffer.from(`${JSON.stringify({ access_token: token.reveal(), token_type: scheme, expires_in: expiresIn, scope })}\n`);
+/** What stands in an answer beside the token. */
+interface Beside {
+  /** Seconds. */
+  readonly expiresIn: number;
+  /** Under which name the authorization server says where the token is to be used, if it does. */
+  readonly originField: string | undefined;
+}
+
+export function answerToken({ id }: CallerRequest, reply: Reply, token: Token, { expiresIn, originField }: Beside): number {
+  const { scheme, scope, upstreamOrigin } = token;
+  const said = { access_token: token.reveal(), token_type: scheme, expires_in: expiresIn, scope };
+  const body = Buffer.from(`${JSON.stringify(originField === undefined ? said : { [originField]: upstreamOrigin, ...said })}\n`);
   const fields = [
     'content-type',
     'application/json',

@@ -6,6 +6,7 @@ import { BrokerError, toBrokerError } from '../../errors.ts';
 import { type AccessRecord, refuse, type Stages } from '../../exchange.ts';
 import type { CallerRequest, Reply } from '../../message.ts';
 import { replyTo } from '../../reply-to.ts';
+import type { CachedToken } from '../../token/cached.ts';
 import type { Token } from '../../token/token.ts';
 import type { Tokens } from '../../token/tokens.ts';
 import type { Service } from '../service.ts';
@@ -26,7 +27,18 @@ export interface TokenEndpointParts {
 /** `expires_in` is a whole number, and a token that is at its end already is of no use to whoever has to send it first. */
 const LEAST_MS = 1_000;
 
+/** A token that is no older and was refused is not what is wrong: a caller that says so again and again must not cost a grant each time. */
+const NEW_MS = 30_000;
+
 const NO_FORM: Form = new Map();
+
+/** A token that this caller may have. */
+interface Asked {
+  readonly name: string;
+  readonly form: Form;
+  /** See `answerToken`. */
+  readonly originField: string | undefined;
+}
 
 export class TokenEndpoint implements Service {
   readonly #parts: TokenEndpointParts;
@@ -46,8 +58,8 @@ export class TokenEndpoint implements Service {
       record.caller = caller.name;
       answer = replyTo(caller, reply);
       if (request.method === 'POST') checkGrantType(form);
-      this.#offer(name, caller);
-      await this.#handOut(request, answer, record, name, form);
+      const { upstreamFrom } = this.#offer(name, caller);
+      await this.#handOut(request, answer, record, { name, form, originField: upstreamFrom?.field });
     } catch (cause) {
       refuse(request, answer, toBrokerError(cause), record, toOAuthError);
     }
@@ -55,9 +67,10 @@ export class TokenEndpoint implements Service {
 
   refuse: Service['refuse'] = (request, reply, error, record) => refuse(request, reply, error, record, toOAuthError);
 
-  async #handOut(request: CallerRequest, reply: Reply, record: AccessRecord, name: string, form: Form): Promise<void> {
+  async #handOut(request: CallerRequest, reply: Reply, record: AccessRecord, { name, form, originField }: Asked): Promise<void> {
     const source = this.#parts.tokens.source(name);
-    const token = source.peek(LEAST_MS) ?? (await source.get(request, LEAST_MS));
+    const held = source.peek(LEAST_MS) ?? (await source.get(request, LEAST_MS));
+    const token = form.get('refused_token') === held.reveal() ? await this.#another(source, held) : held;
     checkScope(form.get('scope'), token);
     const expiresIn = wholeSeconds(source.sendableMs(token));
 
@@ -66,7 +79,13 @@ export class TokenEndpoint implements Service {
       return;
     }
     record.token = token;
-    record.status = answerToken(request, reply, token, expiresIn);
+    record.status = answerToken(request, reply, token, { expiresIn, originField });
+  }
+
+  /** An upstream refused this one, as its caller says: another, or the same where there is none to be had. */
+  async #another(source: CachedToken, refused: Token): Promise<Token> {
+    if (refused.ageMs(this.#parts.clock) < NEW_MS) return refused;
+    return (await source.replace(refused)) ?? refused;
   }
 
   async #formOf(request: CallerRequest): Promise<Form> {
