@@ -25,7 +25,7 @@ export function describeMatch(config: Config, found: Found, match: RouteMatch): 
   return [
     ...describeRoute(config, found, match),
     `upstream  ${upstreamText(found, match)}${upstreamNote(config, rule)}`,
-    `fields    ${fieldTexts(config, rule).join(', ')}; the caller's own pass, but for those of one connection and its credentials`,
+    `fields    ${fieldTexts(config, rule).join(', ')}; the caller's own pass, but for ${['those of one connection', 'its credentials', ...rule.removeHeaders].join(', ')}`,
   ];
 }
 

@@ -51,8 +51,8 @@ export class Destination implements TokenRoute {
     const kind = (dropAuthorization ? 1 : 0) + (hasProof ? 2 : 0);
     const known = this.#passings.get(kind);
     if (known !== undefined) return known;
-    const { token, headers, inject } = this.config;
-    const replaced = [...Object.keys(headers), ...(token === null ? [] : [inject.header]), ...(hasProof ? ['DPoP'] : [])];
+    const { token, headers, inject, removeHeaders } = this.config;
+    const replaced = [...removeHeaders, ...Object.keys(headers), ...(token === null ? [] : [inject.header]), ...(hasProof ? ['DPoP'] : [])];
     if (this.#credentialsField !== undefined) replaced.push(this.#credentialsField);
     const passing = createPassing({ host: this.host, dropAuthorization, replaced });
     this.#passings.set(kind, passing);

@@ -30,6 +30,13 @@ const OWNED = new Set([
   'traceparent',
   'x-request-id',
   'via',
+  // Only a proxy that knows could say these; some servers take the path or the caller from them.
+  'x-original-host',
+  'x-original-method',
+  'x-original-uri',
+  'x-original-url',
+  'x-real-ip',
+  'x-rewrite-url',
 ]);
 
 /** Which of a caller's fields go on. */

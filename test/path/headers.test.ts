@@ -107,6 +107,66 @@ describe('fields on their way', () => {
     expect(fieldLines(head, 'forwarded')).toEqual(['for=127.0.0.1;proto=http;host="localhost"']);
   });
 
+  test('N05 what only a proxy could say of a request, and servers may take the path or the caller from, never passes', async () => {
+    scene = await startScene();
+    const names = [
+      'X-Real-IP',
+      'X-Original-URL',
+      'X-Original-URI',
+      'X-Original-Method',
+      'X-Original-Host',
+      'X-Rewrite-URL',
+      'X_Original_URL',
+    ];
+    const { head } = await call(names.map((name) => `${name}: /admin`));
+    expect(head).not.toContain('/admin');
+    expect(head).toMatch(/^GET \/x HTTP/);
+  });
+
+  test('fields that the route removes do not reach the upstream, however they are spelled', async () => {
+    scene = await startScene({ route: { removeHeaders: ['Cookie', 'x-internal'] } });
+    const { head } = await call(['Cookie: a=b', 'X_Internal: 1', 'X-Kept: 2', 'cookie: c=d']);
+    expect(head).not.toMatch(/cookie|internal/i);
+    expect(fieldLines(head, 'x-kept')).toEqual(['2']);
+  });
+
+  test('H12 an upstream that shows the token in the field that it came in shows it to us alone', async () => {
+    scene = await startScene({
+      origin: ({ head }) => answerWith(200, [`Authorization: ${fieldLines(head, 'authorization')[0]}`, 'X-Kept: 1']),
+    });
+    const shown = await call([]);
+    expect(shown.answer).not.toMatch(/authorization|scripted-access-token/i);
+    expect(shown.answer).toMatch(/X-Kept: 1/);
+    await scene.close();
+    scene = await startScene({
+      route: { inject: { header: 'X-Api-Token', scheme: '' } },
+      origin: () => answerWith(200, ['x-api-token: scripted-access-token', 'Authorization: mine']),
+    });
+    const named = (await call([])).answer;
+    expect(named).not.toMatch(/x-api-token|scripted-access-token/i);
+    expect(named).toMatch(/Authorization: mine/);
+  });
+
+  test('no upstream answers in our name: what it says as "token-broker" in Proxy-Status is left out', async () => {
+    const lines = [
+      'Proxy-Status: token-broker; error=http_request_denied; details="CALLER_FORBIDDEN"',
+      'Proxy-Status: cdn; error=dns_error',
+    ];
+    scene = await startScene({ origin: () => answerWith(403, lines) });
+    const { answer } = await call([]);
+    expect(answer.split('\r\n').filter((line) => /^proxy-status/i.test(line))).toEqual(['Proxy-Status: cdn; error=dns_error']);
+  });
+
+  test('addresses that an upstream gives of itself by the name in "hostHeader" lead back to the listener', async () => {
+    const hostHeader = 'api.acme.example';
+    scene = await startScene({
+      route: { hostHeader },
+      origin: () => answerWith(302, ['Location: http://api.acme.example/next?a=1', `Content-Location: ${scene.origin.url}/x`]),
+    });
+    const { answer } = await call([]);
+    expect(answer).toMatch(/\r\nLocation: \/api\/next\?a=1\r\nContent-Location: \/api\/x\r\n/);
+  });
+
   test('N07 repeated fields of an answer keep their number, order and bytes', async () => {
     const fields = [
       'Set-Cookie: a=1',

@@ -94,6 +94,11 @@ export const route = z.strictObject({
     .record(setField, material(fieldValueProblem))
     .default({})
     .describe('Fixed fields of each request, such as a subscription key; values may be secrets. They replace those of the caller.'),
+  removeHeaders: z
+    .array(fieldName)
+    .default([])
+    .meta({ examples: [['Cookie']] })
+    .describe('Fields of the caller that do not reach the upstream, besides those that never do.'),
   upstreamTls: z
     .strictObject({
       ca: trustedCa(),
