@@ -9,15 +9,15 @@ const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
  * The value of `Location` or `Content-Location` for the caller. An address within the route's upstream becomes an absolute
  * path on the listener, its rest, query and fragment byte for byte; anything else is returned unchanged.
  *
- * @param upstreamOrigin where the request went, when not to the route's own upstream
+ * @param origins what the upstream is called by: where the request went, and what `Host` said
  */
-export function mapLocation(route: Route, value: string, upstreamOrigin = route.upstreamOrigin): string {
+export function mapLocation(route: Route, value: string, origins: readonly string[] = [route.upstreamOrigin]): string {
   // A URL parser drops tabs and reads "\" as "/"; with such bytes two readers may see two addresses.
   if (!/^[!-[\]-~]+$/.test(value)) return value;
   const parts = /^(https?:\/\/[^/?#@]+(?=[/?#]|$))?([^?#]*)(.*)$/i.exec(value);
   if (parts === null) return value;
   const [, authority, path = '', suffix = ''] = parts;
-  if (authority === undefined ? !isAbsolutePath(path) : originOf(authority) !== upstreamOrigin) return value;
+  if (authority === undefined ? !isAbsolutePath(path) : !isAmong(origins, authority)) return value;
   const rest = DOT_SEGMENT.test(path) ? undefined : restWithin(route.upstreamPath, path);
   if (rest === undefined) return value;
   const mapped = (route.prefix + rest || '/') + suffix;
@@ -29,6 +29,6 @@ function isAbsolutePath(path: string): boolean {
   return path.startsWith('/') && !path.startsWith('//');
 }
 
-function originOf(authority: string): string | undefined {
-  return URL.canParse(authority) ? new URL(authority).origin : undefined;
+function isAmong(origins: readonly string[], authority: string): boolean {
+  return URL.canParse(authority) && origins.includes(new URL(authority).origin);
 }

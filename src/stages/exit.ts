@@ -42,8 +42,11 @@ export class Destination implements TokenRoute {
     // What the upstream takes for its own address is what Host says (RFC 9110 §7.1).
     this.origin = originOf(`${protocol}//${this.host}`);
     this.#credentialsField = credentialsField;
-    const rewrite = route.config.rewriteLocation ? (value: string) => mapLocation(route, value, named) : undefined;
-    this.#answerPassings = [createAnswerPassing(rewrite), createAnswerPassing(rewrite, 'dpop-nonce')];
+    const origins = [named ?? route.upstreamOrigin, this.origin];
+    const rewrite = route.config.rewriteLocation ? (value: string) => mapLocation(route, value, origins) : undefined;
+    // An upstream that shows what it was sent.
+    const echoed = route.config.token === null ? [] : [route.config.inject.header];
+    this.#answerPassings = [createAnswerPassing(rewrite, echoed), createAnswerPassing(rewrite, [...echoed, 'dpop-nonce'])];
   }
 
   /** Which of a caller's fields go on to it. */

@@ -94,13 +94,17 @@ export function ownFields({ requestId, traceparent, via, upgrade }: OwnFacts): s
   return own;
 }
 
+/** Another broker further on, or an upstream that would pass for one: which of us refused is told by this name (RFC 9209 §2). */
+const OUR_STATUS = /^\s*token-broker\s*(?:[;,]|$)/i;
+
 /**
  * Gives the fields of an answer that go to the caller.
  *
  * @param rewrite maps `Location` and `Content-Location`
- * @param ours lower-case name of a field that was for us alone
+ * @param kept names of fields that are not for the caller: they are for us, or would tell it our token
  */
-export function createAnswerPassing(rewrite: ((value: string) => string) | undefined, ours?: string): Derivation<Fields> {
+export function createAnswerPassing(rewrite: ((value: string) => string) | undefined, kept: readonly string[] = []): Derivation<Fields> {
+  const withheld = new Set(kept.map((name) => name.toLowerCase()));
   return (received) => {
     const listed = connectionListed(received);
     const passed: string[] = [];
@@ -108,7 +112,8 @@ export function createAnswerPassing(rewrite: ((value: string) => string) | undef
       const name = received[i] as string;
       const value = received[i + 1] as string;
       const lower = name.toLowerCase();
-      if (HOP_BY_HOP.has(lower) || listed?.has(lower) || lower === ours) continue;
+      if (HOP_BY_HOP.has(lower) || listed?.has(lower) || withheld.has(lower)) continue;
+      if (lower === 'proxy-status' && OUR_STATUS.test(value)) continue;
       passed.push(name, rewrite !== undefined && (lower === 'location' || lower === 'content-location') ? rewrite(value) : value);
     }
     return passed;
@@ -128,6 +133,7 @@ const NOT_IN_TRAILERS = new Set([
   'expires',
   'location',
   'max-forwards',
+  'proxy-status',
   'range',
   'retry-after',
   'set-cookie',

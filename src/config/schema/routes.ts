@@ -157,7 +157,10 @@ export const route = z.strictObject({
     .prefault('64KiB')
     .describe('Longest body of a request that is kept to be sent again after a 401; with a longer one the 401 is passed on.'),
   maxBody: size().optional().describe('Largest body of a request; a larger one is 413. Default: no limit, since bodies are streamed.'),
-  rewriteLocation: z.boolean().default(true).describe('Maps Location and Content-Location of the upstream back to the listener.'),
+  rewriteLocation: z
+    .boolean()
+    .default(true)
+    .describe('Maps Location and Content-Location of the upstream, by its own name or that of "hostHeader", back to the listener.'),
   forwarded: z.boolean().default(false).describe('Adds Forwarded and X-Forwarded-* of our own. Those of the caller never pass.'),
   via: z.boolean().default(true).describe('Adds this broker to Via (RFC 9110 §7.6.3).'),
   upgrade: z
