@@ -17,7 +17,7 @@ export function checkCommand(io: Io): Command {
     .addOption(new Option('--format <format>', 'how to print the result').choices(['text', 'json']).default('text'))
     .option(
       '--online',
-      'also read metadata, compare clocks, obtain each token, connect to each upstream, and read the keys of issuers of callers',
+      'also read metadata, compare clocks, obtain each token, connect to each upstream, read the keys of issuers of callers, and try the store',
     )
     .addHelpText('after', '\nExample:\n  token-broker check -c /etc/token-broker/sidecar.config.json --online\n')
     .action(async ({ config: file, format, online }: { config: string; format: 'text' | 'json'; online?: true }) => {

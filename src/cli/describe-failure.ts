@@ -2,9 +2,10 @@
 
 import { AuthorizationServerError, type FailureClass } from '../authorization-server/failure.ts';
 import { toBrokerError } from '../errors.ts';
+import { reasonOf } from '../token/store/commands.ts';
 
 /** What was tried, as a reason may mean another thing for each. */
-type Tried = 'metadata' | 'token' | 'keys';
+type Tried = 'metadata' | 'token' | 'keys' | 'store';
 
 interface Words {
   readonly reason: RegExp;
@@ -45,6 +46,9 @@ const WORDS: readonly Words[] = [
     words: 'what is there is no metadata; correct "issuer", or give "metadataUrl" or "tokenEndpoint"',
   },
   { of: 'keys', reason: /^http_40[34]$/, words: 'there are no keys; correct "issuer" or "jwksUri", or give "keys"' },
+  { of: 'store', reason: /^(?:wrongpass|noauth)$/, words: 'Redis wants other credentials; correct "username" and "password"' },
+  { of: 'store', reason: /^noperm$/, words: 'the user lacks a right; give it those that docs/operations.md names' },
+  { of: 'store', reason: /^readonly$/, words: 'it takes no writes; name its master' },
   { of: 'token', reason: /^http_40[45]$/, words: 'there is no token endpoint; correct "tokenEndpoint"' },
   {
     of: 'token',
@@ -102,6 +106,13 @@ export function describeFailure(cause: unknown): string {
     ? wordsOf(failure, code === 'CALLER_UNVERIFIABLE' ? 'keys' : 'token')
     : withWayOut(message, code.startsWith('UPSTREAM_') ? UPSTREAM_WAYS_OUT[proxyError] : undefined);
   return withDetails(`${code}: ${words}`, failure ?? {});
+}
+
+/** The same of a store. */
+export function describeStoreFailure(cause: unknown): string {
+  const reason = reasonOf(cause);
+  const words = WORDS.find(({ reason: pattern, of = 'store' }) => of === 'store' && pattern.test(reason))?.words;
+  return withDetails(words ?? 'Redis does not do what is asked of it', { reason });
 }
 
 function withWayOut(message: string, wayOut: string | undefined): string {

@@ -1,4 +1,4 @@
-/** `token-broker check --online`: discovery, clocks, each grant, each upstream and the keys of each issuer of callers, tried for real. */
+/** `token-broker check --online`: discovery, clocks, each grant, each upstream, the keys of each issuer of callers and the store, tried for real. */
 
 import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
 import { createIssuerKeys } from '../authorization-server/issuer-keys.ts';
@@ -8,10 +8,11 @@ import type { JwtConfig } from '../config/schema/callers.ts';
 import type { Config } from '../config/schema/root.ts';
 import { type Validity, validityState } from '../config/validity.ts';
 import { withBoundCertificate } from '../token/bound-certificate.ts';
+import { probeStore } from '../token/store/probe.ts';
 import { Tokens } from '../token/tokens.ts';
 import { UNOBSERVED } from '../token/unobserved.ts';
 import { probeUpstream } from '../upstream/probe.ts';
-import { describeFailure } from './describe-failure.ts';
+import { describeFailure, describeStoreFailure } from './describe-failure.ts';
 import { whyNotTried } from './own-grant.ts';
 import { duration } from './time-text.ts';
 
@@ -30,7 +31,7 @@ const NEAR_MS = 2_000;
 /** What servers commonly bear. Milliseconds. */
 const TOLERATED_MS = 60_000;
 
-/** Tries everything at the same time. Tokens are discarded, and nothing is read from or written to a store. */
+/** Tries everything at the same time. Tokens are discarded: none is read from a store or written to one. */
 export async function checkOnline(config: Config): Promise<OnlineResult[]> {
   const tried = Object.fromEntries(Object.entries(config.tokens).filter(([, token]) => whyNotTried(token) === undefined));
   const skipped = Object.entries(config.tokens).flatMap(([name, token]) => {
@@ -63,6 +64,7 @@ export async function checkOnline(config: Config): Promise<OnlineResult[]> {
       ...Object.entries(config.callers).flatMap(([name, { jwt }]) =>
         jwt === undefined ? [] : [attempt(`keys for caller ${name}`, () => readKeys(jwt))],
       ),
+      ...storeAttempts(config),
     ]);
     return [...skipped, ...results, ...clockResults(tokens)];
   } finally {
@@ -105,13 +107,23 @@ async function readKeys(jwt: JwtConfig): Promise<string> {
   }
 }
 
-async function attempt(what: string, action: () => Promise<string>): Promise<OnlineResult> {
+function storeAttempts({ store }: Config): Promise<OnlineResult>[] {
+  if (store?.redis === undefined) return [];
+  const { redis, prefix } = store;
+  const probe = async () => {
+    await probeStore(redis, prefix, systemClock);
+    return 'works';
+  };
+  return [attempt('store', probe, describeStoreFailure)];
+}
+
+async function attempt(what: string, action: () => Promise<string>, describe = describeFailure): Promise<OnlineResult> {
   const startedAt = systemClock.monotonic();
   const elapsed = () => Math.round(systemClock.monotonic() - startedAt);
   try {
     const said = await action();
     return { what, ok: true, ms: elapsed(), said };
   } catch (cause) {
-    return { what, ok: false, ms: elapsed(), said: describeFailure(cause) };
+    return { what, ok: false, ms: elapsed(), said: describe(cause) };
   }
 }

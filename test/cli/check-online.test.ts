@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer } from '../helpers/authorization-server.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { startHttp2Origin } from '../helpers/http2-origin.ts';
-import { freePort } from '../helpers/redis.ts';
+import { freePort, startRedis } from '../helpers/redis.ts';
 import { answerWith, jsonAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 import { run } from './run.ts';
@@ -153,6 +153,31 @@ describe('token-broker check --online', () => {
     );
     expect(code).toBe(1);
   });
+
+  test('tells whether the store works with the rights that it has, and leaves nothing there', async () => {
+    const redis = await startRedis();
+    const listeners = { local: { address: '127.0.0.1:8080', authenticate: ['anonymous'] } };
+    const said = async (more: object) => {
+      const file = join(folder, 'store.json');
+      await writeFile(file, JSON.stringify({ listeners, store: { redis: { ...redis.access, ...more }, unsafePlaintext: true } }));
+      const { stdout, stderr, code } = await run(['check', '-c', file, '--online'], {});
+      return [/^(?:ok {4}|FAILED) store: (.*) \(\d+ms\)$/m.exec(stdout + stderr)?.[1], code];
+    };
+    expect(await said({})).toEqual(['works', 0]);
+    expect(await said({ password: { unsafeInline: 'wrong' } })).toEqual([
+      'Redis wants other credentials; correct "username" and "password" (wrongpass)',
+      1,
+    ]);
+    await redis.command('ACL', 'SETUSER', 'broker', '-eval');
+    expect(await said({})).toEqual(['the user lacks a right; give it those that docs/operations.md names (noperm)', 1]);
+    const seen = (await redis.command('KEYS', '*')) as string[];
+    expect(seen.filter((name) => name !== 'token-broker:{check}:probe')).toEqual([]);
+    await redis.close();
+    expect(await said({ url: `redis://127.0.0.1:${await freePort()}` })).toEqual([
+      'nothing listens there; correct host and port, or start it (econnrefused)',
+      1,
+    ]);
+  }, 30_000);
 
   test('connects to an upstream that speaks HTTP/2 alone as the broker does', async () => {
     const upstream = await startHttp2Origin(() => {}, { secure: true, allowHTTP1: false } as object);
