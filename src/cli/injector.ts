@@ -6,7 +6,7 @@ import { loadInjectorConfig } from '../config/load-injector.ts';
 import { Injector } from '../kubernetes/injector.ts';
 import { createLog } from '../telemetry/log.ts';
 import { orExit } from './config-option.ts';
-import { reportCrashes } from './crash.ts';
+import { printUnheard, reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
 import { endOnSignal, serve } from './serve.ts';
 
@@ -27,6 +27,7 @@ export function injectorCommand(io: Io): Command {
         start: () => injector.start(),
         cannotStart(err) {
           log.fatal({ err }, 'cannot start');
+          printUnheard('cannot start', err, log, io);
         },
         log,
         io,

@@ -5,7 +5,7 @@ import { ReloadableBroker } from '../reloadable-broker.ts';
 import { createLog } from '../telemetry/log.ts';
 import { LogOutput } from '../telemetry/log-output.ts';
 import { configOption, loadOrExit, loadToRun } from './config-option.ts';
-import { reportCrashes } from './crash.ts';
+import { printUnheard, reportCrashes } from './crash.ts';
 import type { Io } from './io.ts';
 import { endOnSignal, serve } from './serve.ts';
 
@@ -29,6 +29,7 @@ export function startCommand(io: Io): Command {
         start: () => broker.start(loaded),
         cannotStart(err) {
           log.fatal({ err }, 'cannot start');
+          printUnheard('cannot start', err, log, io);
         },
         log,
         io,

@@ -224,6 +224,18 @@ describe('starting', () => {
     taken.close();
   });
 
+  test('L11 says so on stderr where the log is silent', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as { port: number };
+    const listeners = { local: { address: `127.0.0.1:${port}`, authenticate: ['anonymous'] } };
+    const broker = await spawnBroker({ config: { listeners, log: { level: 'silent' } } });
+    closing.push(broker);
+    expect((await broker.exited).code).toBe(1);
+    expect([broker.stdout(), broker.stderr()]).toEqual(['', expect.stringMatching(/^cannot start: .*listener \\"local\\" is in use.*\n$/)]);
+    taken.close();
+  });
+
   test('L10 an authorization server in trouble never stops a start; readiness follows the policy', async () => {
     const origin = await scripted(() => answerWith(500, []));
     const tokens = {
