@@ -1,6 +1,6 @@
 /** TLS of a listener: its certificates, following their files, and who the client turned out to be. */
 
-import type { X509Certificate } from 'node:crypto';
+import { constants, type X509Certificate } from 'node:crypto';
 import type { Server, TLSSocket, TlsOptions } from 'node:tls';
 import { pemBlocks } from '../config/pem.ts';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
@@ -17,6 +17,8 @@ export function tlsOptions({ tls, authenticate, protocols }: SecureListener): Tl
     key: tls.key.reveal(),
     minVersion: tls.minVersion,
     honorCipherOrder: true,
+    // A caller of TLS 1.2 could have us make handshake after handshake, on one connection; Node's own limit does not count them.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     // Whoever speaks both is given the better one (RFC 7301 §3.2: the choice is ours).
     ALPNProtocols: ['h2', 'http/1.1'].filter((name) => protocols.some((each) => each === name)),
     ...(authenticate.includes('mtls') ? clientVerification(tls) : {}),

@@ -3,7 +3,9 @@
  * their limits, while others are served; and heads at the limits of size are taken or refused exactly, never cut.
  */
 
+import { once } from 'node:events';
 import { connect } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Scene, startScene } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
@@ -113,6 +115,21 @@ describe('TLS', () => {
     );
     expect((await request(`${scene.url()}/api/good`, { tls: { ca } })).status).toBe(200);
     expect(scene.origin.requests).toHaveLength(2);
+  });
+});
+
+describe('TLS 1.2', () => {
+  test('S06 knows no second handshake on a connection: whoever wants one is sent away, and others are served', async () => {
+    const authority = await sharedAuthority();
+    const { cert, key } = await authority.issueServer();
+    await start({}, { cert: { unsafeInline: cert }, key: { unsafeInline: key } });
+    const { socket, closed } = await openRaw(scene.address(), { tls: { ca: authority.certificate, maxVersion: 'TLSv1.2' } });
+    const refused = once(socket, 'error');
+    (socket as TLSSocket).renegotiate({}, () => undefined);
+    expect(await refused).toMatchObject([{ code: 'ERR_SSL_NO_RENEGOTIATION' }]);
+    await closed;
+    const tls = { ca: authority.certificate, maxVersion: 'TLSv1.2' } as const;
+    expect((await request(`${scene.url()}/api/good`, { tls })).status).toBe(200);
   });
 });
 
