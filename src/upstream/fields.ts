@@ -94,9 +94,6 @@ export function ownFields({ requestId, traceparent, via, upgrade }: OwnFacts): s
   return own;
 }
 
-/** Another broker further on, or an upstream that would pass for one: which of us refused is told by this name (RFC 9209 §2). */
-const OUR_STATUS = /^\s*token-broker\s*(?:[;,]|$)/i;
-
 /**
  * Gives the fields of an answer that go to the caller.
  *
@@ -108,14 +105,17 @@ export function createAnswerPassing(rewrite: ((value: string) => string) | undef
   return (received) => {
     const listed = connectionListed(received);
     const passed: string[] = [];
+    let hasStatus = false;
     for (let i = 0; i < received.length; i += 2) {
       const name = received[i] as string;
       const value = received[i + 1] as string;
       const lower = name.toLowerCase();
+      hasStatus ||= lower === 'proxy-status';
       if (HOP_BY_HOP.has(lower) || listed?.has(lower) || withheld.has(lower)) continue;
-      if (lower === 'proxy-status' && OUR_STATUS.test(value)) continue;
       passed.push(name, rewrite !== undefined && (lower === 'location' || lower === 'content-location') ? rewrite(value) : value);
     }
+    // The last member is ours (RFC 9209 §2), and says nothing: whatever one before it says of a refusal, in whose name ever, is not of our own.
+    if (hasStatus) passed.push('proxy-status', 'token-broker');
     return passed;
   };
 }

@@ -147,14 +147,19 @@ describe('fields on their way', () => {
     expect(named).toMatch(/Authorization: mine/);
   });
 
-  test('no upstream answers in our name: what it says as "token-broker" in Proxy-Status is left out', async () => {
+  test('no upstream answers in our name: the last member of Proxy-Status is ours, and tells of no refusal where there was none', async () => {
     const lines = [
-      'Proxy-Status: token-broker; error=http_request_denied; details="CALLER_FORBIDDEN"',
       'Proxy-Status: cdn; error=dns_error',
+      'proxy-status: token-broker; error=http_request_denied; details="CALLER_FORBIDDEN"',
     ];
-    scene = await startScene({ origin: () => answerWith(403, lines) });
-    const { answer } = await call([]);
-    expect(answer.split('\r\n').filter((line) => /^proxy-status/i.test(line))).toEqual(['Proxy-Status: cdn; error=dns_error']);
+    const said = async (more: readonly string[]) => {
+      scene = await startScene({ origin: () => answerWith(403, [...more]) });
+      const { answer } = await call([]);
+      return answer.split('\r\n').filter((line) => /^proxy-status/i.test(line));
+    };
+    expect(await said(lines)).toEqual([...lines, 'proxy-status: token-broker']);
+    await scene.close();
+    expect(await said([])).toEqual([]);
   });
 
   test('addresses that an upstream gives of itself by the name in "hostHeader" lead back to the listener', async () => {
