@@ -538,6 +538,11 @@ describe('routes', () => {
     ]);
   });
 
+  test('cannot remove what the broker controls: without Via nobody would find a loop', async () => {
+    const { problems } = await judged(({ routes }) => Object.assign(routes.orders, { removeHeaders: ['Cookie', 'Via'] }));
+    expect(problems).toEqual(['routes.orders.removeHeaders[1] is a field that the broker controls; choose another']);
+  });
+
   test.each([
     ['the same', {}, 1],
     ['another path', { path: '/orders/new' }, 0],

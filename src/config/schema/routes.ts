@@ -8,7 +8,7 @@ import { callerNames, duration, fieldName, hostName, httpUrl, isSocketPath, LONG
 
 const methodName = z.string().regex(/^[A-Z][A-Z-]{0,30}$/, 'is not a method; write it in capitals, such as "GET"');
 
-/** Fields that routes may not set: the broker states framing, routing and hop-by-hop fields itself. */
+/** Fields that routes may neither set nor remove: the broker states framing, routing and hop-by-hop fields itself. */
 const RESERVED_FIELDS =
   /^(?:host|connection|keep-alive|proxy-connection|proxy-authorization|te|trailer|transfer-encoding|upgrade|content-length|expect|via|dpop)$/i;
 
@@ -95,7 +95,7 @@ export const route = z.strictObject({
     .default({})
     .describe('Fixed fields of each request, such as a subscription key; values may be secrets. They replace those of the caller.'),
   removeHeaders: z
-    .array(fieldName)
+    .array(setField)
     .default([])
     .meta({ examples: [['Cookie']] })
     .describe('Fields of the caller that do not reach the upstream, besides those that never do.'),
