@@ -16,8 +16,8 @@ export interface ReloadableParts {
   readonly clock?: Clock;
   /** Reads the config as it is now. Rejects with a `ConfigError`. */
   readonly load: () => Promise<LoadedConfig>;
-  /** Before a broker is started: what else its config asks for. Rejects where that cannot be had. */
-  readonly prepare?: (loaded: LoadedConfig) => Promise<void>;
+  /** Before a broker is started: what else its config asks for. Rejects where that cannot be had, else resolves to what brings back how it was. */
+  readonly prepare?: (loaded: LoadedConfig) => Promise<() => Promise<void>>;
   /** A broker has taken over, whatever becomes of this. Never rejects. */
   readonly onStarted?: (loaded: LoadedConfig, broker: Broker) => Promise<void>;
   /** How many lines of the log nobody has taken. */
@@ -128,7 +128,7 @@ export class ReloadableBroker {
     const { log, prepare, onStarted, quit } = this.#parts;
     const before = this.#running;
     for (const warning of loaded.warnings) log.warn({ at: formatProblem(warning) }, 'config warning');
-    await prepare?.(loaded);
+    const bringBack = await prepare?.(loaded);
     const control = { reload: () => this.reload(), quit };
     const earlierConfigs = () => this.#retiring.size;
     const broker = new Broker({
@@ -137,7 +137,12 @@ export class ReloadableBroker {
       clock: this.#clock,
       shared: { entrances: this.#entrances, metrics: this.#metrics, began: this.#began, earlierConfigs, control },
     });
-    await broker.start(before?.broker);
+    try {
+      await broker.start(before?.broker);
+    } catch (error) {
+      await bringBack?.();
+      throw error;
+    }
     log.level = loaded.config.log.level;
     this.#running = { broker, config: loaded.config, watch: this.#watch(loaded, broker) };
     if (before !== undefined) this.#retire(before);

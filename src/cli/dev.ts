@@ -59,6 +59,7 @@ class Surroundings {
   readonly #log: Log;
   readonly #io: Io;
   readonly #file: string;
+  #config: Config | undefined;
   #demo: Demo | undefined;
   #asked: TokenRequest[] = [];
 
@@ -68,11 +69,31 @@ class Surroundings {
     this.#file = file;
   }
 
-  async prepare(config: Config): Promise<void> {
+  /** Resolves to what brings back how it was. Rejects when that of the config cannot be had; then it is as it was, too. */
+  async prepare(config: Config): Promise<() => Promise<void>> {
+    const before = this.#config;
+    const bringBack = async () => {
+      this.#config = before;
+      // What had its place until now may have lost it: the calls to it say so, and the next config has more to be said of.
+      await this.#surround(before).catch(() => undefined);
+    };
+    try {
+      await this.#surround(config);
+    } catch (error) {
+      await bringBack();
+      throw error;
+    }
+    this.#config = config;
+    return bringBack;
+  }
+
+  async #surround(config: Config | undefined): Promise<void> {
+    // Mostly at the same addresses.
     await this.#demo?.close();
+    this.#demo = undefined;
     const asked: TokenRequest[] = [];
     this.#asked = asked;
-    this.#demo = config.demo && (await startDemo(config, (event) => noteDemoEvent(event, asked, this.#log)));
+    this.#demo = config?.demo && (await startDemo(config, (event) => noteDemoEvent(event, asked, this.#log)));
   }
 
   /** Makes the demo's call. Never rejects: the broker is there, whatever becomes of the call. */

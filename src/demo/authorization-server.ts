@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { TlsOptions } from 'node:tls';
 import type { Client, Context, errors, Provider } from 'oidc-provider';
+import { cannot } from './cannot.ts';
 import { clientMetadata, type DemoClient, type DemoCredentials, METHODS } from './client.ts';
 import { authorityOf, closeServer, type DemoAddress, listen } from './listen.ts';
 import { memoryAdapters } from './memory-adapter.ts';
@@ -94,7 +95,7 @@ async function loadProvider(): Promise<typeof import('oidc-provider')> {
     return await import('oidc-provider');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    throw new Error('the demo needs the package "oidc-provider": run npm ci in a clone of the repository', { cause });
+    throw cannot('the demo needs the package "oidc-provider": run npm ci in a clone of the repository', cause);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { createHash, createPublicKey, type JsonWebKey, X509Certificate } from 'node:crypto';
 import type { ClientAuthenticationConfig } from '../config/schema/client-authentication.ts';
+import { cannot } from './cannot.ts';
 
 type DemoGrant = 'client_credentials' | 'password' | 'refresh_token' | `urn:ietf:params:oauth:grant-type:${string}`;
 
@@ -45,7 +46,7 @@ export function demoCredentials(clientId: string, config: ClientAuthenticationCo
     case 'self_signed_tls_client_auth':
       break;
   }
-  throw new Error(`client "${clientId}" proves itself in a way that the demo cannot check: use a secret or a "key"`);
+  throw cannot(`client "${clientId}" proves itself in a way that the demo cannot check: use a secret or a "key"`);
 }
 
 export const METHODS: readonly DemoCredentials['clientAuthentication'][] = [

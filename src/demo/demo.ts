@@ -4,6 +4,7 @@ import type { ClientAuthenticationConfig } from '../config/schema/client-authent
 import type { Config } from '../config/schema/root.ts';
 import type { Address } from '../config/schema/values.ts';
 import { type DemoAuthorizationServer, startDemoAuthorizationServer, type TokenRequest } from './authorization-server.ts';
+import { cannot } from './cannot.ts';
 import { type DemoClient, type DemoCredentials, demoCredentials } from './client.ts';
 import { type EchoedRequest, type EchoUpstream, startEchoUpstream } from './echo-upstream.ts';
 import { authorityOf, type DemoAddress } from './listen.ts';
@@ -63,14 +64,14 @@ export async function startDemo(config: Config, onEvent?: (event: DemoEvent) => 
 }
 
 async function bind<Started>(key: string, address: Address, start: (tcp: DemoAddress) => Promise<Started>): Promise<Started> {
-  if (address.kind !== 'tcp') throw new Error(`"${key}" is a Unix socket: the demo needs host:port`);
+  if (address.kind !== 'tcp') throw cannot(`"${key}" is a Unix socket: the demo needs host:port`);
   try {
     return await start(address);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause;
     const where = authorityOf(address.host, address.port);
-    throw new Error(`the demo cannot listen on ${where} (${code}): end what uses it, or change "${key}"`, { cause });
+    throw cannot(`the demo cannot listen on ${where} (${code}): end what uses it, or change "${key}"`, cause);
   }
 }
 
@@ -84,7 +85,7 @@ function clientsOf(tokens: readonly DemoToken[]): DemoClient[] {
   return [...byId].map(([clientId, shared]) => {
     const [credentials, ...others] = shared.map((token) => demoCredentials(clientId, token.clientAuthentication));
     if (others.some((other) => JSON.stringify(other) !== JSON.stringify(credentials)))
-      throw new Error(`client "${clientId}" has two secrets or methods in "tokens": the demo knows one for each client`);
+      throw cannot(`client "${clientId}" has two secrets or methods in "tokens": the demo knows one for each client`);
     const scopes = new Set(shared.flatMap((token) => token.scope?.split(' ') ?? []));
     return {
       ...(credentials as DemoCredentials),

@@ -73,6 +73,34 @@ describe('token-broker dev', () => {
     expect((await broker.exited).code).toBe(0);
   });
 
+  test.each([
+    [
+      'the demo of the new one cannot be had',
+      /"upstream": \{ "address": "127\.0\.0\.1:(\d+)"/,
+      'the demo cannot listen on 127.0.0.1:PORT (EADDRINUSE): end what uses it, or change "demo.upstream.address"',
+    ],
+    [
+      'a listener of the new one cannot be had',
+      /"apps": \{ "address": "127\.0\.0\.1:(\d+)"/,
+      'the address "127.0.0.1:PORT" of listener "apps" is in use',
+    ],
+  ])('keeps the old config with its demo where %s, and says why', async (_, address, why) => {
+    const taken = await startScriptedServer({ answer: () => '' });
+    const config = await example();
+    broker = await spawnBroker({ command: 'dev', config });
+    const curl = /^ {2}(curl .*)$/m.exec(await until(/each event follows on a line/))?.[1] as string;
+    const moved = [address, /"issuer": "http:\/\/127\.0\.0\.1:(\d+)"/, /"upstream": \{ "address": "127\.0\.0\.1:(\d+)"/];
+    const ports = [taken.port, await freePort(), await freePort()];
+    const elsewhere = moved.reduce((text, part, i) => text.replaceAll(`:${part.exec(config)?.[1]}`, `:${ports[i]}`), config);
+    await broker.replace('sidecar.config.json', elsewhere);
+    expect(await until(/the old one stays/)).toContain(why.replace('PORT', String(taken.port)));
+    // Each further try ends the demo for a moment.
+    for (let said = ''; !said.startsWith('HTTP/1.1 200 OK'); )
+      said = (await run('sh', ['-c', `${curl} --silent --show-error --include`])).stdout;
+    await taken.close();
+    await until(/config reloaded[\s\S]*each event follows/);
+  });
+
   test('goes on, under the new config too, where its call is not answered', async () => {
     const origin = await startScriptedServer({ answer: cutShort('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc') });
     const config = (await example()).replace(/http:\/\/127[.0-9:]+\/v1\/orders/, origin.url);
