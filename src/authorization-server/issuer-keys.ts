@@ -7,12 +7,15 @@ import { fitKeysOf, verificationKeysOf } from '../config/verification-keys.ts';
 import { AuthorizationServerCalls } from './call.ts';
 import { discover, isAcceptableUrl, readDocument } from './discovery.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
+import { FetchedDocument } from './fetched-document.ts';
 import { readJson } from './jwt.ts';
 
 /** The keys of one moment. Another object means other keys. */
 export interface KeySet {
   readonly find: JWTVerifyGetKey;
   readonly size: number;
+  /** What tells other keys from the same ones. */
+  readonly text: string;
 }
 
 export interface IssuerKeys {
@@ -22,6 +25,8 @@ export interface IssuerKeys {
   get(): Promise<KeySet>;
   /** For a token whose key is not among `known`: others, if there are any. Rejects where that cannot be found out. */
   after(known: KeySet): Promise<KeySet | undefined>;
+  /** Where they are fetched. */
+  readonly document?: FetchedDocument<KeySet>;
   /** Goes on with what `before` knows, which finds its keys in the same place. */
   follow(before: IssuerKeys): void;
   close(): Promise<void>;
@@ -37,7 +42,7 @@ export interface KeysObserver {
 export type IssuerKeysConfig = Pick<JwtConfig, 'issuer' | 'jwksUri' | 'keys' | 'bearerToken' | 'keysMaxAge' | 'tls' | 'proxy'>;
 
 export function createIssuerKeys(config: IssuerKeysConfig, clock: Clock, observer: KeysObserver): IssuerKeys {
-  return config.keys === undefined ? new FetchedKeys(config, clock, observer) : givenKeys(config.keys);
+  return config.keys === undefined ? fetchedKeys(config, clock, observer) : givenKeys(config.keys);
 }
 
 /** Keys of the config: there at once, and others only when their file changes. */
@@ -67,6 +72,7 @@ function keySetOf(keys: JWK[]): KeySet {
   const findUnnamed = createLocalJWKSet({ keys: keys.filter(({ kid }) => kid === undefined) });
   return {
     size: keys.length,
+    text: JSON.stringify(keys),
     find: (header, token) =>
       header?.kid === undefined || names.has(header.kid) ? findAmongAll(header, token) : findUnnamed(withoutName(header), token),
   };
@@ -79,138 +85,81 @@ function withoutName({ kid: _kid, ...header }: JWTHeaderParameters): JWTHeaderPa
 /** For one document; a caller waits for two of them at most. */
 const TIMEOUT_MS = 4_000;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** After a failure, while callers are turned away: soon enough for them, rarely enough for a server in trouble. */
-const RETRY_MS = 2_000;
-/** While the last good keys serve on. */
-const RETRY_SERVING_MS = 30_000;
 /** A token can name any key: who makes tokens up can have the keys read once in this time. */
 const UNKNOWN_KEY_MS = 10_000;
 /** Half of all who may wait, so that whoever makes keys up holds up nobody whose key is there. */
 const MOST_UNKNOWN = 500;
 
-class FetchedKeys implements IssuerKeys {
-  readonly #config: IssuerKeysConfig;
-  readonly #clock: Clock;
-  readonly #observer: KeysObserver;
-  readonly #calls: AuthorizationServerCalls;
-  #kept: KeySet | undefined;
-  /** The keys that are kept, as text: what tells other keys from the same ones. */
-  #text = '';
-  #failure: AuthorizationServerError | undefined;
-  /** Monotonic: when the last try ended. */
-  #triedAt = Number.NEGATIVE_INFINITY;
-  #pending: Promise<KeySet> | undefined;
+/** Keys that are read again as they grow old, and for a key that is not among them. */
+function fetchedKeys(config: IssuerKeysConfig, clock: Clock, observer: KeysObserver): IssuerKeys {
+  const { issuer, keysMaxAge } = config;
+  const calls = new AuthorizationServerCalls({
+    timeoutMs: TIMEOUT_MS,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    ca: () => config.tls.ca?.reveal(),
+    proxy: config.proxy,
+  });
+  const document = new FetchedDocument(read, keysMaxAge, clock);
   /** Who waits for a key that may not exist. */
-  #unknown = 0;
+  let unknown = 0;
 
-  constructor(config: IssuerKeysConfig, clock: Clock, observer: KeysObserver) {
-    this.#config = config;
-    this.#clock = clock;
-    this.#observer = observer;
-    this.#calls = new AuthorizationServerCalls({
-      timeoutMs: TIMEOUT_MS,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      ca: () => config.tls.ca?.reveal(),
-      proxy: config.proxy,
-    });
-  }
-
-  current(): KeySet | undefined {
-    const { keysMaxAge } = this.#config;
-    const age = this.#clock.monotonic() - this.#triedAt;
-    if (age >= this.#pauseMs()) this.#read().catch(() => undefined);
-    // Nobody asked for a long time: a key that the issuer took back meanwhile must not serve once more.
-    return age < 2 * keysMaxAge ? this.#kept : undefined;
-  }
-
-  async get(): Promise<KeySet> {
-    const current = this.current();
-    if (current !== undefined) return current;
+  async function read(): Promise<KeySet> {
     try {
-      if (this.#pending !== undefined) return await this.#pending;
-    } catch {
-      // Told where it happened; what it means depends on what there is from before.
+      const found = keySetOf(await readKeys(config, calls));
+      const { kept } = document.reads;
+      if (kept?.text === found.text) return kept;
+      observer.changed(issuer, found.size);
+      return found;
+    } catch (error) {
+      const failure = toAuthorizationServerError(error);
+      if (failure.reason !== 'closed') observer.failed(issuer, failure, document.reads.kept !== undefined);
+      throw failure;
     }
-    if (this.#kept === undefined) throw this.#failure ?? new AuthorizationServerError('transient', 'keys_missing');
-    return this.#kept;
   }
 
-  async after(known: KeySet): Promise<KeySet | undefined> {
-    if (this.#kept === known && this.#pending === undefined && this.#clock.monotonic() - this.#triedAt < UNKNOWN_KEY_MS) {
-      if (this.#failure !== undefined) throw this.#failure;
-      return undefined;
+  async function readForUnknown(): Promise<KeySet> {
+    if (unknown >= MOST_UNKNOWN) throw new AuthorizationServerError('transient', 'too_many_unknown_keys');
+    unknown += 1;
+    try {
+      return await document.read();
+    } finally {
+      unknown -= 1;
     }
-    const found = this.#kept === known ? await this.#readForUnknown() : this.#kept;
+  }
+
+  function current(): KeySet | undefined {
+    const kept = document.current();
+    // Nobody asked for a long time: a key that the issuer took back meanwhile must not serve once more.
+    return document.triedAgoMs < 2 * keysMaxAge ? kept : undefined;
+  }
+
+  async function after(known: KeySet): Promise<KeySet | undefined> {
+    const { kept, failure } = document.reads;
+    const isJustRead = document.triedAgoMs < UNKNOWN_KEY_MS && !document.reading;
+    if (kept === known && isJustRead && failure !== undefined) throw failure;
+    const found = kept === known && !isJustRead ? await readForUnknown() : kept;
     return found === known ? undefined : found;
   }
 
-  follow(before: IssuerKeys): void {
-    if (!(before instanceof FetchedKeys)) return;
-    this.#kept = before.#kept;
-    this.#text = before.#text;
-    this.#failure = before.#failure;
-    this.#triedAt = before.#triedAt;
-  }
+  return {
+    current,
+    get: async () => current() ?? document.latest(),
+    after,
+    document,
+    follow: (before) => before.document && document.follow(before.document),
+    close: () => calls.close(),
+  };
+}
 
-  close(): Promise<void> {
-    return this.#calls.close();
-  }
+async function readKeys({ issuer, jwksUri, bearerToken }: IssuerKeysConfig, calls: AuthorizationServerCalls): Promise<JWK[]> {
+  const headers = bearerToken && { authorization: `Bearer ${await bearerToken.fresh()}` };
+  const keys = fitKeysOf(readJson(await readDocument(calls, jwksUri ?? (await findKeys(issuer, calls)), headers)));
+  if (keys.length === 0) throw new AuthorizationServerError('transient', 'keys_missing');
+  return keys;
+}
 
-  async #readForUnknown(): Promise<KeySet> {
-    if (this.#unknown >= MOST_UNKNOWN) throw new AuthorizationServerError('transient', 'too_many_unknown_keys');
-    this.#unknown += 1;
-    try {
-      return await this.#read();
-    } finally {
-      this.#unknown -= 1;
-    }
-  }
-
-  #pauseMs(): number {
-    const { keysMaxAge } = this.#config;
-    if (this.#failure === undefined) return keysMaxAge;
-    return Math.min(this.#kept === undefined ? RETRY_MS : RETRY_SERVING_MS, keysMaxAge);
-  }
-
-  #read(): Promise<KeySet> {
-    this.#pending ??= this.#fetch()
-      .then((keys) => this.#keep(keys))
-      .catch((error: unknown) => {
-        this.#failure = toAuthorizationServerError(error);
-        if (this.#failure.reason !== 'closed') this.#observer.failed(this.#config.issuer, this.#failure, this.#kept !== undefined);
-        throw this.#failure;
-      })
-      .finally(() => {
-        this.#triedAt = this.#clock.monotonic();
-        this.#pending = undefined;
-      });
-    return this.#pending;
-  }
-
-  #keep(keys: JWK[]): KeySet {
-    if (keys.length === 0) throw new AuthorizationServerError('transient', 'keys_missing');
-    const text = JSON.stringify(keys);
-    this.#failure = undefined;
-    if (this.#kept === undefined || text !== this.#text) {
-      this.#text = text;
-      this.#kept = keySetOf(keys);
-      this.#observer.changed(this.#config.issuer, keys.length);
-    }
-    return this.#kept;
-  }
-
-  async #fetch(): Promise<JWK[]> {
-    const { bearerToken } = this.#config;
-    const headers = bearerToken && { authorization: `Bearer ${await bearerToken.fresh()}` };
-    const document = await readDocument(this.#calls, await this.#place(), headers);
-    return fitKeysOf(readJson(document));
-  }
-
-  async #place(): Promise<string> {
-    const { jwksUri, issuer } = this.#config;
-    if (jwksUri !== undefined) return jwksUri;
-    const { jwks_uri: found } = await discover({ issuer, calls: this.#calls });
-    if (!isAcceptableUrl(found, { url: issuer })) throw new AuthorizationServerError('transient', 'jwks_uri_unacceptable');
-    return found;
-  }
+async function findKeys(issuer: string, calls: AuthorizationServerCalls): Promise<string> {
+  const { jwks_uri: found } = await discover({ issuer, calls });
+  if (!isAcceptableUrl(found, { url: issuer })) throw new AuthorizationServerError('transient', 'jwks_uri_unacceptable');
+  return found;
 }

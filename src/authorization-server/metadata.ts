@@ -6,6 +6,7 @@ import type { AuthorizationServerConfig } from '../config/schema/authorization-s
 import type { AuthorizationServerCalls } from './call.ts';
 import { discover, isAcceptableUrl } from './discovery.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from './failure.ts';
+import { FetchedDocument } from './fetched-document.ts';
 
 /** Endpoints besides that for tokens: their names in RFC 8414 §2, and in the config. */
 const OTHER_ENDPOINTS = { revocation_endpoint: 'revocationEndpoint', registration_endpoint: 'registrationEndpoint' } as const;
@@ -30,69 +31,36 @@ export interface MetadataStatus {
   readonly failing: boolean;
 }
 
-/** After a failed re-read the old document serves on, and the next try comes after this long. */
-const RETRY_MS = 30_000;
-
 export class MetadataDocument {
   readonly #config: AuthorizationServerConfig;
   readonly #calls: AuthorizationServerCalls;
   readonly #clock: Clock;
-  #kept: Metadata | undefined;
-  /** Monotonic. */
-  #readAt = 0;
-  #rereadAt = 0;
-  #failing = false;
-  #pending: Promise<Metadata> | undefined;
+  readonly #document: FetchedDocument<Metadata>;
 
   constructor(config: AuthorizationServerConfig, calls: AuthorizationServerCalls, clock: Clock) {
     this.#config = config;
     this.#calls = calls;
     this.#clock = clock;
+    this.#document = new FetchedDocument(() => this.#discover().catch(undiscovered), config.metadataMaxAge, clock);
   }
 
   /** Where token requests go, once that is known. */
   get tokenEndpoint(): string | undefined {
-    return this.#config.tokenEndpoint ?? this.#kept?.token_endpoint;
+    return this.#config.tokenEndpoint ?? this.#document.reads.kept?.token_endpoint;
   }
 
   /** `undefined` where the config names the endpoint, and nothing is read. */
   status(): MetadataStatus | undefined {
     if (this.#config.tokenEndpoint !== undefined) return undefined;
-    return { ageMs: this.#kept && this.#clock.monotonic() - this.#readAt, failing: this.#failing };
+    const { keptAt, failure } = this.#document.reads;
+    return { ageMs: keptAt && this.#clock.monotonic() - keptAt, failing: failure !== undefined };
   }
 
   /** The kept document at once, else the first read, shared by all who wait. Rejects with a transient failure. */
   async get(): Promise<Metadata> {
     const { tokenEndpoint, issuer } = this.#config;
     if (tokenEndpoint !== undefined) return this.#complete({}, issuer ?? new URL(tokenEndpoint).origin, tokenEndpoint);
-    if (this.#kept === undefined) return this.#read();
-    if (this.#clock.monotonic() >= this.#rereadAt) this.#read().catch(() => undefined);
-    return this.#kept;
-  }
-
-  #read(): Promise<Metadata> {
-    this.#pending ??= this.#discover()
-      .then((metadata) => {
-        this.#readAt = this.#clock.monotonic();
-        this.#rereadAt = this.#readAt + this.#config.metadataMaxAge;
-        this.#failing = false;
-        this.#kept = metadata;
-        return metadata;
-      })
-      .catch((error: unknown) => {
-        this.#failing = true;
-        this.#rereadAt = this.#clock.monotonic() + Math.min(RETRY_MS, this.#config.metadataMaxAge);
-        const failure = toAuthorizationServerError(error);
-        throw new AuthorizationServerError('transient', `discovery_${failure.reason}`, {
-          cause: error,
-          retryAfterMs: failure.retryAfterMs,
-          said: failure.said,
-        });
-      })
-      .finally(() => {
-        this.#pending = undefined;
-      });
-    return this.#pending;
+    return this.#document.current() ?? this.#document.read();
   }
 
   async #discover(): Promise<Metadata> {
@@ -133,6 +101,11 @@ export class MetadataDocument {
     const { metadataUrl, issuer, unsafeHttp } = this.#config;
     return isAcceptableUrl(endpoint, { url: metadataUrl ?? (issuer as string), unsafeHttp });
   }
+}
+
+function undiscovered(cause: unknown): never {
+  const { reason, retryAfterMs, said } = toAuthorizationServerError(cause);
+  throw new AuthorizationServerError('transient', `discovery_${reason}`, { cause, retryAfterMs, said });
 }
 
 function isList(value: unknown): value is string[] {
