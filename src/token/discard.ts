@@ -1,26 +1,20 @@
 /** What happens to a token that is to serve nobody any more. */
 
-import type { AuthorizationServer } from '../authorization-server/authorization-server.ts';
-import { type AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
-import type { Clock } from '../clock.ts';
+import { toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { TokenConfig } from '../config/schema/tokens.ts';
-import { clientProofs } from './client-auth/client-authentication.ts';
-import { SecretRotation } from './client-auth/secret-rotation.ts';
-import { requestHeaders } from './grants/grant.ts';
-import type { GrantObserver, TokenObserver } from './observer.ts';
+import type { TokenClient } from './grants/grant.ts';
+import type { TokenObserver } from './observer.ts';
 import type { Grant } from './source.ts';
 import type { TokenStore } from './store/store.ts';
 import type { Token } from './token.ts';
 
 export interface DiscardParts {
   readonly name: string;
-  readonly config: TokenConfig;
-  readonly server: AuthorizationServer;
+  readonly config: Pick<TokenConfig, 'revokeOnShutdown'>;
+  readonly client: TokenClient;
   readonly grant: Grant;
   readonly store: TokenStore | undefined;
   readonly observer: TokenObserver;
-  readonly grantObserver: GrantObserver;
-  readonly clock: Clock;
 }
 
 /** @param token `undefined` where there is none; a refresh token may be held without one */
@@ -30,18 +24,9 @@ export type Discard = (token: Token | undefined, identity: string) => Promise<vo
  * Takes a token out of the store and has its grant forget the refresh token; gives both back to the server where the config says so.
  * Never rejects: what the server did not take back is told to the observer, once.
  */
-export function createDiscard({ name, config, server, grant, store, observer, grantObserver, clock }: DiscardParts): Discard {
-  const rotation = new SecretRotation(clientProofs(config, clock, grantObserver), () => undefined);
-
-  async function giveBack(token: string, hint: 'access_token' | 'refresh_token'): Promise<AuthorizationServerError | undefined> {
-    const request = { token, hint, clientId: config.clientId ?? 'unnamed', headers: requestHeaders(config) };
-    try {
-      await rotation.run((proof) => server.revoke({ ...request, proof }));
-      return undefined;
-    } catch (error) {
-      return toAuthorizationServerError(error);
-    }
-  }
+export function createDiscard({ name, config, client, grant, store, observer }: DiscardParts): Discard {
+  const giveBack = (...token: Parameters<TokenClient['revoke']>) =>
+    client.revoke(...token).then(() => undefined, toAuthorizationServerError);
 
   async function revoke(token: Token | undefined, refreshToken: string | undefined): Promise<void> {
     // The refresh token first where it matters: servers end what came of it, too (RFC 7009 §2.1).

@@ -13,6 +13,7 @@ import type { CallerTokens } from './callers/caller-tokens.ts';
 import { type CreateCallerTokens, callerTokensOf } from './callers/caller-tokens-of.ts';
 import { createDiscard } from './discard.ts';
 import { createGrant } from './grants/create-grant.ts';
+import { tokenClient } from './grants/grant.ts';
 import { type GuardedPassword, guardedPasswords } from './grants/guarded-password.ts';
 import { refreshTokenOwner } from './grants/refresh-token.ts';
 import { RefreshTokenRows } from './grants/refresh-token-rows.ts';
@@ -148,10 +149,12 @@ export class Tokens {
     const { observer, clock } = options;
     const [server, serverConfig] = this.#serverOf(token);
     const grantObserver = options.grantObserver(name);
+    const client = tokenClient(token, server, clock, grantObserver);
+    const { request } = client;
     const grant =
       token.grant === 'password'
-        ? password(token, server, clock, grantObserver)
-        : createGrant(token, server, clock, grantObserver, { rows: this.#refreshTokens });
+        ? password(token, server, request, grantObserver)
+        : createGrant(token, { request, server, clock, observer: grantObserver, rows: this.#refreshTokens });
     // What is bound to a key of this process is worth nothing to another.
     const store = token.dpop === undefined ? this.#store : undefined;
     const cached = new CachedToken({
@@ -164,7 +167,7 @@ export class Tokens {
       renew: token.renew,
       upstreamFrom: token.upstreamFrom,
       store,
-      discard: createDiscard({ name, config: token, server, grant, store, observer, grantObserver, clock }),
+      discard: createDiscard({ name, config: token, client, grant, store, observer }),
       observer,
       clock,
     });

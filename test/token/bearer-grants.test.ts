@@ -7,11 +7,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { GrantConfig } from '../../src/config/schema/tokens.ts';
-import { jwtBearer } from '../../src/token/grants/jwt-bearer.ts';
-import { saml2Bearer } from '../../src/token/grants/saml2-bearer.ts';
+import type { TokenConfig } from '../../src/config/schema/tokens.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/grant-observer.ts';
+import { grantOf } from '../helpers/grant.ts';
 import { oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -50,11 +48,7 @@ async function source(token: Record<string, unknown>) {
   const clock = new FakeClock();
   const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
   closing.push(authorizationServer);
-  const parsed = config.tokens['orders'] as GrantConfig;
-  if (parsed.grant === 'jwt_bearer') return { get: () => jwtBearer(parsed, authorizationServer, clock, recordingObserver()).get(), clock };
-  if (parsed.grant === 'saml2_bearer')
-    return { get: () => saml2Bearer(parsed, authorizationServer, clock, recordingObserver()).get(), clock };
-  throw new Error('not a bearer grant');
+  return { ...grantOf(config.tokens['orders'] as TokenConfig, authorizationServer, clock), clock };
 }
 
 const sent = (index = 0) => Object.fromEntries(new URLSearchParams(server.requests[index]?.body.toString()));

@@ -114,12 +114,13 @@ describe('revocation', () => {
     expect(granted()).toBe(16);
   });
 
-  test('tries the next secret where one is refused', async () => {
+  test('begins with the secret that the token came by, and tries the next where that is refused by then', async () => {
     const secrets = [{ unsafeInline: 'old' }, { unsafeInline: 'new' }];
+    const basic = (secret: string) => `Basic ${Buffer.from(`orders-sidecar:${secret}`).toString('base64')}`;
+    let good = 'new';
     const as = await startScriptedServer({
       answer: ({ target, field }) => {
-        if (field('authorization')[0] !== `Basic ${Buffer.from('orders-sidecar:new').toString('base64')}`)
-          return oauthError('invalid_client', 401);
+        if (field('authorization')[0] !== basic(good)) return oauthError('invalid_client', 401);
         return target === '/revoke' ? TAKEN_BACK : tokenAnswer();
       },
     });
@@ -128,9 +129,21 @@ describe('revocation', () => {
       tokenConfig: { clientAuthentication: { secret: secrets } },
       serverConfig: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke` },
     });
-    await request(`${started.url()}/api/x`);
-    await purge(started);
-    expect(await started.logged('token revoked')).toMatchObject({ token: 'orders' });
+    for (good of ['new', 'old']) {
+      await request(`${started.url()}/api/x`);
+      if (good === 'old') good = 'new';
+      await purge(started);
+    }
+    expect(as.requests.map(({ target, field }) => [target, field('authorization')[0]])).toEqual([
+      ['/token', basic('old')],
+      ['/token', basic('new')],
+      ['/revoke', basic('new')],
+      ['/token', basic('new')],
+      ['/token', basic('old')],
+      ['/revoke', basic('old')],
+      ['/revoke', basic('new')],
+    ]);
+    expect(started.log.filter(({ msg }) => msg === 'token revoked')).toHaveLength(2);
   });
 
   test('goes to the endpoint that the metadata names, unless the config names another', async () => {

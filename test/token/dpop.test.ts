@@ -6,10 +6,9 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
-import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
 import type { Grant } from '../../src/token/source.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/grant-observer.ts';
+import { grantOf } from '../helpers/grant.ts';
 import { answerWith, inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -45,7 +44,7 @@ async function rig(answer: Script): Promise<Rig> {
         dpop: true,
         ...config,
       });
-      return clientCredentials(parsed as never, server, clock, recordingObserver());
+      return grantOf(parsed, server, clock);
     },
   };
 }

@@ -3,10 +3,8 @@ import nock from 'nock';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
-import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
-import { password } from '../../src/token/grants/password.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/grant-observer.ts';
+import { grantOf } from '../helpers/grant.ts';
 
 /** What stood in one token request. */
 interface Sent {
@@ -55,7 +53,7 @@ describe('token request', () => {
       resource: ['https://r.example/1', 'https://r.example/2'],
       parameters: { x: 'y z' },
     });
-    await clientCredentials(parsed as never, server(), clock, recordingObserver()).get();
+    await grantOf(parsed, server(), clock).get();
     const { form, headers } = sent[0] as Sent;
     expect(Buffer.from(headers['authorization']?.split(' ')[1] ?? '', 'base64').toString()).toBe(
       'id+%7E%2F%2B%26%3D%25%C3%BC:s%3Ae+c%7E%2F%2B%26%3D%25%C3%BC',
@@ -73,7 +71,7 @@ describe('token request', () => {
 
   test('T01 client_secret_post puts both into the form, and nothing into a field', async () => {
     const parsed = config('client_secret_post', { headers: { 'X-Tenant': 'acme' } });
-    await clientCredentials(parsed as never, server(), clock, recordingObserver()).get();
+    await grantOf(parsed, server(), clock).get();
     const { form, headers } = sent[0] as Sent;
     expect(Object.fromEntries(new URLSearchParams(form))).toEqual({
       grant_type: 'client_credentials',
@@ -89,7 +87,7 @@ describe('token request', () => {
       grant: 'password',
       resourceOwner: { username: 'ann é', password: { unsafeInline: 'p&w=1' } },
     });
-    const token = await password(parsed as never, server(), clock, recordingObserver()).get();
+    const token = await grantOf(parsed, server(), clock).get();
     expect(Object.fromEntries(new URLSearchParams(sent[0]?.form))).toMatchObject({
       grant_type: 'password',
       username: 'ann é',
@@ -99,13 +97,13 @@ describe('token request', () => {
   });
 
   test('T13 a refresh token in the answer to client_credentials is ignored', async () => {
-    const token = await clientCredentials(config('client_secret_basic') as never, server(), clock, recordingObserver()).get();
+    const token = await grantOf(config('client_secret_basic'), server(), clock).get();
     expect(JSON.stringify(token)).not.toContain('ignored');
     expect(Object.keys(token)).not.toContain('refreshToken');
   });
 
   test('a token counts its age from when it was asked for, and shows itself by its fingerprint only', async () => {
-    const token = await clientCredentials(config('client_secret_basic') as never, server(), clock, recordingObserver()).get();
+    const token = await grantOf(config('client_secret_basic'), server(), clock).get();
     expect(token.requestedAt).toBe(clock.now());
     expect(`${token} ${JSON.stringify({ token })}`).not.toContain('golden');
     expect(token.fingerprint).toMatch(/^[0-9a-f]{8}$/);

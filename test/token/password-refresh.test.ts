@@ -5,12 +5,11 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
 import { type GrantConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
-import { password } from '../../src/token/grants/password.ts';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { startScene } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/grant-observer.ts';
+import { grantOf } from '../helpers/grant.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, inTurn, jsonAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -37,7 +36,7 @@ function source(server: Record<string, unknown>, config = passwordConfig()) {
   const authorizationServer = new AuthorizationServer(serverSchema.parse(server));
   closing.push(authorizationServer);
   const refused: string[] = [];
-  const grant = password(config, authorizationServer, new FakeClock(), recordingObserver(refused));
+  const grant = grantOf(config, authorizationServer, new FakeClock(), refused);
   return { get: () => grant.get(), refused, config };
 }
 

@@ -8,12 +8,11 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
 import { type TokenConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
-import { refreshToken } from '../../src/token/grants/refresh-token.ts';
 import { CLIENTS, startAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { type Scene, startScene } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/grant-observer.ts';
+import { grantOf } from '../helpers/grant.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, inTurn, jsonAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -46,7 +45,7 @@ function start(server: Record<string, unknown>, more: Record<string, unknown> = 
     refreshToken: { unsafeInline: 'first' },
     ...more,
   }) as TokenConfig & { grant: 'refresh_token' };
-  const source = refreshToken(config, authorizationServer, new FakeClock(), recordingObserver(events));
+  const source = grantOf(config, authorizationServer, new FakeClock(), events);
   return { get: async () => (await source.get()).reveal(), events, config };
 }
 

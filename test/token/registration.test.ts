@@ -8,15 +8,13 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
-import { type GrantConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
+import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import type { Secret } from '../../src/config/secret.ts';
-import { clientCredentials } from '../../src/token/grants/client-credentials.ts';
-import { password } from '../../src/token/grants/password.ts';
 import { CLIENTS, startAuthorizationServer } from '../helpers/authorization-server.ts';
-import { ORDERS_TOKEN, startBroker } from '../helpers/broker.ts';
+import { ORDERS_TOKEN, startBroker, type TestBroker } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/grant-observer.ts';
+import { grantOf } from '../helpers/grant.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, jsonAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -50,12 +48,8 @@ function startAt(clock: Clock, server: Record<string, unknown>, registration: Re
     grant: 'client_credentials',
     registration: { persist: file, persistKey: { unsafeInline: KEY }, ...registration },
     ...more,
-  }) as GrantConfig;
-  const observer = recordingObserver(events);
-  const source =
-    config.grant === 'password'
-      ? password(config, authorizationServer, clock, observer)
-      : clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock, observer);
+  });
+  const source = grantOf(config, authorizationServer, clock, events);
   return { config, events, get: async () => (await source.get()).reveal() };
 }
 
@@ -94,6 +88,29 @@ async function registering(
     at: { tokenEndpoint: `${server.url}/token`, registrationEndpoint: `${server.url}/register` },
   });
 }
+
+/** A whole broker, which gives the token of that client back. */
+async function startRevoking({ url, at }: Registering, registration: Record<string, unknown> = {}): Promise<TestBroker> {
+  const broker = await startBroker({
+    authorizationServers: { as: { ...at, revocationEndpoint: `${url}/revoke` } },
+    tokens: {
+      orders: {
+        ...ORDERS_TOKEN,
+        clientId: undefined,
+        clientAuthentication: undefined,
+        registration: { persist: file, persistKey: { unsafeInline: KEY }, ...registration },
+        revokeOnShutdown: true,
+        renew: { eager: false, minInterval: '1ms' },
+      },
+    },
+    routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
+  });
+  closing.push(broker);
+  return broker;
+}
+
+const act = (broker: TestBroker, action: 'renew' | 'purge') =>
+  request(`${broker.url('admin')}/tokens/orders/${action}`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
 
 describe('a client that registers itself', () => {
   test('T05 does so anew for no password that a silent 401 may be about, once client and password were good', async () => {
@@ -290,48 +307,29 @@ describe('a client that registers itself', () => {
   test('a token is given back by the client of now, also when that is not the first', async () => {
     let known = 'c1';
     const server = await registering({ accepts: (clientId) => clientId === known });
-    const broker = await startBroker({
-      authorizationServers: { as: { ...server.at, revocationEndpoint: `${server.url}/revoke` } },
-      tokens: {
-        orders: {
-          ...ORDERS_TOKEN,
-          clientId: undefined,
-          clientAuthentication: undefined,
-          registration: { persist: file, persistKey: { unsafeInline: KEY } },
-          revokeOnShutdown: true,
-          renew: { eager: false, minInterval: '1ms' },
-        },
-      },
-      routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
-    });
-    closing.push(broker);
-    const source = `${broker.url('admin')}/tokens/orders/`;
-    const act = (action: string) => request(source + action, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
-    await act('renew');
-    await act('purge');
+    const broker = await startRevoking(server);
+    await act(broker, 'renew');
+    await act(broker, 'purge');
     known = 'c2';
-    expect((await act('renew')).status).toBe(200);
-    await act('purge');
+    expect((await act(broker, 'renew')).status).toBe(200);
+    await act(broker, 'purge');
     expect(broker.log.filter(({ msg }) => msg === 'token revoked')).toHaveLength(2);
     expect(server.requests.at(-1)?.field('authorization')).toEqual([`Basic ${Buffer.from('c2:s2').toString('base64')}`]);
   });
 
+  test('is not registered anew because the server does not let it give a token back', async () => {
+    const server = await registering();
+    const answer = server.answer;
+    server.answer = (asked, connection) => (asked.target === '/revoke' ? oauthError('invalid_client', 401) : answer(asked, connection));
+    const broker = await startRevoking(server);
+    for (const action of ['renew', 'purge', 'renew'] as const) await act(broker, action);
+    expect(await broker.logged('token not revoked: good until it ends')).toMatchObject({ reason: 'invalid_client' });
+    expect(server.requests.map(({ target }) => target)).toEqual(['/register', '/token', '/revoke', '/token']);
+  });
+
   test('its token is given back by the same client, and no secret is in the log', async () => {
     const server = await registering();
-    const broker = await startBroker({
-      authorizationServers: { as: { ...server.at, revocationEndpoint: `${server.url}/revoke` } },
-      tokens: {
-        orders: {
-          ...ORDERS_TOKEN,
-          clientId: undefined,
-          clientAuthentication: undefined,
-          registration: { persist: file, persistKey: { unsafeInline: KEY }, initialAccessToken: { unsafeInline: 'initial-token' } },
-          revokeOnShutdown: true,
-        },
-      },
-      routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
-    });
-    closing.push(broker);
+    const broker = await startRevoking(server, { initialAccessToken: { unsafeInline: 'initial-token' } });
     await request(`${broker.url()}/api/x`);
     expect(await broker.logged('client registered')).toMatchObject({ token: 'orders', clientId: 'c1', reason: 'none kept' });
     await broker.broker.drain();

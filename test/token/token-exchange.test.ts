@@ -9,10 +9,9 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { GrantConfig } from '../../src/config/schema/tokens.ts';
-import { tokenExchange } from '../../src/token/grants/token-exchange.ts';
+import type { TokenConfig } from '../../src/config/schema/tokens.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { recordingObserver } from '../helpers/grant-observer.ts';
+import { grantOf } from '../helpers/grant.ts';
 import { tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -56,12 +55,7 @@ async function exchange(more: Record<string, unknown> = {}, subject = 'the-subje
   const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
   closing.push(authorizationServer);
   return {
-    source: tokenExchange(
-      config.tokens['orders'] as GrantConfig & { grant: 'token_exchange' },
-      authorizationServer,
-      clock,
-      recordingObserver(),
-    ),
+    source: grantOf(config.tokens['orders'] as TokenConfig, authorizationServer, clock),
     clock,
   };
 }

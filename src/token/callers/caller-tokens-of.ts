@@ -6,7 +6,7 @@ import type { AuthorizationServerConfig } from '../../config/schema/authorizatio
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { createDiscard } from '../discard.ts';
 import { createGrant } from '../grants/create-grant.ts';
-import { grantRequests, type RequestGrant } from '../grants/grant.ts';
+import { type RequestGrant, tokenClient } from '../grants/grant.ts';
 import { tokenIdentity } from '../identity.ts';
 import { createKeyedDigest } from '../keyed-digest.ts';
 import type { GrantObserver, TokenObserver } from '../observer.ts';
@@ -36,17 +36,17 @@ export function callerTokensOf(refusedAt: FindRefused, observer: TokenObserver, 
 
 function grantsFor({ name, config, server, serverConfig, grantObserver }: Entry, observer: TokenObserver, clock: Clock) {
   // One for all of them: which of our own secrets is good does not depend on the caller.
-  const request = grantRequests(config, server, clock, grantObserver);
+  const client = tokenClient(config, server, clock, grantObserver);
   return (credentials: OwnCredentials, endsAt: number, mayRepeat: () => boolean) => {
     const filled = fillIn(config, credentials);
-    const ending: RequestGrant = (asked) => request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt), mayRepeat });
-    const grant = createGrant(filled, server, clock, grantObserver, { request: ending });
+    const ending: RequestGrant = (asked) => client.request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt), mayRepeat });
+    const grant = createGrant(filled, { request: ending, server, clock, observer: grantObserver });
     return {
       get identity() {
         return tokenIdentity(filled, serverConfig);
       },
       grant,
-      discard: createDiscard({ name, config, server, grant, store: undefined, observer, grantObserver, clock }),
+      discard: createDiscard({ name, config, client, grant, store: undefined, observer }),
     };
   };
 }

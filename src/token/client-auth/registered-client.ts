@@ -28,6 +28,8 @@ const GRANT_TYPES: Record<TokenConfig['grant'], string> = {
   saml2_bearer: 'urn:ietf:params:oauth:grant-type:saml2-bearer',
 };
 
+type Register = NonNullable<UnprovenRequest['register']>;
+
 interface Kept extends Registered {
   /** Digest of what was registered, and where: another wish needs another registration. */
   readonly of: string;
@@ -65,10 +67,13 @@ export class RegisteredClient implements ClientProof {
     let shown: Kept | undefined;
     return {
       write: async (request) => {
-        shown = await this.#current(request);
+        const { register } = request;
+        if (register === undefined) return this.#prove(await this.#known(), request);
+        shown = await this.#current(request, register);
         await this.#prove(shown, request);
       },
-      refused: () => this.#refused(shown),
+      // Who gives a token back has no other client made for it.
+      refused: () => shown !== undefined && this.#refused(shown),
     };
   }
 
@@ -82,9 +87,9 @@ export class RegisteredClient implements ClientProof {
   }
 
   /** The server may have lost the client: one more registration, and then none for a minute, doubling to an hour. */
-  #refused(shown: Kept | undefined): boolean {
+  #refused(shown: Kept): boolean {
     // Another request of the same time has seen to it.
-    if (this.#isRefused || shown?.clientId !== this.#kept?.clientId || shown?.secret !== this.#kept?.secret) return true;
+    if (this.#isRefused || shown.clientId !== this.#kept?.clientId || shown.secret !== this.#kept?.secret) return true;
     const now = this.#parts.clock.monotonic();
     if (now < this.#registeredAgainAt) return false;
     this.#registeredAgainAt = now + this.#pauseMs;
@@ -94,25 +99,30 @@ export class RegisteredClient implements ClientProof {
   }
 
   /** Requests for many callers may need it at once: one of them registers, for all. */
-  #current(request: UnprovenRequest): Promise<Kept> {
-    this.#finding ??= this.#find(request).finally(() => {
+  #current(request: UnprovenRequest, register: Register): Promise<Kept> {
+    this.#finding ??= this.#find(request, register).finally(() => {
       this.#finding = undefined;
     });
     return this.#finding;
   }
 
-  async #find(request: UnprovenRequest): Promise<Kept> {
+  /** The client that obtained the token. */
+  async #known(): Promise<Kept> {
+    this.#kept ??= await this.#read();
+    if (this.#kept === undefined) throw new AuthorizationServerError('permanent', 'client_not_registered');
+    return this.#kept;
+  }
+
+  async #find(request: UnprovenRequest, register: Register): Promise<Kept> {
     const metadata = metadataOf(this.#parts);
     const of = createHash('sha256')
       .update(JSON.stringify([request.issuer ?? request.tokenEndpoint, metadata]))
       .digest('hex');
-    // Who gives tokens back is not who registers, and finds the client of now in the file.
-    if (this.#kept === undefined || request.register === undefined) this.#kept = (await this.#read()) ?? this.#kept;
+    this.#kept ??= await this.#read();
     const reason = this.#whyAnew(of);
     if (reason === undefined) return this.#kept as Kept;
-    if (request.register === undefined) throw new AuthorizationServerError('permanent', 'client_not_registered');
     const { initialAccessToken } = this.#parts.registration;
-    const registered = await request.register({ metadata, initialAccessToken: initialAccessToken?.reveal() });
+    const registered = await register({ metadata, initialAccessToken: initialAccessToken?.reveal() });
     this.#kept = { ...registered, of };
     this.#isRefused = false;
     await this.#write(this.#kept);

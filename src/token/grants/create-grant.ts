@@ -14,31 +14,27 @@ import type { RefreshTokenRows } from './refresh-token-rows.ts';
 import { saml2Bearer } from './saml2-bearer.ts';
 import { tokenExchange } from './token-exchange.ts';
 
-/** What several grants share; each default is one of its own. */
-interface SharedByGrants {
-  readonly request?: RequestGrant;
+export interface GrantParts {
+  readonly request: RequestGrant;
+  readonly server: AuthorizationServer;
+  readonly clock: Clock;
+  readonly observer: GrantObserver;
   readonly rows?: RefreshTokenRows;
 }
 
-export function createGrant(
-  token: GrantConfig,
-  server: AuthorizationServer,
-  clock: Clock,
-  observer: GrantObserver,
-  { request, rows }: SharedByGrants = {},
-): Grant {
+export function createGrant(token: GrantConfig, { request, server, clock, observer, rows }: GrantParts): Grant {
   switch (token.grant) {
     case 'client_credentials':
-      return clientCredentials(token, server, clock, observer);
+      return clientCredentials(request);
     case 'password':
-      return password(token, server, clock, observer, request);
+      return password(token, request, observer);
     case 'refresh_token':
-      return refreshToken(token, server, clock, observer, rows);
+      return refreshToken(token, server, request, observer, rows);
     case 'token_exchange':
-      return tokenExchange(token, server, clock, observer, request);
+      return tokenExchange(token, request, clock);
     case 'jwt_bearer':
-      return jwtBearer(token, server, clock, observer, request);
+      return jwtBearer(token, request, clock);
     case 'saml2_bearer':
-      return saml2Bearer(token, server, clock, observer, request);
+      return saml2Bearer(token, request);
   }
 }

@@ -1,8 +1,9 @@
-/** What all grants share: the token request around a grant's own parameters. */
+/** What all grants share: the client that we are at the authorization server, and its token request around a grant's own parameters. */
 
 import type { AuthorizationServer, OnRefreshToken, TokenRequest } from '../../authorization-server/authorization-server.ts';
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import { AuthorizationServerError, toAuthorizationServerError } from '../../authorization-server/failure.ts';
+import type { RevocationRequest } from '../../authorization-server/revocation.ts';
 import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { clientProofs } from '../client-auth/client-authentication.ts';
@@ -31,19 +32,30 @@ export interface GrantRequest extends OwnerStanding {
 /** Makes one token request for each call. Rejects with `AuthorizationServerError`. */
 export type RequestGrant = (request: GrantRequest) => Promise<Token>;
 
-export function grantRequests(config: TokenConfig, server: AuthorizationServer, clock: Clock, observer: GrantObserver): RequestGrant {
+/** Gives a token back. Rejects with `AuthorizationServerError`. */
+export type Revoke = (token: string, hint: RevocationRequest['hint']) => Promise<void>;
+
+/** Whoever obtains the tokens of one entry of the config and whoever gives them back proves to be the same client, by the same secret. */
+export interface TokenClient {
+  readonly request: RequestGrant;
+  readonly revoke: Revoke;
+}
+
+export function tokenClient(config: TokenConfig, server: AuthorizationServer, clock: Clock, observer: GrantObserver): TokenClient {
   const rotation = new SecretRotation(clientProofs(config, clock, observer), observer.secretChanged);
   const dpopKey = config.dpop && new DpopKey(config.dpop.alg, clock);
-  return async (request) => {
-    const send = (proof: ClientProof) => server.requestToken({ ...tokenRequest(config, request, proof), proofKey: dpopKey });
+  const request: RequestGrant = async (asked) => {
+    const send = (proof: ClientProof) => server.requestToken({ ...tokenRequest(config, asked, proof), proofKey: dpopKey });
     // The server counts the lifetime from when it answered; counting from the question is never too late.
     const requestedAt = clock.now();
-    const answer = await rotation.run((proof) => withNonce(() => send(proof)), request);
-    const leftMs = (request.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
+    const answer = await rotation.run((proof) => withNonce(() => send(proof)), asked);
+    const leftMs = (asked.endsAt ?? Number.POSITIVE_INFINITY) - requestedAt;
     const lifetimeMs = Math.min(acceptedLifetimeMs(answer.lifetimeMs, config.renew), leftMs);
     const { accessToken: value, scope, missingScope, upstreamOrigin } = answer;
     return new Token({ value, requestedAt, lifetimeMs, scope, missingScope, dpopKey, upstreamOrigin }, clock);
   };
+  const revoke: Revoke = (token, hint) => rotation.run((proof) => server.revoke({ ...requestOf(config), token, hint, proof }));
+  return { request, revoke };
 }
 
 /** A challenge for a nonce is answered by the same request, made anew (RFC 9449 §8): no assertion in it is sent twice. */
@@ -64,14 +76,12 @@ function throwTransient(cause: unknown): never {
 
 function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientProof): TokenRequest {
   return {
+    ...requestOf(config),
     grant: request.grantType,
-    // openid-client wants a name; this one is sent by nobody.
-    clientId: config.clientId ?? 'unnamed',
     proof,
     parameters: requestParameters(config, request),
     scope: config.scope,
     onMissingScope: config.onMissingScope,
-    headers: requestHeaders(config),
     maxSize: config.maxSize,
     requestedTokenType: request.requestedTokenType,
     upstreamFrom: config.upstreamFrom,
@@ -79,9 +89,13 @@ function tokenRequest(config: TokenConfig, request: GrantRequest, proof: ClientP
   };
 }
 
-/** The configured fields of each request about this token. */
-export function requestHeaders(config: TokenConfig): Record<string, string> {
-  return Object.fromEntries(Object.entries(config.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value.reveal()]));
+/** What each request about this token has. */
+function requestOf({ clientId, headers = {} }: TokenConfig): Pick<RevocationRequest, 'clientId' | 'headers'> {
+  return {
+    // openid-client wants a name; this one is sent by nobody.
+    clientId: clientId ?? 'unnamed',
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value.reveal()])),
+  };
 }
 
 function requestParameters(config: TokenConfig, { own = () => ({}), withoutScope = false }: GrantRequest): URLSearchParams {

@@ -1,7 +1,6 @@
 /** The password grant with the credentials of the config, where several tokens may be for one account: together they must not lock it. */
 
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
-import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import { accountId } from '../account.ts';
 import { createKeyedDigest } from '../keyed-digest.ts';
@@ -9,13 +8,13 @@ import type { GrantObserver } from '../observer.ts';
 import type { FindRefused } from '../refused-at-server.ts';
 import { FEW_TOGETHER, ONE_BY_ONE } from '../refused-credentials.ts';
 import type { Grant } from '../source.ts';
-import { grantRequests, type RequestGrant } from './grant.ts';
+import type { RequestGrant } from './grant.ts';
 import { password } from './password.ts';
 
 export type GuardedPassword = (
   config: GrantConfig & { grant: 'password' },
   server: AuthorizationServer,
-  clock: Clock,
+  request: RequestGrant,
   observer: GrantObserver,
 ) => Grant;
 
@@ -25,7 +24,7 @@ export type GuardedPassword = (
  */
 export function guardedPasswords(refusedAt: FindRefused): GuardedPassword {
   const digest = createKeyedDigest();
-  return (config, server, clock, observer) => {
+  return (config, server, request, observer) => {
     const { username, password: secret } = config.resourceOwner;
     const refused = refusedAt(server);
     const currentId = () => {
@@ -33,7 +32,6 @@ export function guardedPasswords(refusedAt: FindRefused): GuardedPassword {
       // By its password: another one begins anew, and what callers guess holds up no token of the config.
       return { credentials: undefined, account: { name: both, password: both } };
     };
-    const request = grantRequests(config, server, clock, observer);
     const guarded: RequestGrant = async (asked) => {
       if (asked.grantType !== 'password') return request(asked);
       const found = await refused.find();
@@ -44,7 +42,7 @@ export function guardedPasswords(refusedAt: FindRefused): GuardedPassword {
       const together = () => (isSentOnce && (asked.ownerAccepted || found.isAccepted(id)) ? FEW_TOGETHER : ONE_BY_ONE);
       return found.send(id, false, send, (failure) => failure.resourceOwnerRefused, together);
     };
-    return { ...password(config, server, clock, observer, guarded), forgive: () => refused.known?.forgive(currentId()) };
+    return { ...password(config, guarded, observer), forgive: () => refused.known?.forgive(currentId()) };
   };
 }
 

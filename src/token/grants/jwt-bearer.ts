@@ -1,26 +1,18 @@
 /** The JWT bearer grant (RFC 7523 §2.1): an assertion from a file, or one that we sign ourselves, for a token. */
 
 import { randomUUID } from 'node:crypto';
-import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { SignedSubject } from '../../config/schema/grants.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import { Secret } from '../../config/secret.ts';
 import { signingAlgorithmsOf } from '../../config/signing-key.ts';
-import type { GrantObserver } from '../observer.ts';
 import { compactJwt, signatureOf } from '../signature.ts';
 import type { Grant } from '../source.ts';
-import { grantRequests } from './grant.ts';
+import type { RequestGrant } from './grant.ts';
 
 /** No assertion of ours is sent twice: each request has its own `jti`, `iat` and `exp`. */
-export function jwtBearer(
-  config: GrantConfig & { grant: 'jwt_bearer' },
-  server: AuthorizationServer,
-  clock: Clock,
-  observer: GrantObserver,
-  request = grantRequests(config, server, clock, observer),
-): Grant {
+export function jwtBearer(config: GrantConfig & { grant: 'jwt_bearer' }, request: RequestGrant, clock: Clock): Grant {
   const { subject } = config;
   const get = async () => {
     const found = subject instanceof Secret ? await subject.fresh() : undefined;

@@ -1,14 +1,12 @@
 /** The resource owner password credentials grant (RFC 6749 §4.3): a token for somebody's account. */
 
 import { createHash } from 'node:crypto';
-import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
-import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
 import type { Grant, KeptToken } from '../source.ts';
 import type { Token } from '../token.ts';
-import { grantRequests } from './grant.ts';
+import type { RequestGrant } from './grant.ts';
 
 interface Kept extends KeptToken {
   /** The access token that it came with could not be used. */
@@ -19,13 +17,7 @@ interface Kept extends KeptToken {
  * A refresh token in the answer renews the token from then on, so that the password travels once; it lives in memory only. One that
  * is refused is forgotten, and the password follows at once. Changed credentials end its use: it belongs to those before.
  */
-export function password(
-  config: GrantConfig & { grant: 'password' },
-  server: AuthorizationServer,
-  clock: Clock,
-  observer: GrantObserver,
-  request = grantRequests(config, server, clock, observer),
-): Grant {
+export function password(config: GrantConfig & { grant: 'password' }, request: RequestGrant, observer: GrantObserver): Grant {
   const { username, password } = config.resourceOwner;
   const owner = () =>
     createHash('sha256')

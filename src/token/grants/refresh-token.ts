@@ -2,12 +2,11 @@
 
 import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
-import type { Clock } from '../../clock.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
 import type { Grant } from '../source.ts';
 import type { Token } from '../token.ts';
-import { grantRequests } from './grant.ts';
+import type { RequestGrant } from './grant.ts';
 import { KeptRefreshToken, type Redeemable } from './kept-refresh-token.ts';
 import { RefreshTokenRows } from './refresh-token-rows.ts';
 
@@ -15,11 +14,10 @@ import { RefreshTokenRows } from './refresh-token-rows.ts';
 export function refreshToken(
   config: TokenConfig & { grant: 'refresh_token' },
   server: AuthorizationServer,
-  clock: Clock,
+  request: RequestGrant,
   observer: GrantObserver,
   rows = new RefreshTokenRows(),
 ): Grant {
-  const request = grantRequests(config, server, clock, observer);
   const kept = new KeptRefreshToken({
     configured: config.refreshToken,
     file: config.persist,

@@ -1,22 +1,14 @@
 /** Token exchange (RFC 8693): a token for another audience in place of one that somebody else keeps in a file. */
 
-import type { AuthorizationServer } from '../../authorization-server/authorization-server.ts';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
-import type { GrantObserver } from '../observer.ts';
 import type { Grant } from '../source.ts';
 import { subjectEndsAt } from '../subject-end.ts';
-import { grantRequests } from './grant.ts';
+import type { RequestGrant } from './grant.ts';
 
 /** Subject and actor are read anew for each grant. What a subject was exchanged for ends no later than the subject, where that says when. */
-export function tokenExchange(
-  config: GrantConfig & { grant: 'token_exchange' },
-  server: AuthorizationServer,
-  clock: Clock,
-  observer: GrantObserver,
-  request = grantRequests(config, server, clock, observer),
-): Grant {
+export function tokenExchange(config: GrantConfig & { grant: 'token_exchange' }, request: RequestGrant, clock: Clock): Grant {
   const { subject, subjectTokenType, requestedTokenType, actor } = config;
   const get = async () => {
     const [subjectToken, actorToken] = await Promise.all([subject.fresh(), actor?.token.fresh()]);

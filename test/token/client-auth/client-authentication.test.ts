@@ -6,11 +6,10 @@ import { AuthorizationServer } from '../../../src/authorization-server/authoriza
 import { authorizationServer as serverSchema } from '../../../src/config/schema/authorization-servers.ts';
 import { token as tokenSchema } from '../../../src/config/schema/tokens.ts';
 import type { Secret } from '../../../src/config/secret.ts';
-import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
 import type { Grant } from '../../../src/token/source.ts';
 import { sharedAuthority } from '../../helpers/certificates.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
-import { recordingObserver } from '../../helpers/grant-observer.ts';
+import { grantOf } from '../../helpers/grant.ts';
 import { tokenAnswer } from '../../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../../helpers/scripted-server.ts';
 
@@ -41,12 +40,7 @@ function source(clientAuthentication: object, { clientId = 'the-client', issuer 
   const config = tokenSchema.parse({ authorizationServer: 'as', grant: 'client_credentials', clientId, clientAuthentication });
   const authorizationServer = new AuthorizationServer(serverSchema.parse({ tokenEndpoint: `${server.url}/token`, issuer }), clock);
   servers = [...servers, authorizationServer];
-  const granted = clientCredentials(
-    config as typeof config & { grant: 'client_credentials' },
-    authorizationServer,
-    clock,
-    recordingObserver(),
-  );
+  const granted = grantOf(config, authorizationServer, clock);
   return { ...granted, secret: (key) => (config.clientAuthentication as unknown as Record<string, Secret>)[key] as Secret };
 }
 

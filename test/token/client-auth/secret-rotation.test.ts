@@ -4,9 +4,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../../src/config/schema/authorization-servers.ts';
 import { type GrantConfig, token as tokenSchema } from '../../../src/config/schema/tokens.ts';
-import { clientCredentials } from '../../../src/token/grants/client-credentials.ts';
-import { grantRequests } from '../../../src/token/grants/grant.ts';
-import { password } from '../../../src/token/grants/password.ts';
+import { createGrant } from '../../../src/token/grants/create-grant.ts';
+import { tokenClient } from '../../../src/token/grants/grant.ts';
 import type { Grant } from '../../../src/token/source.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { recordingObserver } from '../../helpers/grant-observer.ts';
@@ -42,11 +41,9 @@ async function start(
     clientAuthentication: { method: 'client_secret_post', secret: secrets.map((unsafeInline) => ({ unsafeInline })) },
     ...(grant === 'password' ? { resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } } : {}),
   }) as GrantConfig;
-  if (config.grant === 'password') {
-    const request = grantRequests(config, authorizationServer, clock, observer);
-    return password(config, authorizationServer, clock, observer, (asked) => request({ ...asked, ...(mayRepeat && { mayRepeat }) }));
-  }
-  return clientCredentials(config as GrantConfig & { grant: 'client_credentials' }, authorizationServer, clock, observer);
+  const client = tokenClient(config, authorizationServer, clock, observer);
+  const request: typeof client.request = (asked) => client.request({ ...asked, ...(mayRepeat && { mayRepeat }) });
+  return createGrant(config, { request, server: authorizationServer, clock, observer });
 }
 
 const secretIn = ({ body }: ScriptedRequest) => new URLSearchParams(body.toString()).get('client_secret') ?? '';
