@@ -6,7 +6,7 @@ import { createAuthenticators } from './caller/authenticate.ts';
 import { createJwtCheck, type JwtCheck } from './caller/jwt.ts';
 import { createNegotiateCheck, type NegotiateCheck } from './caller/negotiate.ts';
 import { createPasswordCheck, type PasswordCheck } from './caller/password-check.ts';
-import { type Clock, guarded, systemClock } from './clock.ts';
+import { type Clock, guarded, pause, systemClock } from './clock.ts';
 import type { Config } from './config/schema/root.ts';
 import { Entrances } from './listener/entrances.ts';
 import type { HttpListener } from './listener/http-listener.ts';
@@ -155,7 +155,7 @@ export class Broker {
     this.#phase = 'draining';
     this.#log.info({ delaySeconds: delay / 1000, graceSeconds: grace / 1000 }, 'draining');
     for (const listener of this.#listeners) listener.announceClose();
-    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    if (delay > 0) await pause(this.#clock, delay);
     const cut = await this.#finish();
     this.#log.info({ cut }, 'stopped');
     return cut;

@@ -11,6 +11,22 @@ export interface Clock {
   random(): number;
 }
 
+/** Resolves after `delayMs`. */
+export function pause(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(delayMs, resolve));
+}
+
+/** What comes of `work`, or of `late` where that takes longer than `limitMs`: then nobody hears of it. */
+export async function within<Done, Late>(clock: Clock, limitMs: number, work: Promise<Done>, late: () => Late): Promise<Done | Late> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.after(limitMs, resolve);
+  try {
+    return await Promise.race([work, over.then(late)]);
+  } finally {
+    cancel();
+  }
+}
+
 /** The same clock, on which no timer can bring the process down. */
 export function guarded(clock: Clock, onFault: (cause: unknown) => void): Clock {
   return {

@@ -1,5 +1,6 @@
 /** The token stage of many replicas, the real code, over a simulated Redis and in simulated time. */
 
+import { pause } from '../../src/clock.ts';
 import { store as storeSchema } from '../../src/config/schema/store.ts';
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { CachedToken } from '../../src/token/cached.ts';
@@ -71,7 +72,7 @@ function replica(clock: SimulatedClock, redis: ReturnType<typeof simulatedRedis>
   });
   const grant = async () => {
     const requestedAt = clock.now();
-    await new Promise<void>((resolve) => clock.after(GRANT_MS, resolve));
+    await pause(clock, GRANT_MS);
     return new Token({ value: `token-${granted()}`.padEnd(800, 'x'), requestedAt, lifetimeMs: LIFETIME_MS, scope: undefined }, clock);
   };
   return new CachedToken({

@@ -1,6 +1,6 @@
 /** Recognises a caller by its ticket of Kerberos, request by request: a ticket's proof is good once, and a connection proves nothing. */
 
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, systemClock, within } from '../clock.ts';
 import type { Keytab } from '../config/keytab.ts';
 import type { CallerConfig } from '../config/schema/callers.ts';
 import type { ListenerConfig } from '../config/schema/listeners.ts';
@@ -85,21 +85,12 @@ export function createNegotiateCheck(options: NegotiateCheckOptions): NegotiateC
         const read = readNegotiateToken(authorization);
         if ('fault' in read) return refuse(read.fault);
         const judged = queue.run(from, () => accept(read.token));
-        return inTime(judged, clock).then((found) => ('fault' in found ? refuse(found.fault) : verdictOn(found, answerField)));
+        // What comes too late is lost: the caller has been told to try again.
+        const inTime = within(clock, DEADLINE_MS, judged, () => ({ fault: 'no_answer' }) as const);
+        return inTime.then((found) => ('fault' in found ? refuse(found.fault) : verdictOn(found, answerField)));
       };
     },
   };
-}
-
-/** What comes too late is lost: the caller has been told to try again. */
-async function inTime<Found>(found: Promise<Found>, clock: Clock): Promise<Found | { readonly fault: 'no_answer' }> {
-  const { promise: late, resolve } = Promise.withResolvers<{ readonly fault: 'no_answer' }>();
-  const cancel = clock.after(DEADLINE_MS, () => resolve({ fault: 'no_answer' }));
-  try {
-    return await Promise.race([found, late]);
-  } finally {
-    cancel();
-  }
 }
 
 /** Of callers that a principal fits, the narrowest is meant. */

@@ -3,7 +3,7 @@
 import { createProbesServer } from '../admin/admin-server.ts';
 import { HandedServer } from '../admin/handed-server.ts';
 import { jsonPage, type Page, textPage } from '../admin/page.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, pause } from '../clock.ts';
 import type { Loaded } from '../config/loaded.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { InjectorConfig } from '../config/schema/injector.ts';
@@ -24,6 +24,7 @@ export interface InjectorParts {
 export class Injector {
   readonly #loaded: Loaded<InjectorConfig>;
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #metrics: InjectorMetrics;
   readonly #certificates: Certificates;
   readonly #entrances = new Entrances();
@@ -36,6 +37,7 @@ export class Injector {
   constructor({ loaded, log, clock }: InjectorParts) {
     this.#loaded = loaded;
     this.#log = log;
+    this.#clock = clock;
     const certificates = new Certificates(loaded.config, clock, log);
     this.#certificates = certificates;
     this.#metrics = new InjectorMetrics(() => certificates.validities());
@@ -85,7 +87,7 @@ export class Injector {
     this.#notReady = 'draining';
     this.#log.info({ delaySeconds: delay / 1000, graceSeconds: grace / 1000 }, 'draining');
     this.#webhook.announceClose();
-    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    if (delay > 0) await pause(this.#clock, delay);
     this.#entrances.close(this.#webhook);
     const cut = await this.#webhook.drain(grace);
     this.#stopWatching();

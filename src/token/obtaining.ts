@@ -1,9 +1,8 @@
 /** How a token is obtained: from the store where it holds a good one, else by a grant; and what is remembered when it fails. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthorizationServerError, toAuthorizationServerError } from '../authorization-server/failure.ts';
 import type { UpstreamFrom } from '../authorization-server/upstream-origin.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, pause } from '../clock.ts';
 import type { RenewConfig } from '../config/schema/tokens.ts';
 import type { BrokerError } from '../errors.ts';
 import type { Discard } from './discard.ts';
@@ -128,7 +127,7 @@ export class Obtaining {
   async #fromGrant(turn: Turn, identity: string): Promise<Token> {
     const { grant, name, observer, renew } = this.#parts;
     const pauseMs = this.#grantedAt + renew.minInterval - this.#clock.monotonic();
-    if (pauseMs > 0) await sleep(pauseMs, undefined, { ref: false });
+    if (pauseMs > 0) await pause(this.#clock, pauseMs);
     const startedAt = this.#clock.monotonic();
     const changes = this.#changes + this.#purges;
     const since = () => this.#clock.monotonic() - startedAt;

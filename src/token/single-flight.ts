@@ -1,6 +1,6 @@
 /** One piece of work at a time: whoever comes while it runs shares its result. */
 
-import type { Clock } from '../clock.ts';
+import { type Clock, within } from '../clock.ts';
 import { BrokerError } from '../errors.ts';
 import { WAIT_MS } from './failure.ts';
 import type { Waiter } from './source.ts';
@@ -50,16 +50,14 @@ export class SingleFlight<T> {
   async wait(running: Promise<T>, waiter?: Waiter): Promise<T> {
     if (this.#waiting >= MAX_WAITING) throw refusal('BROKER_OVERLOADED', 'too many requests are waiting for this token; try again later');
     this.#waiting += 1;
-    const giveUp = Promise.withResolvers<never>();
-    const cancel = this.#clock.after(WAIT_MS, () =>
-      giveUp.reject(refusal('TOKEN_UNAVAILABLE', 'the authorization server did not answer in time; try again later')),
-    );
-    waiter?.onAbandoned(() => giveUp.reject(refusal('TOKEN_UNAVAILABLE', 'the caller went away')));
+    const abandoned = Promise.withResolvers<never>();
+    waiter?.onAbandoned(() => abandoned.reject(refusal('TOKEN_UNAVAILABLE', 'the caller went away')));
     try {
-      return await Promise.race([running, giveUp.promise]);
+      return await within(this.#clock, WAIT_MS, Promise.race([running, abandoned.promise]), () => {
+        throw refusal('TOKEN_UNAVAILABLE', 'the authorization server did not answer in time; try again later');
+      });
     } finally {
       this.#waiting -= 1;
-      cancel();
     }
   }
 }

@@ -1,8 +1,7 @@
 /** Every token of the config as a source. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthorizationServer } from '../authorization-server/authorization-server.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, within } from '../clock.ts';
 import { ownCredentialsPlace } from '../config/own-credentials.ts';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { Config } from '../config/schema/root.ts';
@@ -48,10 +47,12 @@ export class Tokens {
   /** Names of those whose refresh tokens serve others in the next config. */
   readonly #passedOn = new Set<string>();
   readonly #config: Config;
+  readonly #clock: Clock;
 
   constructor(options: TokensOptions) {
     const { config, clock } = options;
     this.#config = config;
+    this.#clock = clock;
     this.#store = config.store === undefined ? undefined : configuredStore(config.store, options.storeObserver, clock);
     for (const [name, server] of Object.entries(config.authorizationServers))
       this.#servers.set(name, new AuthorizationServer(server, clock));
@@ -123,10 +124,8 @@ export class Tokens {
   async arrived(withinMs: number): Promise<void> {
     // Of a refresh token that waits for its turn nothing is on its way: the next config has it redeemed.
     const others = [...this.#handedOver].filter((name) => this.#config.tokens[name]?.grant !== 'refresh_token');
-    const over = new AbortController();
-    const late = sleep(withinMs, undefined, { ref: false, signal: over.signal }).catch(() => undefined);
-    await Promise.race([Promise.all([this.#refreshTokens.finish(), ...others.map((name) => this.#own.get(name)?.settled())]), late]);
-    over.abort();
+    const settled = others.map((name) => this.#own.get(name)?.settled());
+    await within(this.#clock, withinMs, Promise.all([this.#refreshTokens.finish(), ...settled]), () => undefined);
   }
 
   /** Gives back what asked for it, all at the same time, and waits `withinMs` at most: a server in trouble holds up no stop. */
@@ -135,7 +134,7 @@ export class Tokens {
     const left = [...this.#own.values()].filter(({ name }) => !this.#handedOver.has(name) && !this.#passedOn.has(name));
     const asking = [...left, ...this.allOfCallers()].filter((source) => this.#config.tokens[source.name]?.revokeOnShutdown);
     for (const source of asking) source.close();
-    await Promise.race([Promise.all(asking.map((source) => source.purge())), sleep(withinMs, undefined, { ref: false })]);
+    await within(this.#clock, withinMs, Promise.all(asking.map((source) => source.purge())), () => undefined);
   }
 
   async close(): Promise<void> {

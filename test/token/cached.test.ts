@@ -156,6 +156,9 @@ describe('cached token', () => {
     const { cached, clock, grants } = rig({ lifetimeMs: 100_000 });
     await cached.get();
     clock.stepWall(3_600_000);
+    const waiting = cached.get();
+    await clock.advance(1_000);
+    await waiting;
     for (let i = 0; i < 100; i += 1) await cached.get();
     clock.stepWall(-3_600_000);
     for (let i = 0; i < 100; i += 1) await cached.get();
@@ -249,17 +252,19 @@ describe('cached token', () => {
 
   test('C02 a token is not served any more when the user name that it was obtained for has changed', async () => {
     const store = memoryStore();
-    const { cached, become, answerWith } = rig({ store });
+    const { cached, clock, become, answerWith } = rig({ store });
     expect((await cached.get()).reveal()).toBe('token-1');
     become('bob');
     expect(cached.peek()).toBeUndefined();
     let answer: () => void = () => {};
     answerWith(() => new Promise((resolve) => (answer = resolve)));
     const waiting = cached.get();
-    await settle();
+    await clock.advance(1_000);
     become('carol');
     answerWith(async () => {});
     answer();
+    await settle();
+    await clock.advance(1_000);
     // The token that came was bob's: it is dropped, and another one asked for.
     expect((await waiting).reveal()).toBe('token-3');
     expect(store.shared.map(({ identity }) => identity)).toEqual(['alice', 'carol']);
@@ -276,13 +281,14 @@ describe('cached token', () => {
         return found;
       },
     };
-    const { cached, become } = rig({ store: slow });
+    const { cached, clock, become } = rig({ store: slow });
     const waiting = cached.get();
     await settle();
     become('bob');
     obtain();
     await settle();
     obtain();
+    await clock.advance(1_000);
     // The first grant was asked for as bob already, in the turn of alice.
     expect((await waiting).reveal()).toBe('token-2');
     expect(store.shared.map(({ identity }) => identity)).toEqual(['bob']);

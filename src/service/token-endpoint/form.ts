@@ -1,6 +1,6 @@
 /** Reads the form that a token request is (RFC 6749 §3.2, appendix B): short, soon there, each parameter in it once. */
 
-import type { Clock } from '../../clock.ts';
+import { type Clock, within } from '../../clock.ts';
 import { BrokerError, type ErrorCode } from '../../errors.ts';
 import { type CallerRequest, fieldValue } from '../../message.ts';
 
@@ -38,7 +38,6 @@ function readBody({ body }: CallerRequest, withinMs: number, clock: Clock): Prom
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let left = MAX_BYTES;
-  const cancel = clock.after(withinMs, () => reject(cutOff('REQUEST_TIMEOUT', 'the request body took too long to arrive')));
   body.pipe({
     chunk(bytes) {
       left -= bytes.length;
@@ -48,7 +47,9 @@ function readBody({ body }: CallerRequest, withinMs: number, clock: Clock): Prom
     end: () => resolve(Buffer.concat(chunks)),
     fail: reject,
   });
-  return promise.finally(cancel);
+  return within(clock, withinMs, promise, () => {
+    throw cutOff('REQUEST_TIMEOUT', 'the request body took too long to arrive');
+  });
 }
 
 function tooLarge(): BrokerError {

@@ -1,7 +1,7 @@
 /** The few commands that a store needs, each under its deadline: reads through keyv, everything fenced as one script. */
 
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../clock.ts';
+import { type Clock, within } from '../../clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { GAVE_UP, KEEP, REMOVE, TAKE, WRITE } from './scripts.ts';
 
@@ -104,16 +104,11 @@ export class RedisCommands implements StoreCommands {
     return this.#inTime(async () => (await this.#connection.whenReady()).client.eval(script, { keys, arguments: args }));
   }
 
-  async #inTime<T>(command: () => Promise<T>): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const cancel = this.#clock.after(this.#connection.begun ? this.#timeoutMs : Math.max(this.#timeoutMs, FIRST_CONNECTION_MS), () =>
-      late.reject(Object.assign(new Error('the store is too slow'), { code: TOO_SLOW.toUpperCase() })),
-    );
-    try {
-      return await Promise.race([command(), late.promise]);
-    } finally {
-      cancel();
-    }
+  #inTime<T>(command: () => Promise<T>): Promise<T> {
+    const limitMs = this.#connection.begun ? this.#timeoutMs : Math.max(this.#timeoutMs, FIRST_CONNECTION_MS);
+    return within(this.#clock, limitMs, command(), () => {
+      throw Object.assign(new Error('the store is too slow'), { code: TOO_SLOW.toUpperCase() });
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** At most one replica asks for a token at a time, while the store works; nothing depends on it. */
 
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../clock.ts';
+import { type Clock, pause } from '../../clock.ts';
 import type { StoreBreaker } from './breaker.ts';
 import type { Mark, StoreCommands } from './commands.ts';
 import { GAVE_UP } from './scripts.ts';
@@ -67,7 +67,7 @@ export class Lease {
       if (clock.monotonic() - startedAt > longestMs) return 'in_vain';
       if (said === 'changed') return 'changed';
       if (said !== other.id) other = { id: said, seenAt: clock.monotonic() };
-      await new Promise<void>((resolve) => clock.after(lookMs * (0.5 + clock.random()), resolve));
+      await pause(clock, lookMs * (0.5 + clock.random()));
     }
   }
 
