@@ -18,12 +18,15 @@ import { type AskingCaller, addressText, describeGranted, describeHandedOut, des
 
 const EXIT_NO_MATCH = 1;
 
-interface Asked {
+interface AskedHead {
   readonly method: string;
   /** As it stands in the request line. */
   readonly target: string;
   /** `undefined` where it names none: one that each listener accepts. */
   readonly host: string | undefined;
+}
+
+interface Asked extends AskedHead {
   /** Listeners that it may arrive at. */
   readonly listeners: readonly string[];
   /** The URL, where it is that of a listener. */
@@ -68,7 +71,7 @@ function explain(config: Config, method: string, url: string, caller: string | u
     const callers = callersAt(config, listener, caller);
     if (callers.length === 0) why.push(`listener ${listener}: ${whyNobody(config, listener, caller)}`);
     for (const each of callers) {
-      const found = tryAt(config, asked, listener, each);
+      const found = explainAt(config, asked, listener, each);
       if (!(found instanceof BrokerError)) return { found, why };
       why.push(`listener ${listener}, caller ${each.name}: ${found.code}: ${found.message}`);
     }
@@ -131,7 +134,8 @@ function whyNobody(config: Config, listener: string, given: string | undefined):
   return `caller "${given}" cannot be known by what it accepts (${ways})`;
 }
 
-function tryAt(config: Config, asked: Asked, listener: string, caller: AskingCaller): string[] | BrokerError {
+/** What would become of it there, line by line, or why nothing would. */
+export function explainAt(config: Config, asked: AskedHead, listener: string, caller: AskingCaller): string[] | BrokerError {
   try {
     return describe(config, asked, listener, caller);
   } catch (error) {
@@ -140,7 +144,7 @@ function tryAt(config: Config, asked: Asked, listener: string, caller: AskingCal
   }
 }
 
-function describe(config: Config, { method, target, host }: Asked, listener: string, caller: AskingCaller): string[] {
+function describe(config: Config, { method, target, host }: AskedHead, listener: string, caller: AskingCaller): string[] {
   const settings = config.listeners[listener] as Config['listeners'][string];
   const check = (judged: ListenerConfig) =>
     createHeadCheck(judged)({ method, target, version: '1.1', fields: ['Host', host ?? judged.hosts?.[0] ?? 'localhost'] });
