@@ -1,9 +1,10 @@
 /** Probes and metrics, on an address of their own; on that of the admin also what the broker shows of itself, and what it can be told to do. */
 
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { refusedHost } from './accepted-host.ts';
 import { type Actionable, answerAction } from './actions.ts';
+import { HandedServer } from './handed-server.ts';
 import { jsonPage, type Page, sendPage, textPage } from './page.ts';
 import type { BrokerStatus } from './status.ts';
 import { createStatusPage } from './status-page/status-page.ts';
@@ -22,13 +23,13 @@ export type Probed = Omit<BrokerFace, 'status'> & Partial<Pick<BrokerFace, 'stat
 type Pages = Readonly<Record<string, (query: string) => Page | Promise<Page>>>;
 
 /** Probes and metrics alone. */
-export function createProbesServer(probed: Probed): Server {
+export function createProbesServer(probed: Probed): HandedServer {
   const pages = open(probed);
   return createPageServer((path, query, { method }) => answerOf(pages, path, method, query));
 }
 
 /** Paths match exactly: nothing else is served here, whatever the caller says of itself (GHSA-5hvv-m4w4-gf6v). */
-export function createAdminServer(broker: BrokerFace, actionable: Actionable): Server {
+export function createAdminServer(broker: BrokerFace, actionable: Actionable): HandedServer {
   const shown = guarded(broker);
   const pages: Pages = { ...open(broker), ...shown };
   return createPageServer(async (path, query, { method, headersDistinct: headers }) => {
@@ -42,12 +43,15 @@ export function createAdminServer(broker: BrokerFace, actionable: Actionable): S
 /** Milliseconds, and bytes. Node looks for who is late every 30s by default. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 16 * 1024 };
 
+/** Probes, a Prometheus or two and a person; many more are no sign of interest, and must not keep those out (a kubelet would end the pod). */
+const MOST_CONNECTIONS = 100;
+
 /** Nobody needs the second answer before the first; thousands that were asked for in one breath would keep everybody else waiting. */
 const MOST_ASKED_AHEAD = 16;
 
-function createPageServer(answer: (path: string, query: string, request: IncomingMessage) => Page | Promise<Page>): Server {
+function createPageServer(answer: (path: string, query: string, request: IncomingMessage) => Page | Promise<Page>): HandedServer {
   const owed = new WeakMap<Socket, number>();
-  return createServer(LIMITS, (request, response) => {
+  const server = createServer(LIMITS, (request, response) => {
     const { socket } = request;
     const count = (owed.get(socket) ?? 0) + 1;
     owed.set(socket, count);
@@ -59,6 +63,7 @@ function createPageServer(answer: (path: string, query: string, request: Incomin
       .catch(() => textPage(500, 'failed'))
       .then((found) => sendPage(found, request, response));
   });
+  return new HandedServer(server, { roomFor: MOST_CONNECTIONS });
 }
 
 /** What anybody may read who reaches the address. */

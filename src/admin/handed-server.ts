@@ -6,11 +6,9 @@ import type { Socket } from 'node:net';
 /** Longer than any answer of the admin address takes. Milliseconds. */
 const LAST_ANSWERS_MS = 35_000;
 
-/** Probes, a Prometheus or two and a person; many more are no sign of interest, and must not keep those out (a kubelet would end the pod). */
-const MOST_CONNECTIONS = 100;
-
 export class HandedServer {
   readonly maxConnections: number;
+  readonly #roomFor: number;
   readonly #server: Server;
   /** The oldest first. */
   readonly #connections = new Set<Socket>();
@@ -20,10 +18,11 @@ export class HandedServer {
   #cut: NodeJS.Timeout | undefined;
   #onRested = (): void => {};
 
-  /** @param maxConnections beyond it new ones are refused; without it old ones give way to the hundred-and-first */
-  constructor(server: Server, maxConnections = Number.POSITIVE_INFINITY) {
+  /** Beyond `maxConnections` new connections are refused; beyond `roomFor` old ones give way to them. */
+  constructor(server: Server, { maxConnections = Number.POSITIVE_INFINITY, roomFor = Number.POSITIVE_INFINITY }) {
     this.#server = server;
     this.maxConnections = maxConnections;
+    this.#roomFor = roomFor;
     server.prependListener('request', (_request, response) => {
       if (this.#closing) response.shouldKeepAlive = false;
       this.#answers.add(response);
@@ -37,7 +36,7 @@ export class HandedServer {
   }
 
   accept(socket: Socket): void {
-    if (this.maxConnections === Number.POSITIVE_INFINITY && this.#connections.size >= MOST_CONNECTIONS) this.#makeRoom();
+    if (this.#connections.size >= this.#roomFor) this.#makeRoom();
     this.#connections.add(socket);
     socket.once('close', () => {
       this.#connections.delete(socket);

@@ -1,7 +1,7 @@
 /** The injector: an admission webhook that puts the broker into pods that ask for it. It has no rights in the cluster and reads no secret but its own key. */
 
 import { createProbesServer } from '../admin/admin-server.ts';
-import { HandedServer } from '../admin/handed-server.ts';
+import type { HandedServer } from '../admin/handed-server.ts';
 import { jsonPage, type Page, textPage } from '../admin/page.ts';
 import { type Clock, pause } from '../clock.ts';
 import type { Loaded } from '../config/loaded.ts';
@@ -52,7 +52,7 @@ export class Injector {
         log.error({ listener: 'webhook', err }, 'changed TLS files cannot be used: the old ones stay');
       },
     });
-    this.#probes = new HandedServer(createProbesServer({ notReady: () => this.#notReady, metrics: () => this.#metrics.render() }));
+    this.#probes = createProbesServer({ notReady: () => this.#notReady, metrics: () => this.#metrics.render() });
   }
 
   /** Rejects with a `BrokerError` when an address cannot be bound. */

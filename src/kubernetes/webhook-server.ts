@@ -46,7 +46,7 @@ export function createWebhookServer({ tls, review, ...told }: WebhookParts): Han
     );
   });
   followTlsFiles(server, listener, told);
-  return new HandedServer(server, MOST_CONNECTIONS);
+  return new HandedServer(server, { maxConnections: MOST_CONNECTIONS });
 }
 
 interface Reading {

@@ -4,7 +4,7 @@
  */
 
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import { createProbesServer } from '../../src/admin/admin-server.ts';
 import type { BrokerStatus } from '../../src/admin/status.ts';
@@ -42,8 +42,8 @@ test('S08 what ten ask for in one breath is made once, and each is answered', as
     made += 1;
     return { contentType: 'text/plain', text: 'all metrics\n' };
   };
-  const server = createProbesServer({ notReady: () => undefined, status, metrics }).listen(0, '127.0.0.1');
-  closed({ close: () => server.close() });
+  const probes = closed(createProbesServer({ notReady: () => undefined, status, metrics }));
+  const server = closed(createServer((socket) => probes.accept(socket)).listen(0, '127.0.0.1'));
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   for (const [path, text] of [
