@@ -25,6 +25,7 @@ const COLLATOR = new Intl.Collator('en', { sensitivity: 'base' });
  * a name here share no more than the number of wrong passwords.
  */
 function folded(username: string): string {
+  // Before anything else: upper case makes a letter of some of these, and the collator takes others for one.
   const visible = username.normalize('NFKD').replace(/[\p{Default_Ignorable_Code_Point}\p{Cf}]|[\u0300-\u036f]/gu, '');
   // Upper case first: it alone knows that "ß" is "ss", and that "i" without a dot is one.
   const plain = visible
