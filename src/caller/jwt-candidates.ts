@@ -5,7 +5,6 @@ import { createIssuerKeys, type IssuerKeys, type KeysObserver } from '../authori
 import type { Claims, JwtRules } from '../authorization-server/jwt-verification.ts';
 import type { Clock } from '../clock.ts';
 import type { CallerConfig, JwtConfig } from '../config/schema/callers.ts';
-import type { Secret } from '../config/secret.ts';
 import type { Caller } from './caller.ts';
 import { createClaimsMatcher } from './claims.ts';
 import { type Demand, narrowerFirst } from './narrowest.ts';
@@ -60,12 +59,6 @@ function candidateOf(name: string, jwt: JwtConfig, keys: IssuerKeys): Candidate 
 
 /** A digest of all that decides which keys are found. */
 function placeOf({ issuer, jwksUri, keysMaxAge, keys, bearerToken, tls, proxy }: JwtConfig): string {
-  const texts = [keys, bearerToken, tls.ca, proxy?.password].map(sameText);
-  return hash('sha256', JSON.stringify([issuer, jwksUri ?? null, keysMaxAge, proxy?.url ?? null, proxy?.username ?? null, texts]));
-}
-
-/** The same for two references that always give the same text. */
-function sameText(secret: Secret | undefined): unknown {
-  if (secret === undefined) return null;
-  return 'unsafeInline' in secret.reference ? { unsafeInline: secret.reveal() } : secret.reference;
+  const provenances = [keys, bearerToken, tls.ca, proxy?.password].map((secret) => secret?.provenance ?? null);
+  return hash('sha256', JSON.stringify([issuer, jwksUri ?? null, keysMaxAge, proxy?.url ?? null, proxy?.username ?? null, provenances]));
 }

@@ -1,5 +1,6 @@
 /** A secret value from the environment or a file, which no log line, JSON text or inspection can show. */
 
+import { hash } from 'node:crypto';
 import { inspect } from 'node:util';
 
 /** Where a secret comes from, as written in the config. */
@@ -48,6 +49,11 @@ export class Secret {
   async fresh(): Promise<string> {
     await this.#reread();
     return this.reveal();
+  }
+
+  /** Where it comes from, which stands for what it says; one that stands in the config itself has no other name than its digest. */
+  get provenance(): object {
+    return 'unsafeInline' in this.reference ? { inline: hash('sha256', this.reveal()) } : this.reference;
   }
 
   /** What is wrong with a value and the way out, without quoting it. */

@@ -1,6 +1,6 @@
 /** A client of the demo's authorization server, and how it is registered there. */
 
-import { createHash, createPublicKey, type JsonWebKey, X509Certificate } from 'node:crypto';
+import { createPublicKey, hash, type JsonWebKey, X509Certificate } from 'node:crypto';
 import type { ClientAuthenticationConfig } from '../config/schema/client-authentication.ts';
 import { cannot } from './cannot.ts';
 
@@ -95,6 +95,6 @@ function certificateKey(pem: string): JsonWebKey {
   return {
     ...certificate.publicKey.export({ format: 'jwk' }),
     x5c: [certificate.raw.toString('base64')],
-    'x5t#S256': createHash('sha256').update(certificate.raw).digest('base64url'),
+    'x5t#S256': hash('sha256', certificate.raw, 'base64url'),
   };
 }

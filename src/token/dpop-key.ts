@@ -1,6 +1,6 @@
 /** The key that a DPoP token is bound to (RFC 9449), and the proofs that we hold it. */
 
-import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, hash, type KeyObject, randomUUID } from 'node:crypto';
 import type { ProofKey } from '../authorization-server/proof-key.ts';
 import type { Clock } from '../clock.ts';
 import type { DpopAlgorithm } from '../config/schema/tokens.ts';
@@ -29,7 +29,7 @@ export class DpopKey implements ProofKey {
       htu: url.replace(/[?#].*$/, ''),
       iat: Math.floor(this.#clock.now() / 1000),
       nonce,
-      ath: token === undefined ? undefined : createHash('sha256').update(token).digest('base64url'),
+      ath: token === undefined ? undefined : hash('sha256', token, 'base64url'),
     };
     return compactJwt(this.#header, claims, (input) => signatureOf(input, this.#alg, this.#privateKey));
   }

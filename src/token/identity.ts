@@ -1,6 +1,6 @@
 /** What makes two tokens the same: every input that can change what a token is worth, and no secret material. */
 
-import { createHash, X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { SignedSubject } from '../config/schema/grants.ts';
 import type { GrantConfig } from '../config/schema/tokens.ts';
@@ -32,12 +32,12 @@ export function tokenIdentity(token: GrantConfig, server: AuthorizationServerCon
     token.resource ?? null,
     sortedEntries(token.parameters ?? {}),
     sortedEntries(
-      Object.fromEntries(Object.entries(token.headers ?? {}).map(([name, value]) => [name.toLowerCase(), digest(value.reveal())])),
+      Object.fromEntries(Object.entries(token.headers ?? {}).map(([name, value]) => [name.toLowerCase(), hash('sha256', value.reveal())])),
     ),
     inputsOfGrant(token),
     token.upstreamFrom === undefined ? null : [token.upstreamFrom.field, token.upstreamFrom.allow],
   ];
-  return digest(JSON.stringify(inputs));
+  return hash('sha256', JSON.stringify(inputs));
 }
 
 /** A server may bind tokens to the client certificate (RFC 8705 §3): they are worth nothing to whoever has another. */
@@ -49,7 +49,7 @@ function certificateOf(token: GrantConfig): string | null {
 /** Each broker that enrols itself is another client; what they were registered as is what their tokens are worth. */
 function registrationOf({ registration }: GrantConfig): unknown {
   if (registration === undefined) return null;
-  return [registration.clientAuthentication.method, Object.entries(registration.metadata).sort(([a], [b]) => (a < b ? -1 : 1))];
+  return [registration.clientAuthentication.method, sortedEntries(registration.metadata)];
 }
 
 /** Whom the token is for, as far as the grant says it. */
@@ -60,33 +60,24 @@ function inputsOfGrant(token: GrantConfig): unknown {
     case 'password':
       return token.resourceOwner.username.reveal();
     case 'refresh_token':
-      return referenceOf(token.refreshToken);
+      return token.refreshToken.provenance;
     case 'token_exchange': {
       const { subject, subjectTokenType, requestedTokenType, actor } = token;
-      const actorInputs = actor === undefined ? null : [referenceOf(actor.token), actor.tokenType];
-      return [referenceOf(subject), subjectTokenType, requestedTokenType ?? null, actorInputs];
+      const actorInputs = actor === undefined ? null : [actor.token.provenance, actor.tokenType];
+      return [subject.provenance, subjectTokenType, requestedTokenType ?? null, actorInputs];
     }
     case 'jwt_bearer':
-      return token.subject instanceof Secret ? referenceOf(token.subject) : signedInputs(token.subject.sign);
+      return token.subject instanceof Secret ? token.subject.provenance : signedInputs(token.subject.sign);
     case 'saml2_bearer':
-      return referenceOf(token.subject);
+      return token.subject.provenance;
   }
 }
 
 /** What an assertion of ours says; with which key it says so is the client's own affair, like its secret. */
 function signedInputs({ issuer, subject, audience, claims }: SignedSubject): unknown {
-  return [issuer, subject ?? null, audience, Object.entries(claims ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))];
+  return [issuer, subject ?? null, audience, sortedEntries(claims ?? {})];
 }
 
-/** Where a secret comes from stands for what it says; only one that stands in the config itself has no other name. */
-function referenceOf(secret: Secret): unknown {
-  return 'unsafeInline' in secret.reference ? { inline: digest(secret.reveal()) } : secret.reference;
-}
-
-function sortedEntries(map: Readonly<Record<string, string>>): [string, string][] {
+function sortedEntries<Value>(map: Readonly<Record<string, Value>>): [string, Value][] {
   return Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,6 +1,6 @@
 /** A token: an immutable value that knows when it was asked for and how long it lasts. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../clock.ts';
 import type { DpopKey } from './dpop-key.ts';
@@ -41,7 +41,7 @@ export class Token {
     this.missingScope = facts.missingScope ?? [];
     this.dpopKey = facts.dpopKey;
     this.upstreamOrigin = facts.upstreamOrigin;
-    this.fingerprint = createHash('sha256').update(facts.value).digest('hex').slice(0, 8);
+    this.fingerprint = hash('sha256', facts.value).slice(0, 8);
     this.#requestedMonotonic = clock.monotonic() - Math.max(0, clock.now() - facts.requestedAt);
   }
 

@@ -1,6 +1,6 @@
 /** The page at `/` of the admin address: one document that loads nothing, and shows what `/status` says. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Page } from '../page.ts';
 import { html, script, style } from './sources.ts';
 
@@ -27,5 +27,5 @@ export function createStatusPage(): Page {
 
 /** As a policy names what stands in the page itself (CSP3 §2.3.1). */
 function hashOf(text: string): string {
-  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
+  return `sha256-${hash('sha256', text, 'base64')}`;
 }

@@ -1,6 +1,6 @@
 /** `private_key_jwt`: an assertion signed with the client's own key, or one that somebody else keeps in a file (RFC 7523 §2.2). */
 
-import { createHash, X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import type { ClientProof } from '../../authorization-server/client-proof.ts';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
@@ -47,6 +47,5 @@ export function algorithmFor(key: string, wanted: SigningAlgorithm | undefined):
 function certificateHeader(certificates: string | undefined): object {
   if (certificates === undefined) return {};
   const chain = pemBlocks(certificates, 'CERTIFICATE').map((block) => new X509Certificate(block).raw);
-  const thumbprint = createHash('sha256').update(chain[0] as Buffer);
-  return { 'x5t#S256': thumbprint.digest('base64url'), x5c: chain.map((der) => der.toString('base64')) };
+  return { 'x5t#S256': hash('sha256', chain[0] as Buffer, 'base64url'), x5c: chain.map((der) => der.toString('base64')) };
 }

@@ -1,6 +1,6 @@
 /** A client that has enrolled itself (RFC 7591): registered once, kept in a file, registered anew when the server or its secret ends it. */
 
-import { createHash, createPublicKey } from 'node:crypto';
+import { createPublicKey, hash } from 'node:crypto';
 import type { ClientProof, UnprovenRequest } from '../../authorization-server/client-proof.ts';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Registered } from '../../authorization-server/registration.ts';
@@ -115,9 +115,7 @@ export class RegisteredClient implements ClientProof {
 
   async #find(request: UnprovenRequest, register: Register): Promise<Kept> {
     const metadata = metadataOf(this.#parts);
-    const of = createHash('sha256')
-      .update(JSON.stringify([request.issuer ?? request.tokenEndpoint, metadata]))
-      .digest('hex');
+    const of = hash('sha256', JSON.stringify([request.issuer ?? request.tokenEndpoint, metadata]));
     this.#kept ??= await this.#read();
     const reason = this.#whyAnew(of);
     if (reason === undefined) return this.#kept as Kept;

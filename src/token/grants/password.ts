@@ -1,6 +1,6 @@
 /** The resource owner password credentials grant (RFC 6749 §4.3): a token for somebody's account. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { toAuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { GrantConfig } from '../../config/schema/tokens.ts';
 import type { GrantObserver } from '../observer.ts';
@@ -19,10 +19,7 @@ interface Kept extends KeptToken {
  */
 export function password(config: GrantConfig & { grant: 'password' }, request: RequestGrant, observer: GrantObserver): Grant {
   const { username, password } = config.resourceOwner;
-  const owner = () =>
-    createHash('sha256')
-      .update(JSON.stringify([username.reveal(), password.reveal()]))
-      .digest('hex');
+  const owner = () => hash('sha256', JSON.stringify([username.reveal(), password.reveal()]));
   let kept: Kept | undefined;
   let acceptedOwner: string | undefined;
 

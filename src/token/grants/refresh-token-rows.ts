@@ -3,7 +3,7 @@
  * row, since a server may take the use of an earlier one for theft (RFC 9700 §4.14.2).
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 
 export class RefreshTokenRow {
@@ -49,7 +49,7 @@ export class RefreshTokenRows {
    */
   rowOf(holder: object, owner: string, first: string): RefreshTokenRow {
     const { rows } = this.#all;
-    const of = createHash('sha256').update(first).digest('hex');
+    const of = hash('sha256', first);
     const key = JSON.stringify([owner, of]);
     const row = rows.get(key) ?? new RefreshTokenRow(of);
     rows.delete(key);

@@ -1,6 +1,6 @@
 /** The few commands that a store needs, each under its deadline: reads through keyv, everything fenced as one script. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Clock, within } from '../../clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { GAVE_UP, KEEP, REMOVE, TAKE, WRITE } from './scripts.ts';
@@ -52,7 +52,7 @@ export class RedisCommands implements StoreCommands {
   async read(name: string): Promise<Entry> {
     try {
       const text = await this.#inTime(async () => (await this.#connection.whenReady()).keyv.get<string>(name));
-      return text === undefined || text === null ? NOTHING : { text, mark: createHash('sha1').update(text).digest('hex') };
+      return text === undefined || text === null ? NOTHING : { text, mark: hash('sha1', text) };
     } catch (error) {
       // Somebody else's entry under our name, of another type or too long: Redis itself is fine.
       if (reasonOf(error) === 'wrongtype') return { text: '', mark: 'other' };
