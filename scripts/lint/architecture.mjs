@@ -17,7 +17,7 @@ const CONFIG = [
   'config/verification-keys.ts',
   'config/validity.ts',
   'config/pem.ts',
-  'config/secrets-in.ts',
+  'config/values-in.ts',
 ];
 
 /**

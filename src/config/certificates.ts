@@ -2,9 +2,9 @@
 
 import type { ConfigPath } from './path.ts';
 import { type Finding, warning } from './problem.ts';
-import type { Secret } from './secret.ts';
-import { secretsIn } from './secrets-in.ts';
+import { Secret } from './secret.ts';
 import { chainValidity, revocationValidity, trustValidity, type Validity, validityState } from './validity.ts';
+import { valuesIn } from './values-in.ts';
 
 /** What a key of the config holds. */
 interface Kind {
@@ -35,7 +35,7 @@ const KINDS: ReadonlyMap<unknown, Kind> = new Map([
 ]);
 
 export function certificatesIn(config: object): PlacedCertificate[] {
-  return secretsIn(config).flatMap(({ path, secret }) => {
+  return valuesIn(config, Secret).flatMap(({ value: secret, path }) => {
     const kind = KINDS.get(path.at(-1));
     return kind === undefined ? [] : [{ ...kind, path, secret }];
   });

@@ -2,46 +2,30 @@
 
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { NamedFile } from './named-file.ts';
 import { NO_FILE, readTextFile } from './read-file.ts';
 
 /** Five thousand tokens of the longest kind, sealed. */
 const MAX_MIB = 64;
 
 /** Written by one broker at a time; whoever reads sees the text before or the text after, never a part. */
-export class KeptFile {
-  #path: string;
-
-  /** @param path as written in the config */
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  /** Absolute once the config is loaded. */
-  get path(): string {
-    return this.#path;
-  }
-
-  /** For the loader: relative paths begin at the directory of the config. */
-  resolveFrom(directory: string): void {
-    this.#path = resolve(directory, this.#path);
-  }
-
+export class KeptFile extends NamedFile {
   /** Its text; `undefined` while there is none; or the end of a sentence that begins with the file. Never throws. */
   async read(): Promise<{ readonly text: string } | { readonly fault: string } | undefined> {
-    const content = await readTextFile(this.#path, MAX_MIB);
+    const content = await readTextFile(this.path, MAX_MIB);
     if (content.fault === undefined) return { text: content.text };
     return content.fault === NO_FILE ? undefined : { fault: content.fault };
   }
 
   /** Once it resolves, the text is on the disk, readable by this user alone. Rejects with what the system says. */
   async write(text: string): Promise<void> {
-    const folder = dirname(this.#path);
+    const folder = dirname(this.path);
     // In the same folder, since renaming replaces in one step only within one file system.
-    const temporary = join(folder, `.${basename(this.#path)}.${randomBytes(6).toString('hex')}`);
+    const temporary = join(folder, `.${basename(this.path)}.${randomBytes(6).toString('hex')}`);
     try {
       await writeThrough(temporary, text);
-      await rename(temporary, this.#path);
+      await rename(temporary, this.path);
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       throw error;

@@ -1,30 +1,14 @@
 /** A keytab: the file with the keys of Kerberos principals that are ours. The Kerberos library reads it by itself; here it is named and judged. */
 
-import { resolve } from 'node:path';
+import { NamedFile } from './named-file.ts';
 
 /** Its principals are known once the config is loaded. */
-export class Keytab {
-  #path: string;
+export class Keytab extends NamedFile {
   #principals: readonly string[] | undefined;
-
-  /** @param path as written in the config */
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  /** Absolute once the config is loaded. */
-  get path(): string {
-    return this.#path;
-  }
 
   /** Whose keys were in it when the config was loaded, as `NAME@REALM`. */
   get principals(): readonly string[] | undefined {
     return this.#principals;
-  }
-
-  /** For the loader: relative paths begin at the directory of the config. */
-  resolveFrom(directory: string): void {
-    this.#path = resolve(directory, this.#path);
   }
 
   /** For the loader. */
@@ -34,7 +18,7 @@ export class Keytab {
 
   /** Has the Kerberos library read this one from now on: it knows no other way to be told, and asks anew for each ticket. */
   select(): void {
-    const name = `FILE:${this.#path}`;
+    const name = `FILE:${this.path}`;
     if (process.env['KRB5_KTNAME'] !== name) process.env['KRB5_KTNAME'] = name;
   }
 }

@@ -3,10 +3,10 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { KeptFile } from './kept-file.ts';
-import type { ConfigPath } from './path.ts';
 import { type Finding, problem } from './problem.ts';
 import { fingerprintOf, NO_FILE } from './read-file.ts';
 import type { ConfigSource } from './source.ts';
+import { valuesIn } from './values-in.ts';
 
 /** Resolves them in place. @param readFiles what the config reads from elsewhere */
 export async function loadKeptFiles(
@@ -17,7 +17,7 @@ export async function loadKeptFiles(
   const read = new Set(await Promise.all([...source.layers, ...readFiles].map(({ file }) => file).map(placeOf)));
   const used = new Set<string>();
   const findings: Finding[] = [];
-  for (const { file, path } of keptFilesIn(config, [])) {
+  for (const { value: file, path } of valuesIn(config, KeptFile)) {
     file.resolveFrom(dirname(source.fileOf(path)));
     const missing = (await fingerprintOf(dirname(file.path))) === NO_FILE;
     if (missing) findings.push(problem(path, 'lies in a folder that does not exist; create it, or correct the path'));
@@ -35,10 +35,4 @@ const OVERWRITES = 'is a file that the config reads something else from, which w
 async function placeOf(path: string): Promise<string> {
   const folder = dirname(resolve(path));
   return join(await realpath(folder).catch(() => folder), basename(path));
-}
-
-function keptFilesIn(value: unknown, path: ConfigPath): { file: KeptFile; path: ConfigPath }[] {
-  if (value instanceof KeptFile) return [{ file: value, path }];
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-  return Object.entries(value).flatMap(([key, child]) => keptFilesIn(child, [...path, key]));
 }

@@ -1,28 +1,24 @@
 /** Gives the keytabs of a config their place, and looks whose keys are in them. */
 
 import { dirname } from 'node:path';
-import { readPrincipals } from './keytab.ts';
+import { Keytab, readPrincipals } from './keytab.ts';
 import { exposureFindings, fileFault } from './load-secrets.ts';
 import type { ConfigPath } from './path.ts';
 import { type Finding, problem } from './problem.ts';
 import { readSmallFile } from './read-file.ts';
-import type { Config } from './schema/root.ts';
 import type { ConfigSource } from './source.ts';
+import { valuesIn } from './values-in.ts';
 
 /** Resolves them in place. */
-export async function loadKeytabs({ listeners }: Config, { fileOf }: Pick<ConfigSource, 'fileOf'>): Promise<Finding[]> {
+export async function loadKeytabs(config: object, { fileOf }: Pick<ConfigSource, 'fileOf'>): Promise<Finding[]> {
   const findings = await Promise.all(
-    Object.entries(listeners).map(async ([name, { negotiate }]) => {
-      if (negotiate === undefined) return [];
-      const path = ['listeners', name, 'negotiate', 'keytab'];
-      negotiate.keytab.resolveFrom(dirname(fileOf(path)));
-      return judge(negotiate.keytab, path);
+    valuesIn(config, Keytab).map(({ value: keytab, path }) => {
+      keytab.resolveFrom(dirname(fileOf(path)));
+      return judge(keytab, path);
     }),
   );
   return findings.flat();
 }
-
-type Keytab = NonNullable<Config['listeners'][string]['negotiate']>['keytab'];
 
 async function judge(keytab: Keytab, path: ConfigPath): Promise<Finding[]> {
   const content = await readSmallFile(keytab.path);

@@ -1,10 +1,9 @@
 /** Gives the owners of Unix sockets their numbers, by the files in which a system keeps its users and groups. */
 
-import type { ConfigPath } from './path.ts';
 import { type Finding, problem } from './problem.ts';
 import { readTextFile } from './read-file.ts';
-import type { Config } from './schema/root.ts';
-import type { SocketOwner } from './socket-owner.ts';
+import { SocketOwner } from './socket-owner.ts';
+import { type Placed, valuesIn } from './values-in.ts';
 
 const FILES = { user: '/etc/passwd', group: '/etc/group' } as const;
 
@@ -14,18 +13,11 @@ type Kind = keyof typeof FILES;
 const MAX_MIB = 16;
 
 /** Resolves them in place. */
-export async function loadOwners({ listeners, admin, probes }: Config): Promise<Finding[]> {
-  const places = [
-    ...Object.entries(listeners).map(([name, { owner }]) => ({ path: ['listeners', name, 'owner'], owner })),
-    { path: ['admin', 'owner'], owner: admin.owner },
-    { path: ['probes', 'owner'], owner: probes.owner },
-  ];
-  const findings = await Promise.all(places.map(({ path, owner }) => resolve(owner, path)));
-  return findings.flat();
+export async function loadOwners(config: object): Promise<Finding[]> {
+  return (await Promise.all(valuesIn(config, SocketOwner).map(resolve))).flat();
 }
 
-async function resolve(owner: SocketOwner | undefined, path: ConfigPath): Promise<Finding[]> {
-  if (owner === undefined) return [];
+async function resolve({ value: owner, path }: Placed<SocketOwner>): Promise<Finding[]> {
   const [uid, gid] = await Promise.all([numberOf('user', owner.user), numberOf('group', owner.group)]);
   const found = { uid, gid };
   if (typeof uid !== 'string' && typeof gid !== 'string') owner.resolve(found as { uid?: number; gid?: number });

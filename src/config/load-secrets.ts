@@ -7,8 +7,8 @@ import { type ConfigPath, valueAt } from './path.ts';
 import { type Finding, problem, warning } from './problem.ts';
 import { NO_FILE, readTextFile } from './read-file.ts';
 import { Secret } from './secret.ts';
-import { entriesOf, type PlacedSecret, secretsIn } from './secrets-in.ts';
 import type { ConfigSource } from './source.ts';
+import { entriesOf, type Placed, valuesIn } from './values-in.ts';
 
 /** A secret that lives in a file. */
 export interface FileSecret {
@@ -32,8 +32,8 @@ interface Origin {
 
 /** Fills the secrets in place. Those with a problem stay empty. */
 export async function loadSecrets(config: object, origin: Origin): Promise<LoadedSecrets> {
-  const found = secretsIn(config).map(({ secret, path }) => ({ secret, path: asWritten(path, origin.source.raw) }));
-  const loaded = await Promise.all(found.map((entry) => loadSecret(entry, origin)));
+  const found = valuesIn(config, Secret).map(({ value, path }) => ({ value, path: asWritten(path, origin.source.raw) }));
+  const loaded = await Promise.all(found.map((placed) => loadSecret(placed, origin)));
   return {
     findings: [...loaded.flatMap(({ findings }) => findings), ...keyPairFindings(config, [])],
     files: loaded.flatMap(({ files }) => files),
@@ -46,7 +46,7 @@ function asWritten(path: ConfigPath, raw: unknown): ConfigPath {
   return typeof path.at(-1) === 'number' && !Array.isArray(valueAt(raw, parent)) ? parent : path;
 }
 
-async function loadSecret({ secret, path }: PlacedSecret, { source, env }: Origin): Promise<LoadedSecrets> {
+async function loadSecret({ value: secret, path }: Placed<Secret>, { source, env }: Origin): Promise<LoadedSecrets> {
   const { reference } = secret;
   if ('fromFile' in reference) {
     // A key for files alone has the path as its value.

@@ -6,7 +6,8 @@ import { ownCredentialsPlace } from '../config/own-credentials.ts';
 import type { AuthorizationServerConfig } from '../config/schema/authorization-servers.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { GrantConfig, TokenConfig } from '../config/schema/tokens.ts';
-import { secretsIn } from '../config/secrets-in.ts';
+import { Secret } from '../config/secret.ts';
+import { valuesIn } from '../config/values-in.ts';
 import { CachedToken } from './cached.ts';
 import type { CallerTokens } from './callers/caller-tokens.ts';
 import { type CreateCallerTokens, callerTokensOf } from './callers/caller-tokens-of.ts';
@@ -194,6 +195,6 @@ export class Tokens {
   }
 
   #follow(token: TokenConfig, source: { secretChanged(): void }): void {
-    for (const { secret } of secretsIn(token)) this.#forget.push(secret.onChange(() => source.secretChanged()));
+    for (const { value: secret } of valuesIn(token, Secret)) this.#forget.push(secret.onChange(() => source.secretChanged()));
   }
 }

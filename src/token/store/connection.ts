@@ -3,7 +3,8 @@
 import type Keyv from 'keyv';
 import type { Clock } from '../../clock.ts';
 import type { RedisConfig } from '../../config/schema/redis.ts';
-import { secretsIn } from '../../config/secrets-in.ts';
+import { Secret } from '../../config/secret.ts';
+import { valuesIn } from '../../config/values-in.ts';
 import type { RedisClient } from './topology.ts';
 
 export interface Connected {
@@ -47,7 +48,7 @@ export class RedisConnection {
     this.#config = config;
     this.#clock = clock;
     this.#onConnected = onConnected;
-    this.#forget = secretsIn(config).map(({ secret }) => secret.onChange(() => this.#connect(0)));
+    this.#forget = valuesIn(config, Secret).map(({ value: secret }) => secret.onChange(() => this.#connect(0)));
     this.#connect(0);
   }
 
