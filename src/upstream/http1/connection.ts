@@ -35,6 +35,9 @@ export interface ConnectionOwner {
 }
 
 export class Http1Connection implements Carrier, Timed {
+  /** Its neighbours among the idle: see `Stacked`. */
+  below: Http1Connection | undefined;
+  above: Http1Connection | undefined;
   deadlineAt: number;
   readonly openedAt = performance.now();
   readonly #owner: ConnectionOwner;

@@ -9,6 +9,7 @@ import { Dialer, type Way } from '../dial.ts';
 import { overloaded, toUpstreamError } from '../failure.ts';
 import { type ConnectionOwner, Http1Connection } from './connection.ts';
 import { type Carrier, Http1Flow } from './flow.ts';
+import { IdleStack } from './idle-stack.ts';
 
 export type PoolRoute = Pick<RouteConfig, 'timeouts' | 'pool' | 'maxConnectionAge'> & Way;
 
@@ -21,8 +22,7 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   readonly #dialer: Dialer;
   readonly #deadlines: Deadlines;
   readonly #open = new Set<Http1Connection>();
-  /** The one used last is used next, so that what is not needed grows old. */
-  readonly #idle: Http1Connection[] = [];
+  readonly #idle = new IdleStack<Http1Connection>();
   readonly #queue = new Set<Waiting>();
   /** `performance.now()`; connections from before have an identity that has changed. */
   #renewedAt = 0;
@@ -40,13 +40,13 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   }
 
   counts(): ConnectionCounts {
-    return { open: this.#open.size, idle: this.#idle.length, queued: this.#queue.size };
+    return { open: this.#open.size, idle: this.#idle.size, queued: this.#queue.size };
   }
 
   send(request: UpstreamRequest, answer: UpstreamAnswer): UpstreamFlow {
     const flow = new Http1Flow(request, answer);
     const connection = request.fresh ? undefined : this.#takeIdle();
-    if (request.fresh && this.#open.size >= this.#route.pool.maxConnections) this.#idle[0]?.close();
+    if (request.fresh && this.#open.size >= this.#route.pool.maxConnections) this.#idle.oldest?.close();
     if (connection !== undefined) connection.carry(flow);
     else if (this.#open.size < this.#route.pool.maxConnections) this.#connect(flow);
     else this.#enqueue(flow);
@@ -64,8 +64,7 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   closed(connection: Http1Connection): void {
     this.#open.delete(connection);
     this.#deadlines.delete(connection);
-    const idleAt = this.#idle.indexOf(connection);
-    if (idleAt !== -1) this.#idle.splice(idleAt, 1);
+    this.#idle.delete(connection);
     if (this.#closed) return;
     while (this.#queue.size > 0 && this.#open.size < this.#route.pool.maxConnections) this.#connect(this.#takeWaiting() as Http1Flow);
   }
@@ -118,7 +117,7 @@ export class Http1Pool implements UpstreamConnections, ConnectionOwner {
   /** New connections are of the changed identity; what runs on old ones is finished there. */
   #renew(): void {
     this.#renewedAt = performance.now();
-    for (const connection of this.#idle.splice(0)) connection.close();
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) idle.close();
   }
 }
 
