@@ -92,7 +92,10 @@ async function findBroker({ config, admin }: BrokerOptions): Promise<RunningBrok
   const file = config ?? DEFAULT_CONFIG;
   if (config === undefined && !existsSync(file))
     return brokerAt(USUAL_PLACE, `no "${file}" is here to say where else; name the config with -c FILE, or the address with --admin URL`);
-  return brokerAt(await adminUrlIn(file), `a broker with "${file}" is asked there: start it, or name another with -c FILE or --admin URL`);
+  return brokerAt(
+    await adminUrlIn(file),
+    `a broker with "${file}" is asked there: start it, or name another with -c FILE or --admin URL, or the address of before where "admin.address" has changed and is not taken over yet`,
+  );
 }
 
 function brokerAt(at: string, wayOut: string): RunningBroker {

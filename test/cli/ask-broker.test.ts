@@ -67,7 +67,7 @@ describe('where there is none', () => {
     expect(await statusIn({ 'a.json': admin(`127.0.0.1:${port}`) }, '-c', 'a.json')).toEqual({
       code: 1,
       stdout: '',
-      stderr: `no broker answers at http://127.0.0.1:${port} (ECONNREFUSED); a broker with "a.json" is asked there: start it, or name another with -c FILE or --admin URL\n`,
+      stderr: `no broker answers at http://127.0.0.1:${port} (ECONNREFUSED); a broker with "a.json" is asked there: start it, or name another with -c FILE or --admin URL, or the address of before where "admin.address" has changed and is not taken over yet\n`,
     });
     expect((await statusIn({ 'a.json': admin('unix:/nowhere/at/all.sock') }, '-c', 'a.json')).stderr).toContain(
       'no broker answers at unix:/nowhere/at/all.sock (ENOENT)',
