@@ -88,8 +88,9 @@ export class Certificates {
     }
   }
 
-  #tell({ key, state, notAfter, effect }: CertificateStatus): void {
+  #tell({ key, state, notBefore, notAfter, effect }: CertificateStatus): void {
     const about = { certificate: key, notAfter, effect };
+    if (state === 'future') this.#log.error({ certificate: key, notBefore, effect }, 'a certificate or revocation list is not good yet');
     if (state === 'ending') this.#log.warn(about, 'a certificate or revocation list ends soon');
     if (state === 'ended') this.#log.error(about, 'a certificate or revocation list has ended');
   }

@@ -91,8 +91,12 @@ test('are in the status and in the metrics, and follow a file that is replaced',
   ]);
 });
 
-/** What a log is told while that config runs for some days on a clock of ours. */
-async function linesOf(config: (now: number) => Promise<object>, days: number): Promise<Record<string, unknown>[]> {
+/** What a log is told while that config runs for some days on a clock of ours. @param change what becomes of it right after the start */
+async function linesOf(
+  config: (now: number) => Promise<object>,
+  days: number,
+  change: (now: number) => Promise<void> = async () => {},
+): Promise<Record<string, unknown>[]> {
   const clock = new FakeClock();
   const lines: Record<string, unknown>[] = [];
   const startedAt = clock.now();
@@ -100,6 +104,7 @@ async function linesOf(config: (now: number) => Promise<object>, days: number): 
     write: (line: string) => void lines.push({ ...JSON.parse(line), day: (clock.now() - startedAt) / DAY_MS }),
   });
   const certificates = new Certificates(await config(clock.now()), clock, log);
+  await change(clock.now());
   await clock.advance(days * DAY_MS);
   certificates.close();
   expect(clock.timers).toBe(0);
@@ -120,6 +125,27 @@ test('are told of once a day, louder when they have come', async () => {
     expect.objectContaining({ ...ended, day: 13.5 }),
     expect.objectContaining({ ...ended, day: 14.5 }),
   ]);
+});
+
+test('are told of when they come before their time, once a day until that has come', async () => {
+  const secret = open('');
+  const lines = await linesOf(
+    async (now) => {
+      secret.fill((await issued(now - 60 * DAY_MS, now + 300 * DAY_MS)).cert);
+      return { routes: { api: { upstreamTls: { cert: secret } } } };
+    },
+    3,
+    async (now) => secret.fill((await issued(now + 1.5 * DAY_MS, now + 300 * DAY_MS)).cert),
+  );
+
+  const told = {
+    certificate: 'routes.api.upstreamTls.cert',
+    effect: 'others refuse it',
+    level: 'error',
+    msg: 'a certificate or revocation list is not good yet',
+  };
+  const looked = 600_000 / DAY_MS;
+  expect(lines).toEqual([expect.objectContaining({ ...told, day: looked }), expect.objectContaining({ ...told, day: 1 + looked })]);
 });
 
 test('B08 are told of before a revocation list of a day has ended, and when it has', async () => {
