@@ -8,6 +8,7 @@ import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts'
 import { createAuthority, createSelfSigned } from '../helpers/certificates.ts';
 import { type Answer, keepAlive, request } from '../helpers/http-client.ts';
 import { openRaw, sendRaw } from '../helpers/raw-client.ts';
+import { freePort } from '../helpers/redis.ts';
 import { scaled } from '../helpers/scale.ts';
 import { answerWith, cutShort, hang, hangUp, reset, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
@@ -24,14 +25,6 @@ async function expectRefusal(options: SceneOptions, status: number, code: string
   expect(answer.field('proxy-status')).toBe(`token-broker; error=${type}; details="${code}"`);
   expect(await scene.logged('request')).toMatchObject({ status, code, stage: 'upstream', proxyError: type });
   expect(answer.text()).not.toMatch(/127\.0\.0\.1|scripted|ECONN|\.js/);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe('an upstream that cannot be reached', () => {

@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe } from '@jest/globals';
+import { freePort } from './redis.ts';
 
 export interface ProxyProgram {
   readonly port: number;
@@ -55,14 +56,6 @@ export function describeInstalled(name: string): typeof describe | typeof descri
   if (programOf(name) !== undefined) return describe;
   process.stderr.write(`left out: ${name} is not installed\n`);
   return describe.skip;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function accepting(port: number, child: ChildProcess): Promise<void> {

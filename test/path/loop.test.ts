@@ -1,9 +1,9 @@
 /** Requests that go on and on: round in a circle, or further than they were meant to. */
 
-import { createServer } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
+import { freePort } from '../helpers/redis.ts';
 import { answerWith } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
@@ -14,14 +14,6 @@ afterEach(async () => {
   await origin?.close();
   origin = undefined;
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const get = (path: string, lines: readonly string[] = [], method = 'GET') =>
   `${[`${method} ${path} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...lines].join('\r\n')}\r\n\r\n`;

@@ -1,25 +1,11 @@
 /** The reading side of a connection, on real sockets. */
 
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { type Consume, Inlet } from '../../src/wire/inlet.ts';
+import { socketPairs } from '../helpers/socket-pairs.ts';
 
-const open: { destroy(): void }[] = [];
-afterEach(() => {
-  for (const socket of open.splice(0)) socket.destroy();
-});
-
-/** Both ends of a connection. */
-async function pair(): Promise<[Socket, Socket]> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const far = connect((server.address() as { port: number }).port, '127.0.0.1');
-  const [[near]] = (await Promise.all([once(server, 'connection'), once(far, 'connect')])) as [[Socket], unknown];
-  server.close();
-  open.push(near, far);
-  return [near, far];
-}
+const pair = socketPairs();
 
 /** Resolves when the inlet has been offered bytes. */
 function offered(consume: Consume): { consume: Consume; first: Promise<void> } {
@@ -35,7 +21,7 @@ function offered(consume: Consume): { consume: Consume; first: Promise<void> } {
 }
 
 test('keeps what nobody can take, reads no more meanwhile, and gives it out in order', async () => {
-  const [near, far] = await pair();
+  const { near, far } = await pair();
   const taken: string[] = [];
   let wanted = false;
   const { consume, first } = offered((bytes, from) => {
@@ -53,7 +39,7 @@ test('keeps what nobody can take, reads no more meanwhile, and gives it out in o
 });
 
 test('S02 a consumer that pauses while it is given the rest stays paused', async () => {
-  const [near, far] = await pair();
+  const { near, far } = await pair();
   let wanted = false;
   const { consume, first } = offered((bytes, from) => {
     if (!wanted) return from;
@@ -71,7 +57,7 @@ test('S02 a consumer that pauses while it is given the rest stays paused', async
 });
 
 test('gives out on what it was giving when the consumer paused and resumed in the midst of it', async () => {
-  const [near, far] = await pair();
+  const { near, far } = await pair();
   const taken: string[] = [];
   const done = new Promise<void>((resolve) => {
     const inlet: Inlet = new Inlet(near, (bytes, from) => {
@@ -88,7 +74,7 @@ test('gives out on what it was giving when the consumer paused and resumed in th
 });
 
 test('what is left is forgotten on demand', async () => {
-  const [near, far] = await pair();
+  const { near, far } = await pair();
   const { consume, first } = offered((_bytes, from) => from);
   const inlet = new Inlet(near, consume);
   far.write('one');
@@ -98,7 +84,7 @@ test('what is left is forgotten on demand', async () => {
 });
 
 test('S08 what stands in line is copied once, not anew for each request that is taken of it', async () => {
-  const [near, far] = await pair();
+  const { near, far } = await pair();
   const memories = new Set<ArrayBufferLike>();
   let text = '';
   let isBusy = true;

@@ -1,23 +1,16 @@
 /** The writing side of a connection, on real sockets: order, and being full. */
 
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import { afterEach, expect, test } from '@jest/globals';
+import type { Socket } from 'node:net';
+import { expect, test } from '@jest/globals';
 import { Outlet } from '../../src/wire/outlet.ts';
 import { WriteMemory } from '../../src/wire/write-memory.ts';
+import { socketPairs } from '../helpers/socket-pairs.ts';
 
-const open: Socket[] = [];
-afterEach(() => {
-  for (const socket of open.splice(0)) socket.destroy();
-});
+const sockets = socketPairs();
 
 async function pair(): Promise<{ near: Socket; far: Socket; received: () => string }> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const far = connect((server.address() as { port: number }).port, '127.0.0.1');
-  const [[near]] = (await Promise.all([once(server, 'connection'), once(far, 'connect')])) as [[Socket], unknown];
-  server.close();
-  open.push(near, far);
+  const { near, far } = await sockets();
   let text = '';
   far.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
   return { near, far, received: () => text };
