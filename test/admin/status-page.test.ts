@@ -1,23 +1,20 @@
 /** The page at `/` of the admin address: what it may do in a browser, and what its script makes of the status of a real broker. */
 
 import { createHash } from 'node:crypto';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { BrokerStatus, SharedTokenStatus } from '../../src/admin/status.ts';
 import { html, script, style } from '../../src/admin/status-page/sources.ts';
 import { type Scene, startScene } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import type { Script } from '../helpers/scripted-server.ts';
 import { openSmallPage, type SmallElement, type SmallPage } from '../helpers/small-page.ts';
 
-const closing: Scene[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0)) await each.close();
-});
+const closed = closedAfterEach();
 
 async function scene(token: Script = () => tokenAnswer(), tokenConfig: Record<string, unknown> = {}): Promise<Scene> {
-  const started = await startScene({ token, tokenConfig: { renew: { eager: false, minInterval: '1ms' }, ...tokenConfig } });
-  closing.push(started);
+  const started = closed(await startScene({ token, tokenConfig: { renew: { eager: false, minInterval: '1ms' }, ...tokenConfig } }));
   return started;
 }
 

@@ -4,23 +4,21 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { BrokerStatus, CallersTokenStatus, HeldToken, SharedTokenStatus } from '../../src/admin/status.ts';
 import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { startBrokerProcess } from '../helpers/broker-process.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { keepAlive, request } from '../helpers/http-client.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 import { freePort, startRedis } from '../helpers/redis.ts';
 import { answerWith, hang, inTurn, metadataAnswer, oauthError, reset, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0)) await each.close();
-});
+const closed = closedAfterEach();
 
 function opened<Opened extends { close(): Promise<unknown> }>(one: Opened): Opened {
-  closing.push(one);
+  closed(one);
   return one;
 }
 

@@ -1,15 +1,13 @@
 /** The request before the first token request: its bytes, how often it is made, and what its failure means. */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, type Scene, startScene } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, inTurn, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 interface Answers {
   readonly initiation?: Script;
@@ -24,7 +22,7 @@ async function scene(answers: Answers = {}, initiation: Record<string, unknown> 
       return asked.target === '/token' ? token(asked, connection) : begin(asked, connection);
     },
   });
-  closing.push(as);
+  closed(as);
   const started = await startScene({
     config: {
       authorizationServers: { as: { issuer: as.url, initiation: { url: `${as.url}/begin?x=1`, ...initiation } } },
@@ -37,7 +35,7 @@ async function scene(answers: Answers = {}, initiation: Record<string, unknown> 
       ),
     },
   });
-  closing.push(started);
+  closed(started);
   return { ...started, as };
 }
 

@@ -1,9 +1,10 @@
 /** `token-broker status`: what people and programs get to see of a running broker. */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { BrokerStatus } from '../../src/admin/status.ts';
 import { describeStatus } from '../../src/cli/status-tables.ts';
 import { type Scene, startScene } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { FULL_STATUS } from '../helpers/full-status.ts';
 import { request } from '../helpers/http-client.ts';
 import { freePort } from '../helpers/redis.ts';
@@ -11,22 +12,17 @@ import { answerWith, jsonAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, startScriptedServer } from '../helpers/scripted-server.ts';
 import { run } from './run.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0)) await each.close();
-});
+const closed = closedAfterEach();
 
 async function scene(): Promise<Scene> {
-  const started = await startScene();
-  closing.push(started);
+  const started = closed(await startScene());
   await request(`${started.url()}/api/x`);
   return started;
 }
 
 /** What stands at the address is no broker. */
 async function impostor(answer: Script): Promise<string> {
-  const server = await startScriptedServer({ answer });
-  closing.push(server);
+  const server = closed(await startScriptedServer({ answer }));
   return server.url;
 }
 

@@ -3,12 +3,13 @@
 import { constants, createHash, verify, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'jsonc-parser';
 import { allowedOrigin, type UpstreamFrom } from '../../src/authorization-server/upstream-origin.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, inTurn, jsonAnswer, oauthError } from '../helpers/scripted-answers.ts';
 import { type ScriptedRequest, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
@@ -45,10 +46,7 @@ beforeAll(async () => {
 });
 afterAll(() => surroundings.close());
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 /** The recipe within the rest of a config: one route for each token. */
 function whole({ authorizationServers, tokens }: Recipe, upstream: string): Record<string, unknown> {
@@ -94,11 +92,10 @@ async function run(heading: string, name: string, call: VendorCall): Promise<Run
   ]);
   const entry = { ...Object.fromEntries(moved), tls: { ca: authority.certificate } } as { issuer?: string };
   issuer = entry.issuer ?? '';
-  closing.push(authorizationServer, origin);
+  closed(authorizationServer, origin);
   const text = JSON.stringify(whole({ authorizationServers: { [server]: entry }, tokens: { [name]: token } }, upstream));
   const { file, env } = await surroundings.place(`${heading}-${name}`, text);
-  const broker = await startBroker(JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>, {}, env);
-  closing.push(broker);
+  const broker = closed(await startBroker(JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>, {}, env));
   expect((await request(`${broker.url()}/${name}/x`)).status).toBe(200);
   return { broker, authorizationServer, issuer, authorization: origin.requests[0]?.field('authorization') ?? [] };
 }

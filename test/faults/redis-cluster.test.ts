@@ -1,7 +1,8 @@
 /** A Redis Cluster that is reshaped and falls apart, under load: no request fails, and sharing comes back by itself. */
 
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, startBroker } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { measureLoad } from '../helpers/load.ts';
 import { BROKER, type Redis } from '../helpers/redis.ts';
 import { moveSlot, type RedisCluster, startRedisCluster } from '../helpers/redis-fleet.ts';
@@ -10,10 +11,7 @@ import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 import { STORE_KEY } from '../helpers/shared-store.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 const LIFETIME_SECONDS = scaled(2, 5);
 const LOAD_SECONDS = scaled(3, 20);
@@ -24,7 +22,7 @@ async function scene() {
     answer: ({ count }) => tokenAnswer({ access_token: `token-of-a-cluster-${count}`, expires_in: LIFETIME_SECONDS }),
   });
   const origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
-  closing.push(cluster, authorizationServer, origin);
+  closed(cluster, authorizationServer, origin);
   const join = async () => {
     const broker = await startBroker({
       authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
@@ -33,7 +31,7 @@ async function scene() {
       log: { level: 'info', access: false },
       store: { redis: { cluster: { nodes: cluster.addresses }, ...BROKER }, encryption: { keys: [STORE_KEY] } },
     });
-    closing.push(broker);
+    closed(broker);
     return broker;
   };
   return { cluster, join };

@@ -2,14 +2,18 @@
 
 import { afterEach } from '@jest/globals';
 
-/** Call it once, where the file begins; give it whatever is to be closed. */
-export function closedAfterEach(): <Closed extends { close(): unknown }>(each: Closed) => Closed {
-  const closing: { close(): unknown }[] = [];
+interface Closable {
+  close(): unknown;
+}
+
+/** Call it once, where the file begins; give what it gives whatever is to be closed. */
+export function closedAfterEach(): <Closed extends Closable>(each: Closed, ...others: readonly Closable[]) => Closed {
+  const closing: Closable[] = [];
   afterEach(async () => {
     for (const each of closing.splice(0).reverse()) await each.close();
   });
-  return (each) => {
-    closing.push(each);
+  return (each, ...others) => {
+    closing.push(each, ...others);
     return each;
   };
 }

@@ -2,10 +2,11 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN } from './broker.ts';
 import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
 import { sharedAuthority } from './certificates.ts';
+import { closedAfterEach } from './closing.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { ASKABLE, heapOf } from './heap.ts';
 import { measureLoad } from './load.ts';
@@ -15,10 +16,7 @@ import { tokenAnswer } from './scripted-answers.ts';
 import { startScriptedServer } from './scripted-server.ts';
 import { STORE_KEY } from './shared-store.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 const LIFETIME_SECONDS = scaled(2, 5);
 export const LOAD_SECONDS = scaled(2, 20);
@@ -71,7 +69,7 @@ async function scene(fault: Fault) {
     answer: ({ count }) => tokenAnswer({ access_token: `token-${count}`, expires_in: LIFETIME_SECONDS }),
   });
   const origin = await startOrigin();
-  closing.push(redis, proxy, authorizationServer, origin);
+  closed(redis, proxy, authorizationServer, origin);
   const join = async () => {
     const broker = await startBrokerProcess({
       nodeArgs: ASKABLE,
@@ -87,7 +85,7 @@ async function scene(fault: Fault) {
         },
       },
     });
-    closing.push(broker);
+    closed(broker);
     return broker;
   };
   return { redis, proxy, authorizationServer, join };

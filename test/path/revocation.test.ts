@@ -1,21 +1,19 @@
 /** Tokens given back when the broker stops: real processes, a real authorization server over TLS, and one that hangs. */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { CLIENTS, startAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { startBrokerProcess } from '../helpers/broker-process.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { hang, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 async function start(config: Record<string, unknown>) {
   const broker = await startBrokerProcess({
     config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } }, ...config },
   });
-  closing.push(broker);
+  closed(broker);
   return broker;
 }
 
@@ -31,7 +29,7 @@ describe('stopping', () => {
     const as = await startAuthorizationServer({
       clients: [CLIENTS.orders, { ...CLIENTS.ledger, grants: ['password', 'refresh_token'] }],
     });
-    closing.push(as);
+    closed(as);
     const broker = await start({
       authorizationServers: { as: { issuer: as.issuer, tls: { ca: as.ca } } },
       tokens: {
@@ -57,7 +55,7 @@ describe('stopping', () => {
     const as = await startScriptedServer({
       answer: (request, connection) => (request.target === '/token' ? tokenAnswer() : hang(request, connection)),
     });
-    closing.push(as);
+    closed(as);
     const broker = await start({
       // An answer is waited for longer than the test may last.
       authorizationServers: { as: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke`, timeout: '5m' } },

@@ -1,26 +1,24 @@
 /** A token whose answer names its upstream goes there, and nowhere else. */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, type SceneOptions, startBroker, startScene } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 async function instance(answer: Script = () => answerWith(200, [], 'instance')): Promise<ScriptedServer> {
-  const server = await startScriptedServer({ answer });
-  closing.push(server);
+  const server = closed(await startScriptedServer({ answer }));
   return server;
 }
 
 async function scene(allow: readonly string[], options: SceneOptions) {
-  const started = await startScene({ ...options, tokenConfig: { upstreamFrom: { field: 'instance_url', allow }, ...options.tokenConfig } });
-  closing.push(started);
+  const started = closed(
+    await startScene({ ...options, tokenConfig: { upstreamFrom: { field: 'instance_url', allow }, ...options.tokenConfig } }),
+  );
   return { ...started, get: (path = '/api/x?q=1') => request(`${started.url()}${path}`) };
 }
 
@@ -127,7 +125,7 @@ describe('an upstream that the token answer names', () => {
       },
       routes: { api: { path: '/api', callers: ['basic-passthrough'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
     });
-    closing.push(broker);
+    closed(broker);
     for (let i = 0; i < 6; i += 1) {
       const { status } = await request(`${broker.url()}/api/x`, { user: `${i % 2}:password` });
       expect(status).toBe(200);
@@ -141,7 +139,7 @@ describe('an upstream that the token answer names', () => {
     const evil = await instance();
     const redis = await startRedis({ unheard: true });
     const as = await startScriptedServer({ answer: () => tokenAnswer({ instance_url: named.url }) });
-    closing.push(redis, as);
+    closed(redis, as);
     const join = async () => {
       const broker = await startBroker({
         authorizationServers: { as: { tokenEndpoint: `${as.url}/token` } },
@@ -149,7 +147,7 @@ describe('an upstream that the token answer names', () => {
         routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: 'http://127.0.0.1:1' } },
         store: { redis: { ...redis.access }, unsafePlaintext: true },
       });
-      closing.push(broker);
+      closed(broker);
       return () => request(`${broker.url()}/api/x`);
     };
     expect((await (await join())()).text()).toBe('instance');

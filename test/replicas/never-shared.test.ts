@@ -1,16 +1,14 @@
 /** Two brokers, one real Redis, and tokens that nobody else may have or could use. */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, startBroker } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 const OF_CALLERS = { ...ORDERS_TOKEN, grant: 'password', resourceOwner: 'caller' };
 
@@ -22,7 +20,7 @@ describe('a shared store', () => {
     const redis = await startRedis();
     const authorizationServer = await startScriptedServer({ answer: () => tokenAnswer({ token_type: type }) });
     const origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
-    closing.push(redis, authorizationServer, origin);
+    closed(redis, authorizationServer, origin);
     for (let i = 0; i < 2; i += 1) {
       const broker = await startBroker({
         listeners: { local: { address: '127.0.0.1:0', authenticate: [caller] } },
@@ -31,7 +29,7 @@ describe('a shared store', () => {
         routes: { api: { path: '/api', callers: [caller], token: 'orders', upstream: origin.url } },
         store: { redis: { ...redis.access }, unsafePlaintext: true },
       });
-      closing.push(broker);
+      closed(broker);
       const credentials = caller === 'anonymous' ? {} : { user: 'alice:her password' };
       expect((await request(`${broker.url()}/api/x`, credentials)).status).toBe(200);
     }

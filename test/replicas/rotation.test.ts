@@ -3,18 +3,16 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, startBroker, type TestBroker } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { answerWith, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 import { STORE_KEY } from '../helpers/shared-store.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 const get = async (broker: TestBroker): Promise<string> => (await request(`${broker.url()}/api/x`)).text();
 const purge = (broker: TestBroker) =>
@@ -41,7 +39,7 @@ async function scene() {
     },
   });
   const origin = await startScriptedServer({ answer: (asked) => answerWith(200, [], asked.field('authorization')[0]) });
-  closing.push({ close: () => rm(directory, { recursive: true }) }, redis, authorizationServer, origin);
+  closed({ close: () => rm(directory, { recursive: true }) }, redis, authorizationServer, origin);
   const start = async () => {
     const broker = await startBroker({
       authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
@@ -49,7 +47,7 @@ async function scene() {
       routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
       store: { redis: { ...redis.access, commandTimeout: '5s' }, encryption: { keys: [STORE_KEY] } },
     });
-    closing.push(broker);
+    closed(broker);
     return broker;
   };
   return { redis, authorizationServer, change, start };

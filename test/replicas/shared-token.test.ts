@@ -1,17 +1,15 @@
 /** Two brokers, one real Redis: one grant, and no request lost when Redis goes. */
 
 import { randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, startBroker, type TestBroker } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { type Redis, startRedis } from '../helpers/redis.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 interface Fleet {
   readonly redis: Redis;
@@ -27,7 +25,7 @@ async function fleet(options: { lifetimeSeconds?: number; store?: Record<string,
     answer: () => tokenAnswer({ access_token: `shared-token-${++count}`, expires_in: options.lifetimeSeconds ?? 3600 }),
   });
   const origin = await startScriptedServer({ answer: () => answerWith(200, [], 'ok') });
-  closing.push(redis, authorizationServer, origin);
+  closed(redis, authorizationServer, origin);
   const key = randomBytes(32).toString('base64');
   return {
     redis,
@@ -40,7 +38,7 @@ async function fleet(options: { lifetimeSeconds?: number; store?: Record<string,
         routes: { api: { path: '/api', callers: ['anonymous'], token: 'orders', upstream: origin.url } },
         store: { redis: { ...redis.access }, encryption, ...options.store },
       });
-      closing.push(broker);
+      closed(broker);
       return broker;
     },
   };

@@ -1,17 +1,15 @@
 /** Fifty tenants and two fleets over one Redis: nothing of one is ever read as another's. */
 
 import { randomBytes } from 'node:crypto';
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { startBroker, type TestBroker } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 const NAMES = Array.from({ length: 50 }, (_, index) => `tenant-${index}`);
 
@@ -27,7 +25,7 @@ test('C03 fifty tenants through one process, two layers over one Redis: no token
     },
   });
   const origin = await startScriptedServer({ answer: (asked) => answerWith(200, [], asked.field('authorization')[0]) });
-  closing.push(redis, authorizationServer, origin);
+  closed(redis, authorizationServer, origin);
   const key = randomBytes(32).toString('base64');
   // Server, clients and key are the same in all: only the prefix tells one fleet from the other.
   const join = async (prefix: string): Promise<TestBroker> => {
@@ -55,7 +53,7 @@ test('C03 fifty tenants through one process, two layers over one Redis: no token
         encryption: { keys: [{ id: 'k1', key: { unsafeInline: key } }] },
       },
     });
-    closing.push(broker);
+    closed(broker);
     return broker;
   };
   /** The token that each tenant's request had, asked for by four at once. */

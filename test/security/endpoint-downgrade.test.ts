@@ -3,25 +3,23 @@
  * neighbours in the pod what they take for commands (Envoy quits on a POST to `/quitquitquit`), and its client secrets to whoever listens there.
  */
 
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { secretHash, startScene } from '../helpers/broker.ts';
 import { type Authority, createAuthority } from '../helpers/certificates.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { claimsAt, createSigningKey } from '../helpers/issuer.ts';
 import { jsonAnswer, metadataAnswer, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closed = closedAfterEach();
 
 let authority: Authority;
 let neighbour: ScriptedServer;
 beforeEach(async () => {
   authority = await createAuthority();
   neighbour = await startScriptedServer({ answer: () => tokenAnswer() });
-  closing.push(() => neighbour.close());
+  closed(neighbour);
 });
 
 /** An issuer reached by TLS, whose document names the neighbour. */
@@ -30,7 +28,7 @@ async function startElsewhere(members: (there: string, here: string) => Record<s
     tls: await authority.issueServer(),
     answer: ({ target }) => (target === '/token' ? tokenAnswer() : metadataAnswer(server.url, members(server.url, neighbour.url))),
   });
-  closing.push(() => server.close());
+  closed(server);
   return server.url;
 }
 
@@ -42,8 +40,7 @@ test.each([
   ['alias for certificates', (_there: string, here: string) => ({ mtls_endpoint_aliases: { token_endpoint: `${here}/quitquitquit` } })],
 ])('T12 a document read by TLS names no %s in the clear on this machine', async (_what, members) => {
   const issuer = await startElsewhere(members);
-  const scene = await startScene({ files: files(), config: { authorizationServers: { as: { issuer, tls: CA } } } });
-  closing.push(() => scene.close());
+  const scene = closed(await startScene({ files: files(), config: { authorizationServers: { as: { issuer, tls: CA } } } }));
   expect((await request(`${scene.url()}/api/x`)).status).toBe(503);
   expect(await scene.logged('token not granted')).toMatchObject({ reason: 'discovery_token_endpoint_insecure' });
   expect(neighbour.requests).toHaveLength(0);
@@ -64,7 +61,7 @@ test('T12 a document read by TLS names no keys in the clear on this machine', as
       },
     },
   });
-  closing.push(() => scene.close());
+  closed(scene);
   const fields = ['Authorization', `Bearer ${await key.sign(claimsAt(Date.now(), issuer))}`];
   expect((await request(`${scene.url()}/api/x`, { fields })).status).toBe(503);
   expect(neighbour.requests).toHaveLength(0);
@@ -77,7 +74,7 @@ test('T12 what revokes and registers counts as missing where a document read by 
     tokenConfig: { revokeOnShutdown: true },
     config: { authorizationServers: { as: { issuer, tls: CA } } },
   });
-  closing.push(() => scene.close());
+  closed(scene);
   expect((await request(`${scene.url()}/api/x`)).status).toBe(200);
   await scene.broker.drain();
   expect(neighbour.requests).toHaveLength(0);

@@ -4,28 +4,24 @@
  */
 
 import { constants } from 'node:http2';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { codeOf, data, FrameCaller, Http2Caller, plain, request, reset } from '../helpers/http2-client.ts';
 import { code, FRAME, frame, literalFields } from '../helpers/http2-frames.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closed = closedAfterEach();
 
 async function start(limits: Record<string, unknown> = {}, options: SceneOptions = {}): Promise<Scene> {
   const local = { address: '127.0.0.1:0', authenticate: ['anonymous'], protocols: ['h2c'], limits };
-  const scene = await startScene({ ...options, config: { listeners: { local } } });
-  closing.push(() => scene.close());
+  const scene = closed(await startScene({ ...options, config: { listeners: { local } } }));
   return scene;
 }
 
 /** Runs the attack until its connection ends, with somebody else on another one all the time; gives the codes of its GOAWAY. */
 async function attack(scene: Scene, run: (caller: FrameCaller) => unknown): Promise<number[]> {
-  const other = new Http2Caller(scene.url());
-  closing.push(() => other.close());
+  const other = closed(new Http2Caller(scene.url()));
   expect((await other.ask()).status).toBe(200);
   const attacker = await FrameCaller.open(scene.address());
   await attacker.settle();

@@ -3,16 +3,14 @@
  * and the whole connection with it: what one caller asks for, or one upstream answers, would cost all who share the connection their requests.
  */
 
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { type SceneOptions, startScene } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
 import { routeTo, startHttp2Origin } from '../helpers/http2-origin.ts';
 import { answerWith } from '../helpers/scripted-answers.ts';
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closed = closedAfterEach();
 
 const LIMITS = { maxHeader: '512KiB', maxFields: 10_000 };
 const PATIENT = { maxHeaderListPairs: 20_000, maxSendHeaderBlockLength: 1024 ** 2, settings: { maxHeaderListSize: 1024 ** 2 } };
@@ -20,10 +18,8 @@ const many = (count: number) => Array.from({ length: count }, (_, i) => [`x-${i 
 
 async function start(options: SceneOptions): Promise<Http2Caller> {
   const local = { address: '127.0.0.1:0', authenticate: ['anonymous'], protocols: ['h2c'], limits: LIMITS };
-  const scene = await startScene({ ...options, config: { listeners: { local } } });
-  closing.push(() => scene.close());
-  const caller = new Http2Caller(scene.url(), PATIENT);
-  closing.push(() => caller.close());
+  const scene = closed(await startScene({ ...options, config: { listeners: { local } } }));
+  const caller = closed(new Http2Caller(scene.url(), PATIENT));
   return caller;
 }
 
@@ -41,7 +37,7 @@ test('S05 an answer of 1,000 fields from an upstream of HTTP/2 reaches its calle
     stream.respond([':status', '200', ...many(1_000)] as never);
     stream.end('ok');
   });
-  closing.push(() => origin.close());
+  closed(origin);
   const caller = await start({ files: origin.files, route: routeTo(origin) });
   const long = await caller.ask();
   expect([long.status, long.fields.filter((text) => /^x-\d$/.test(text)).length, long.reset]).toEqual([200, 1_000, 0]);
@@ -52,7 +48,7 @@ test('S05 a request of 9,000 fields reaches its upstream, and the connection goe
     stream.respond();
     stream.end('ok');
   }, PATIENT);
-  closing.push(() => origin.close());
+  closed(origin);
   const caller = await start({ files: origin.files, route: routeTo(origin) });
   expect(await caller.ask({ fields: many(9_000) })).toMatchObject({ status: 200, reset: 0 });
   expect(origin.heads[0]?.filter((text) => text.startsWith('x-') && text.length === 3)).toHaveLength(9_000);

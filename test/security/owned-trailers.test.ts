@@ -3,15 +3,13 @@
  * merge the two would read what the caller wrote (RFC 9110 §6.5.1).
  */
 
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { startScene } from '../helpers/broker.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { type Http2Origin, routeTo, startHttp2Origin } from '../helpers/http2-origin.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closed = closedAfterEach();
 
 const REQUEST = [
   'POST /api/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n',
@@ -20,8 +18,7 @@ const REQUEST = [
 const route = { inject: { header: 'X-Token', scheme: '' }, headers: { 'X-Subscription': { unsafeInline: 'subscription-key' } } };
 
 test("N03 trailers of a caller say nothing that is the broker's to say, over HTTP/1.1", async () => {
-  const scene = await startScene({ route });
-  closing.push(() => scene.close());
+  const scene = closed(await startScene({ route }));
   expect((await sendRaw(scene.address(), REQUEST)).text).toMatch(/^HTTP\/1\.1 200 /);
   const [received] = scene.origin.requests;
   expect([received?.field('x-token'), received?.field('x-subscription')]).toEqual([['scripted-access-token'], ['subscription-key']]);
@@ -37,9 +34,8 @@ test("N03 trailers of a caller say nothing that is the broker's to say, over HTT
       stream.end('ok');
     });
   });
-  closing.push(() => origin.close());
-  const scene = await startScene({ files: origin.files, route: { ...route, ...routeTo(origin) } });
-  closing.push(() => scene.close());
+  closed(origin);
+  const scene = closed(await startScene({ files: origin.files, route: { ...route, ...routeTo(origin) } }));
   expect((await sendRaw(scene.address(), REQUEST)).text).toMatch(/^HTTP\/1\.1 200 /);
   expect(await promise).toEqual(['x-sum', '1']);
 });

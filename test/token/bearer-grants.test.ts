@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { TokenConfig } from '../../src/config/schema/tokens.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { grantOf } from '../helpers/grant.ts';
 import { oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -23,15 +24,14 @@ const KEYS = {
 let folder: string;
 let server: ScriptedServer;
 let answer: () => string;
-const closing: { close(): Promise<unknown> }[] = [];
+const closed = closedAfterEach();
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'token-broker-bearer-'));
   answer = () => tokenAnswer({ refresh_token: 'ignored' });
   server = await startScriptedServer({ answer: () => answer() });
-  closing.push(server);
+  closed(server);
 });
 afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
   await rm(folder, { recursive: true });
 });
 
@@ -46,8 +46,7 @@ async function source(token: Record<string, unknown>) {
   await writeFile(file, JSON.stringify({ listeners, authorizationServers, tokens: { orders: { authorizationServer: 'as', ...token } } }));
   const { config } = await loadConfig(file);
   const clock = new FakeClock();
-  const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
-  closing.push(authorizationServer);
+  const authorizationServer = closed(new AuthorizationServer(config.authorizationServers['as'] as never, clock));
   return { ...grantOf(config.tokens['orders'] as TokenConfig, authorizationServer, clock), clock };
 }
 

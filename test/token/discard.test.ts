@@ -2,17 +2,15 @@
 
 import { generateKeyPairSync } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN, type Scene, type SceneOptions, startScene } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, jsonAnswer, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 const TAKEN_BACK = answerWith(200, []);
 
@@ -29,14 +27,13 @@ async function scene(options: SceneOptions & { readonly revoked?: () => string |
     tokenConfig: { revokeOnShutdown: true, ...options.tokenConfig },
     serverConfig: { revocationEndpoint: 'http://127.0.0.1:1/', ...options.serverConfig },
   });
-  closing.push(started);
+  closed(started);
   return started;
 }
 
 /** A scene whose server is asked where it is; only then is its address known. */
 async function revokingScene(options: SceneOptions & { readonly revoked?: () => string | undefined } = {}) {
-  const as = await startScriptedServer({ answer: server(options.revoked ?? (() => TAKEN_BACK)) });
-  closing.push(as);
+  const as = closed(await startScriptedServer({ answer: server(options.revoked ?? (() => TAKEN_BACK)) }));
   const started = await scene({
     ...options,
     serverConfig: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke`, ...options.serverConfig },
@@ -92,8 +89,7 @@ describe('revocation', () => {
   });
 
   test('that fails again and again stops no token request, and is left alone itself', async () => {
-    const as = await startScriptedServer({ answer: server(() => answerWith(503, [])) });
-    closing.push(as);
+    const as = closed(await startScriptedServer({ answer: server(() => answerWith(503, [])) }));
     const names = Array.from({ length: 8 }, (_, index) => `t${index}`);
     const config = {
       authorizationServers: { as: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke` } },
@@ -102,8 +98,7 @@ describe('revocation', () => {
         names.map((name) => [name, { path: `/${name}`, callers: ['anonymous'], token: name, upstream: 'http://127.0.0.1:1' }]),
       ),
     };
-    const started = await startScene({ config });
-    closing.push(started);
+    const started = closed(await startScene({ config }));
     const granted = () => as.requests.filter(({ target }) => target === '/token').length;
     for (const name of names) await request(`${started.url()}/${name}`);
     expect(granted()).toBe(8);
@@ -124,7 +119,7 @@ describe('revocation', () => {
         return target === '/revoke' ? TAKEN_BACK : tokenAnswer();
       },
     });
-    closing.push(as);
+    closed(as);
     const started = await scene({
       tokenConfig: { clientAuthentication: { secret: secrets } },
       serverConfig: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke` },
@@ -154,7 +149,7 @@ describe('revocation', () => {
           return target === '/token' ? tokenAnswer() : TAKEN_BACK;
         },
       });
-      closing.push(as);
+      closed(as);
       const started = await scene({
         serverConfig: { tokenEndpoint: undefined, issuer: as.url, revocationEndpoint: configured ? `${as.url}/configured` : undefined },
       });
@@ -177,7 +172,7 @@ describe('revocation', () => {
         return metadataAnswer(as.url, { revocation_endpoint: `${as.url}/revoke`, ...aliases });
       },
     });
-    closing.push(as);
+    closed(as);
     const started = await scene({
       tokenConfig: {
         clientAuthentication: { method: 'tls_client_auth', certificate: client.cert, key: { unsafeInline: client.key } },
@@ -195,7 +190,7 @@ describe('revocation', () => {
       const as = await startScriptedServer({
         answer: ({ target }) => (target === '/token' ? tokenAnswer() : metadataAnswer(as.url, { revocation_endpoint: endpoint })),
       });
-      closing.push(as);
+      closed(as);
       const started = await scene({ serverConfig: { tokenEndpoint: undefined, revocationEndpoint: undefined, issuer: as.url } });
       await request(`${started.url()}/api/x`);
       await purge(started);

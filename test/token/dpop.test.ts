@@ -2,20 +2,18 @@
 
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import { inspect } from 'node:util';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
 import { token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import type { Grant } from '../../src/token/source.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { grantOf } from '../helpers/grant.ts';
 import { answerWith, inTurn, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 const BOUND = tokenAnswer({ token_type: 'DPoP' });
 const challenge = (nonce: string) => oauthError('use_dpop_nonce', 400, [`DPoP-Nonce: ${nonce}`]);
@@ -31,7 +29,7 @@ async function rig(answer: Script): Promise<Rig> {
   const endpoint = await startScriptedServer({ answer });
   const clock = new FakeClock();
   const server = new AuthorizationServer(serverSchema.parse({ tokenEndpoint: `${endpoint.url}/token?tenant=1` }), clock);
-  closing.push(endpoint, server);
+  closed(endpoint, server);
   return {
     endpoint,
     clock,

@@ -1,23 +1,21 @@
 /** The refresh token of a password grant: used, replaced, refused, forgotten; and never seen. */
 
 import { inspect } from 'node:util';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { authorizationServer as serverSchema } from '../../src/config/schema/authorization-servers.ts';
 import { type GrantConfig, token as tokenSchema } from '../../src/config/schema/tokens.ts';
 import { CLIENTS, startAuthorizationServer, type TestAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { startScene } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { grantOf } from '../helpers/grant.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, inTurn, jsonAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 function passwordConfig(more: Record<string, unknown> = {}) {
   return tokenSchema.parse({
@@ -33,22 +31,19 @@ function passwordConfig(more: Record<string, unknown> = {}) {
 
 /** A password source of a server; `refused` holds the reasons it told. */
 function source(server: Record<string, unknown>, config = passwordConfig()) {
-  const authorizationServer = new AuthorizationServer(serverSchema.parse(server));
-  closing.push(authorizationServer);
+  const authorizationServer = closed(new AuthorizationServer(serverSchema.parse(server)));
   const refused: string[] = [];
   const grant = grantOf(config, authorizationServer, new FakeClock(), refused);
   return { get: () => grant.get(), refused, config };
 }
 
 async function realServer(): Promise<TestAuthorizationServer> {
-  const server = await startAuthorizationServer({ clients: [{ ...CLIENTS.ledger, grants: ['password', 'refresh_token'] }] });
-  closing.push(server);
+  const server = closed(await startAuthorizationServer({ clients: [{ ...CLIENTS.ledger, grants: ['password', 'refresh_token'] }] }));
   return server;
 }
 
 async function scripted(answer: Script): Promise<ScriptedServer> {
-  const server = await startScriptedServer({ answer });
-  closing.push(server);
+  const server = closed(await startScriptedServer({ answer }));
   return server;
 }
 
@@ -189,7 +184,7 @@ describe('a refresh token in the answer to a password grant', () => {
         renew: { eager: false, before: '0s', hardMargin: '900ms' },
       },
     });
-    closing.push(scene);
+    closed(scene);
     let answer = await request(`${scene.url()}/api/x`);
     while (answer.status === 200) answer = await request(`${scene.url()}/api/x`);
     expect(await scene.logged('refresh token refused: using the primary grant')).toMatchObject({ reason: 'invalid_grant' });

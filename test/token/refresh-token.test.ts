@@ -11,6 +11,7 @@ import { type TokenConfig, token as tokenSchema } from '../../src/config/schema/
 import { CLIENTS, startAuthorizationServer, USER } from '../helpers/authorization-server.ts';
 import { type Scene, startScene } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { grantOf } from '../helpers/grant.ts';
 import { request } from '../helpers/http-client.ts';
@@ -18,7 +19,7 @@ import { answerWith, inTurn, jsonAnswer, oauthError, tokenAnswer } from '../help
 import { type Script, type ScriptedServer, startScriptedServer } from '../helpers/scripted-server.ts';
 
 const KEY = randomBytes(32).toString('base64');
-const closing: { close(): Promise<unknown> }[] = [];
+const closed = closedAfterEach();
 let folder: string;
 let file: string;
 beforeEach(async () => {
@@ -26,7 +27,6 @@ beforeEach(async () => {
   file = join(folder, 'kept');
 });
 afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -34,8 +34,7 @@ const persisting = (key = KEY, path = file) => ({ persist: path, persistKey: { u
 
 /** A refresh token source at a server, as a broker that has just started has it. */
 function start(server: Record<string, unknown>, more: Record<string, unknown> = {}) {
-  const authorizationServer = new AuthorizationServer(serverSchema.parse(server));
-  closing.push(authorizationServer);
+  const authorizationServer = closed(new AuthorizationServer(serverSchema.parse(server)));
   const events: string[] = [];
   const config = tokenSchema.parse({
     authorizationServer: 'as',
@@ -69,7 +68,7 @@ async function rotating(options: { readonly first?: string; readonly answer?: Sc
         return tokenAnswer({ access_token: `access-${count}`, refresh_token: latest });
       }),
   });
-  closing.push(server);
+  closed(server);
   return Object.assign(server, { sent: () => server.requests.map(({ body }) => sentIn(body)) });
 }
 
@@ -91,8 +90,7 @@ describe('the refresh token grant', () => {
   });
 
   test('T13 a real server takes the token of before the restart once more, since it was kept', async () => {
-    const server = await startAuthorizationServer({ clients: [{ ...CLIENTS.ledger, grants: ['password', 'refresh_token'] }] });
-    closing.push(server);
+    const server = closed(await startAuthorizationServer({ clients: [{ ...CLIENTS.ledger, grants: ['password', 'refresh_token'] }] }));
     const provided = await passwordRefreshToken(server.issuer, server.ca);
     const config = { refreshToken: { unsafeInline: provided }, ...persisting() };
     const before = start({ issuer: server.issuer, tls: { ca: server.ca } }, config);
@@ -320,8 +318,7 @@ describe('the refresh token grant in the whole broker', () => {
   const tokenConfig = () => ({ grant: 'refresh_token', refreshToken: { fromFile: 'first' }, ...persisting() });
 
   async function scene(token: Script, origin?: Script): Promise<Scene> {
-    const started = await startScene({ token, tokenConfig: tokenConfig(), files: { first: 'first\n' }, ...(origin && { origin }) });
-    closing.push(started);
+    const started = closed(await startScene({ token, tokenConfig: tokenConfig(), files: { first: 'first\n' }, ...(origin && { origin }) }));
     return started;
   }
 

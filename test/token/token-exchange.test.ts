@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AuthorizationServer } from '../../src/authorization-server/authorization-server.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { TokenConfig } from '../../src/config/schema/tokens.ts';
+import { closedAfterEach } from '../helpers/closing.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { grantOf } from '../helpers/grant.ts';
 import { tokenAnswer } from '../helpers/scripted-answers.ts';
@@ -19,16 +20,15 @@ const TYPES = 'urn:ietf:params:oauth:token-type:';
 let folder: string;
 let server: ScriptedServer;
 let answer: Record<string, unknown>;
-const closing: { close(): Promise<unknown> }[] = [];
+const closed = closedAfterEach();
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'token-broker-exchange-'));
   answer = {};
   server = await startScriptedServer({ answer: () => tokenAnswer(answer) });
-  closing.push(server);
+  closed(server);
 });
 afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
   await rm(folder, { recursive: true });
 });
 
@@ -52,8 +52,7 @@ async function exchange(more: Record<string, unknown> = {}, subject = 'the-subje
   await writeFile(file, JSON.stringify({ listeners, authorizationServers, tokens: { orders: token } }));
   const { config } = await loadConfig(file);
   const clock = new FakeClock();
-  const authorizationServer = new AuthorizationServer(config.authorizationServers['as'] as never, clock);
-  closing.push(authorizationServer);
+  const authorizationServer = closed(new AuthorizationServer(config.authorizationServers['as'] as never, clock));
   return {
     source: grantOf(config.tokens['orders'] as TokenConfig, authorizationServer, clock),
     clock,

@@ -1,20 +1,18 @@
 /** A store in a cluster, and behind sentinels: shared, lost with a master, and back with the next. */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { sharedAuthority } from '../../helpers/certificates.ts';
+import { closedAfterEach } from '../../helpers/closing.ts';
 import { BROKER, type Redis } from '../../helpers/redis.ts';
 import { moveSlot, startRedisCluster, startSentinelFleet } from '../../helpers/redis-fleet.ts';
 import { entryName, openStore, storedToken, type TestStore } from '../../helpers/shared-store.ts';
 
-const closing: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
+const closed = closedAfterEach();
 
 function open(redis: Record<string, unknown>): TestStore {
   // Finding all the servers of a fleet takes longer than a command may.
   const store = openStore({ ...redis, commandTimeout: '5s' });
-  closing.push(store);
+  closed(store);
   return store;
 }
 
@@ -40,8 +38,7 @@ describe('a store in a Redis Cluster', () => {
   test(
     'shares the tokens of all its nodes, and goes on by itself when a replica takes over from a dead master',
     async () => {
-      const cluster = await startRedisCluster();
-      closing.push(cluster);
+      const cluster = closed(await startRedisCluster());
       const [one, two] = [
         open({ cluster: { nodes: cluster.addresses.slice(0, 2) }, ...BROKER }),
         open({ cluster: { nodes: cluster.addresses }, ...BROKER }),
@@ -67,8 +64,7 @@ describe('an entry whose slot is being moved to another node of a cluster', () =
   test(
     'is read where it is, costs a grant of each replica while its lease cannot be had there, and never the store',
     async () => {
-      const cluster = await startRedisCluster();
-      closing.push(cluster);
+      const cluster = closed(await startRedisCluster());
       const access = { cluster: { nodes: cluster.addresses }, ...BROKER };
       const [one, two] = [open(access), open(access)];
       await one.share('token-1');
@@ -109,8 +105,7 @@ describe('C14 a store over TLS', () => {
     'reaches all the nodes of a cluster, and those only that have the name to expect and take its certificate',
     async () => {
       const { server, client } = await certificates();
-      const cluster = await startRedisCluster({ tls: server });
-      closing.push(cluster);
+      const cluster = closed(await startRedisCluster({ tls: server }));
       const access = { cluster: { nodes: cluster.addresses.slice(0, 1) }, ...BROKER };
       const [one, two] = [open({ ...access, tls: client }), open({ ...access, tls: client })];
       for (const identity of IDENTITIES) await one.share(`token-of-${identity}`, identity);
@@ -125,8 +120,7 @@ describe('C14 a store over TLS', () => {
     'reaches sentinels and the master they name, and follows to the next',
     async () => {
       const { server, client } = await certificates();
-      const fleet = await startSentinelFleet({ tls: server });
-      closing.push(fleet);
+      const fleet = closed(await startSentinelFleet({ tls: server }));
       const access = { sentinel: { nodes: fleet.addresses, master: fleet.name, ...BROKER }, ...BROKER };
       const [one, two] = [open({ ...access, tls: client }), open({ ...access, tls: client })];
       await one.share('token-1');
@@ -154,8 +148,7 @@ describe('a store behind sentinels', () => {
   test(
     'follows them to the next master',
     async () => {
-      const fleet = await startSentinelFleet();
-      closing.push(fleet);
+      const fleet = closed(await startSentinelFleet());
       const sentinel = { nodes: fleet.addresses, master: fleet.name, ...BROKER };
       const [one, two] = [open({ sentinel, ...BROKER }), open({ sentinel, ...BROKER })];
       await one.share('token-1');
