@@ -1,7 +1,7 @@
 /** One request's way through the stages: caller → route → token → upstream; and the one place where a failure becomes an answer. */
 
 import type { Caller } from './caller/caller.ts';
-import { type BrokerError, toBrokerError } from './errors.ts';
+import { type BrokerError, type ErrorCode, toBrokerError } from './errors.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from './message.ts';
 import { type ToProblem, toProblem } from './problem.ts';
 import { replyTo } from './reply-to.ts';
@@ -98,6 +98,11 @@ export function createRecord(
   startedAt: number,
 ): AccessRecord {
   return { requestId, listener, version, method, target, startedAt };
+}
+
+/** What the request counts as: our refusal, or an answer that the upstream broke off. A tunnel is no answer: who speaks in one may leave at any time. */
+export function failureOf({ status, error, cut }: Pick<AccessRecord, 'status' | 'error' | 'cut'>): ErrorCode | undefined {
+  return error?.code ?? (cut === 'upstream' && status !== 101 ? 'UPSTREAM_RESET' : undefined);
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

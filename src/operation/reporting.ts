@@ -3,7 +3,7 @@
 import type { KeysObserver } from '../authorization-server/issuer-keys.ts';
 import type { TokenFault } from '../caller/jwt.ts';
 import type { NegotiateFault, NegotiateObserver } from '../caller/negotiate.ts';
-import type { AccessRecord } from '../exchange.ts';
+import { type AccessRecord, failureOf } from '../exchange.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { GrantObserver, TokenObserver } from '../token/observer.ts';
@@ -162,7 +162,7 @@ export function reportAccess(log: Log, metrics: Metrics, access: boolean, monoto
   return (record) => {
     const { requestId, listener, startedAt, route, status, error } = record;
     const ms = monotonic() - startedAt;
-    metrics.requests.add({ listener, route: route ?? '', status: status ?? 0, code: error?.code ?? '' }, ms / 1000);
+    metrics.requests.add({ listener, route: route ?? '', status: status ?? 0, code: failureOf(record) ?? '' }, ms / 1000);
     if (error?.code === 'INTERNAL') log.error({ requestId, err: error }, 'the broker failed');
     else if (error !== undefined) log.debug({ requestId, err: error }, 'request refused');
     if (access) logAccess(logFor(record), record, ms);

@@ -3,7 +3,7 @@
 import type { Clock } from '../clock.ts';
 import type { TelemetryConfig } from '../config/schema/telemetry.ts';
 import { derive } from '../derive.ts';
-import type { AccessRecord } from '../exchange.ts';
+import { type AccessRecord, failureOf } from '../exchange.ts';
 import type { CallerRequest } from '../message.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -52,7 +52,9 @@ export class Tracing {
     return this.#tracer.traceparent(request);
   }
 
-  end(request: CallerRequest, { method, route, listener, caller, status, error, token, startedAt }: AccessRecord): void {
+  end(request: CallerRequest, record: AccessRecord): void {
+    const { method, route, listener, caller, status, token, startedAt } = record;
+    const failure = failureOf(record);
     const shown = METHODS.has(method) ? method : '_OTHER';
     this.#tracer.end(request, this.#clock.monotonic() - startedAt, {
       kind: 'server',
@@ -60,13 +62,13 @@ export class Tracing {
       attributes: {
         'http.request.method': shown,
         'http.response.status_code': status,
-        'error.type': error?.code,
+        'error.type': failure,
         'token_broker.listener': listener,
         'token_broker.caller': caller,
         'token_broker.route': route,
         'token_broker.token_fingerprint': token?.fingerprint,
       },
-      failed: (status ?? 500) >= 500,
+      failed: (status ?? 500) >= 500 || failure === 'UPSTREAM_RESET',
     });
   }
 

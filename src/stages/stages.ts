@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/schema/root.ts';
 import type { Secret } from '../config/secret.ts';
 import { derive, deriveFields } from '../derive.ts';
-import { type AccessRecord, type AskingRequest, type Stages, unreadFields } from '../exchange.ts';
+import { type AccessRecord, type AskingRequest, failureOf, type Stages, unreadFields } from '../exchange.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply } from '../message.ts';
 import type { Tracing } from '../operation/tracing.ts';
 import { createRouter, type RouteMatch, type Router } from '../route/router.ts';
@@ -123,9 +123,9 @@ export class BrokerStages implements Stages {
   }
 
   /** An exchange has ended: the upstream's failures are counted, our own limits and mistakes on the way to it are not. */
-  ended({ route, error, cut }: AccessRecord): void {
-    const code = cut === 'upstream' ? 'UPSTREAM_RESET' : error?.code;
-    if (code?.startsWith('UPSTREAM_')) this.#exits.get(route ?? '')?.failures.add(code);
+  ended(record: AccessRecord): void {
+    const code = failureOf(record);
+    if (code?.startsWith('UPSTREAM_')) this.#exits.get(record.route ?? '')?.failures.add(code);
   }
 
   async close(): Promise<void> {

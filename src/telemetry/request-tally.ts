@@ -11,7 +11,7 @@ export interface CountedRequest {
   readonly route: string;
   /** 0 where nothing was answered. */
   readonly status: number;
-  /** Our own error code; `""` where the upstream answered. */
+  /** Our own error code; `""` where the upstream answered, and did not break off. */
   readonly code: string;
 }
 

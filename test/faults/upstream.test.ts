@@ -138,6 +138,13 @@ describe('an answer cut short', () => {
     expect(await scene.logged('request')).toMatchObject({ status: 200, cut: 'upstream' });
   });
 
+  test('U02 it counts as a failure of the upstream, or nobody would be told of one that breaks off all its answers', async () => {
+    scene = await startScene({ origin: cutShort('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', 'fin') });
+    await get();
+    await scene.logged('request');
+    expect(await scene.metrics()).toMatch(/^token_broker_requests_total\{.*status="200",code="UPSTREAM_RESET"\} 1$/m);
+  });
+
   test('U02 a caller of HTTP/1.0, to whom the end of the connection is the end of the body, sees a reset', async () => {
     scene = await startScene({ origin: cutShort('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n') });
     const { closed } = await sendRaw(scene.address(), 'GET /api/x HTTP/1.0\r\nHost: localhost\r\n\r\n');

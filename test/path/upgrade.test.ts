@@ -240,6 +240,7 @@ describe('the tunnel', () => {
     upstream.reset();
     expect(await caller.closed).toBe('reset');
     expect(await scene.logged('request')).toMatchObject({ status: 101, cut: 'upstream' });
+    expect(await scene.metrics()).toMatch(/^token_broker_requests_total\{.*status="101",code=""\} 1$/m);
   });
 
   test('S10 a tunnel in which nobody speaks is cut', async () => {
