@@ -51,6 +51,9 @@ export class Injector {
         this.#metrics.reloadFailures.inc();
         log.error({ listener: 'webhook', err }, 'changed TLS files cannot be used: the old ones stay');
       },
+      onHandshakeFailed: (reason) => {
+        log.info({ listener: 'webhook', reason }, 'handshake of a caller failed');
+      },
     });
     this.#probes = createProbesServer({ notReady: () => this.#notReady, metrics: () => this.#metrics.render() });
   }

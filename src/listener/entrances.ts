@@ -10,6 +10,8 @@ export interface Taker {
   /** More are closed without an answer. */
   readonly maxConnections?: number;
   accept(socket: Socket): void;
+  /** One was closed for that. */
+  refused?(): void;
 }
 
 export interface Wanted extends SocketAccess {
@@ -120,6 +122,7 @@ async function bindEntrance(wanted: Wanted): Promise<Entrance> {
     else entrance.early.push(socket);
   }).on('drop', () => {
     entrance.came += 1;
+    if (entrance.early === undefined) entrance.taker.refused?.();
   });
   limit(server, taker);
   const entrance: Entrance & { bound: string } = { server, bound: '', access: wanted, taker, early: [], came: 0 };

@@ -37,6 +37,8 @@ export interface HttpListenerParts extends TlsObserver {
   readonly readCertificate: (certificate: X509Certificate) => PeerCertificate;
   /** What nobody foresaw has ended a connection, and no other. */
   readonly onFault: (cause: unknown) => void;
+  /** A connection beyond `maxConnections` was closed. */
+  readonly onFull: () => void;
 }
 
 /**
@@ -104,6 +106,10 @@ export class HttpListener implements ConnectionHost, Taker {
       this.#handshaking += 1;
       this.#handshakes.emit('connection', socket);
     }
+  }
+
+  refused(): void {
+    this.#parts.onFull();
   }
 
   /** From now on each answer closes its connection; new connections are still taken. */
@@ -199,7 +205,9 @@ export class HttpListener implements ConnectionHost, Taker {
   }
 
   #take(socket: Socket): void {
-    if (this.#deaf || this.#connections.size >= this.limits.maxConnections) return void socket.destroy();
+    const full = this.#connections.size >= this.limits.maxConnections;
+    if (full) this.refused();
+    if (full || this.#deaf) return void socket.destroy();
     const { tls, protocols } = this.#parts.config;
     if (tls !== undefined) this.#serve(socket, (socket as TLSSocket).alpnProtocol === 'h2');
     else if (protocols.includes('h2c')) this.#keep(new FirstBytes(socket, this, (isHttp2) => this.#serve(socket, isHttp2)));

@@ -39,15 +39,24 @@ function clientVerification(tls: ListenerTls): TlsOptions {
 /** Certificate and key change together, but are read one after the other. */
 const TOGETHER_MS = 200;
 
+/** So begin the codes of what went wrong within TLS. */
+const OPENSSL = 'ERR_SSL_';
+
 export interface TlsObserver {
   readonly onTlsChange: () => void;
   /** A changed certificate or key could not be used; the old one stays. */
   readonly onTlsProblem: (cause: unknown) => void;
+  /** TLS was not agreed on. @param reason as OpenSSL says it, in lower case */
+  readonly onHandshakeFailed: (reason: string) => void;
 }
 
-/** New handshakes use changed files. While they do not fit together, as in the middle of a rotation, the old ones stay. */
+/** Tells of handshakes, and has new ones use changed files. While those do not fit together, as in the middle of a rotation, the old ones stay. */
 export function followTlsFiles(server: Server, listener: SecureListener, told: TlsObserver): void {
   const { tls } = listener;
+  server.on('tlsClientError', ({ code = '' }: NodeJS.ErrnoException) => {
+    // Who says nothing has mostly looked whether somebody is there, as load balancers do.
+    if (code.startsWith(OPENSSL)) told.onHandshakeFailed(code.slice(OPENSSL.length).toLowerCase());
+  });
   let pending = false;
   const apply = () => {
     pending = false;

@@ -2,7 +2,7 @@
 
 import type { HttpListener } from '../listener/http-listener.ts';
 import { certificateGauges } from '../telemetry/certificate-gauges.ts';
-import { type Metrics, OUTCOMES } from '../telemetry/metrics.ts';
+import { type Metrics, OUTCOMES, REFUSED } from '../telemetry/metrics.ts';
 import type { Tokens } from '../token/tokens.ts';
 import type { Certificates } from './certificates.ts';
 import type { StoreHealth } from './status/store-health.ts';
@@ -19,6 +19,7 @@ export interface ObservedParts {
 /** What is read at each scrape; a broker that follows another takes its place. */
 export function observeState(metrics: Metrics, { tokens, listeners, store, unusableFiles, certificates }: ObservedParts): void {
   for (const { name } of [...tokens.all(), ...tokens.allOfCallers()]) countFromZero(metrics, name);
+  for (const { name: listener } of listeners) for (const reason of REFUSED) metrics.refusedConnections.inc({ listener, reason }, 0);
   metrics.observe('store_up', '1 while the shared store works, 0 while it does not.', undefined, function* () {
     yield ['', Number(store.status().state === 'working')] as const;
   });

@@ -2,6 +2,7 @@
 
 import { readPeerCertificate } from '../caller/peer-certificate.ts';
 import { HttpListener } from '../listener/http-listener.ts';
+import { refusedConnections } from '../operation/refused-connections.ts';
 import { reportAccess } from '../operation/reporting.ts';
 import type { UnusableFiles } from '../operation/status/unusable-files.ts';
 import type { Tracing } from '../operation/tracing.ts';
@@ -38,6 +39,7 @@ export function createListeners(parts: ListenersParts): HttpListener[] {
         onFault,
       }),
       onFault,
+      ...refusedConnections(name, log, metrics, () => clock.monotonic()),
       readCertificate: readPeerCertificate,
       onTlsChange: () => unusableFiles.remove(files),
       onTlsProblem: (err) => {

@@ -9,6 +9,9 @@ const PREFIX = 'token_broker_';
 /** Of a try to obtain a token. */
 export const OUTCOMES = ['granted', 'transient', 'permanent', 'nonsense'] as const;
 
+/** As many are open as may be; TLS was not agreed on. */
+export const REFUSED = ['full', 'handshake'] as const;
+
 /** Names of a config, by its sections. */
 export type Names = Readonly<Record<'listeners' | 'routes' | 'tokens', readonly string[]>>;
 
@@ -33,6 +36,12 @@ export class Metrics {
     name: `${PREFIX}shared_tokens_total`,
     help: 'Tokens taken over from the store instead of a grant.',
     labelNames: ['token'] as const,
+    registers: [this.#registry],
+  });
+  readonly refusedConnections = new Counter({
+    name: `${PREFIX}connections_refused_total`,
+    help: `Connections of callers that came to nothing, by reason: ${REFUSED.join(', ')}.`,
+    labelNames: ['listener', 'reason'] as const,
     registers: [this.#registry],
   });
   readonly storeUnreadable = new Counter({
@@ -89,6 +98,7 @@ export class Metrics {
   /** What was counted under names that no config has any more: they may be others after each change of the config, for ever. */
   forget({ listeners, routes, tokens }: Names): void {
     this.requests.forget(listeners, routes);
+    for (const listener of listeners) for (const reason of REFUSED) this.refusedConnections.remove({ listener, reason });
     for (const token of tokens) {
       for (const outcome of OUTCOMES) this.grants.remove({ token, outcome });
       this.grantSeconds.remove({ token });

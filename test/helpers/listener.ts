@@ -41,6 +41,8 @@ export async function startListener(
     },
     onTlsChange: () => {},
     onTlsProblem: () => {},
+    onHandshakeFailed: () => {},
+    onFull: () => {},
   });
   const entrances = new Entrances();
   const addresses = await entrances.open([{ name: 'test', address: config.address, taker: listener }]);

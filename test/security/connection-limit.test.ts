@@ -54,6 +54,9 @@ test('S08 connections beyond the cap are closed at once, those before go on, and
     expect(['fin', 'reset']).toContain(await refused.closed);
     expect(refused.text()).toBe('');
   }
+  expect(await scene.metrics()).toMatch(/^token_broker_connections_refused_total\{listener="local",reason="full"\} 20$/m);
+  // Whoever opens thousands of them does not write the log.
+  expect(scene.log.filter(({ msg }) => msg === 'connections refused: as many are open as may be')).toHaveLength(1);
   for (const connection of open) {
     connection.write(GET);
     await connection.waitFor(/ok[\s\S]*ok/);
