@@ -12,7 +12,7 @@ import { Entrances } from './listener/entrances.ts';
 import type { HttpListener } from './listener/http-listener.ts';
 import type { AdminEntrance } from './operation/admin-entrances.ts';
 import { Operation, type SharedOperation } from './operation/operation.ts';
-import { reportKeys, reportNegotiate, reportRefusals } from './operation/reporting.ts';
+import { reportFaults, reportKeys, reportNegotiate, reportRefusals } from './operation/reporting.ts';
 import { createListeners } from './service/create-listeners.ts';
 import { BrokerStages } from './stages/stages.ts';
 import type { Log } from './telemetry/log.ts';
@@ -65,14 +65,15 @@ export class Broker {
   readonly #cut = new AbortController();
 
   constructor({ config, log, clock: given = systemClock, shared }: BrokerParts) {
-    const clock = guarded(given, (cause) => this.#fault(cause));
+    const metrics = shared?.metrics ?? new Metrics();
+    const onFault = reportFaults(log, metrics);
+    const clock = guarded(given, onFault);
     this.#config = config;
     this.#clock = clock;
     this.#shared = shared;
-    this.#metrics = shared?.metrics ?? new Metrics();
+    this.#metrics = metrics;
     this.#entrances = shared?.entrances ?? new Entrances();
     this.#log = log;
-    const metrics = this.#metrics;
     const operation = new Operation({ config, log, clock, metrics, shared });
     this.#operation = operation;
     this.tokens = new Tokens({ config, clock, ...operation.tokenObservers() });
@@ -100,7 +101,7 @@ export class Broker {
       metrics,
       tracing: operation.tracing,
       unusableFiles: operation.unusableFiles,
-      onFault: (cause) => this.#fault(cause),
+      onFault,
     });
     this.#adminEntrances = operation.entrances({
       tokens: this.tokens,
@@ -183,12 +184,6 @@ export class Broker {
     }
     await Promise.all([this.tokens.close(), this.#stages.close(), this.jwts.close(), this.#operation.close()]);
     if (this.#shared === undefined) this.#metrics.close();
-  }
-
-  /** What nobody foresaw, where no request can be answered for it. */
-  #fault(err: unknown): void {
-    this.#metrics.faults.inc();
-    this.#log.error({ err }, 'the broker failed');
   }
 
   async #finish({ lateHandshakes, closeAdmin }: Finishing = {}): Promise<number> {

@@ -74,6 +74,8 @@ export class HttpListener implements ConnectionHost, Taker {
   /** Who has finished the TLS handshake only now is too late. */
   #deaf = false;
   #onRested = (): void => {};
+  /** The config outlives this listener, and would keep it with all that it knows. */
+  #unfollow = (): void => {};
 
   constructor(parts: HttpListenerParts) {
     this.#parts = parts;
@@ -138,6 +140,7 @@ export class HttpListener implements ConnectionHost, Taker {
     clearTimeout(idleGrace);
     this.#onRested = () => {};
     this.#deaf = true;
+    this.#unfollow();
     return this.#cutAll();
   }
 
@@ -185,7 +188,7 @@ export class HttpListener implements ConnectionHost, Taker {
     const server = createTlsServer(options, (socket) => this.#handshakeOver(() => this.#guardedTake(socket)));
     // A handshake that fails or takes too long ends nothing by itself.
     server.on('tlsClientError', (_error, socket) => this.#handshakeOver(() => socket.destroy()));
-    followTlsFiles(server, listener, this.#parts);
+    this.#unfollow = followTlsFiles(server, listener, this.#parts);
     return server;
   }
 

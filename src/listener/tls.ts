@@ -51,7 +51,7 @@ export interface TlsObserver {
 }
 
 /** Tells of handshakes, and has new ones use changed files. While those do not fit together, as in the middle of a rotation, the old ones stay. */
-export function followTlsFiles(server: Server, listener: SecureListener, told: TlsObserver): void {
+export function followTlsFiles(server: Server, listener: SecureListener, told: TlsObserver): () => void {
   const { tls } = listener;
   server.on('tlsClientError', ({ code = '' }: NodeJS.ErrnoException) => {
     // Who says nothing has mostly looked whether somebody is there, as load balancers do.
@@ -67,12 +67,14 @@ export function followTlsFiles(server: Server, listener: SecureListener, told: T
       told.onTlsProblem(cause);
     }
   };
-  for (const material of [tls.cert, tls.key, tls.clientCa, tls.crl]) {
-    material?.onChange(() => {
-      if (!pending) setTimeout(apply, TOGETHER_MS).unref();
-      pending = true;
-    });
-  }
+  const change = () => {
+    if (!pending) setTimeout(apply, TOGETHER_MS).unref();
+    pending = true;
+  };
+  const unfollow = [tls.cert, tls.key, tls.clientCa, tls.crl].map((material) => material?.onChange(change));
+  return () => {
+    for (const stop of unfollow) stop?.();
+  };
 }
 
 /** The client's certificate, where one was presented; what it says counts only when its chain verified. */

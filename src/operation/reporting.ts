@@ -16,6 +16,14 @@ const HASH = 0x23;
 /** A server that makes up thousands of scopes shall not fill the log. */
 const MAX_SCOPE = 1_000;
 
+/** What nobody foresaw, where no request can be answered for it. Tokens go from one broker to the next with a clock that knows this: it must not know the broker. */
+export function reportFaults(log: Log, metrics: Metrics): (cause: unknown) => void {
+  return (err) => {
+    metrics.faults.inc();
+    log.error({ err }, 'the broker failed');
+  };
+}
+
 export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
   return {
     granted(name, token, ms) {

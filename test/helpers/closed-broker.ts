@@ -7,6 +7,7 @@ import { expect } from '@jest/globals';
 import { type BrokerProcess, spawnBroker } from './broker-process.ts';
 
 const PROGRAM = fileURLToPath(new URL('./closing-program.ts', import.meta.url));
+const RELOADING_PROGRAM = fileURLToPath(new URL('./reloading-program.ts', import.meta.url));
 
 export type Config = Readonly<Record<string, unknown>>;
 
@@ -17,6 +18,11 @@ export function startToClose(config: Config): Promise<BrokerProcess> {
     nodeArgs: ['--expose-gc'],
     config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } }, log: { level: 'debug' }, ...config },
   });
+}
+
+/** Has its config followed by others at SIGUSR2, says what is left of them (`reloaded`), and ends. */
+export function startToReload(config: Config, files: Readonly<Record<string, string>>): Promise<BrokerProcess> {
+  return spawnBroker({ program: RELOADING_PROGRAM, nodeArgs: ['--expose-gc'], config, files });
 }
 
 /** A TLS handshake under way cannot be told to stop, in Node's server, undici and node-redis: its own time limit ends it. */

@@ -4,7 +4,15 @@ import { once } from 'node:events';
 import { describe, expect, test } from '@jest/globals';
 import { ORDERS_TOKEN } from '../helpers/broker.ts';
 import { sharedAuthority } from '../helpers/certificates.ts';
-import { type Config, expectEnd, expectEndOnceClosed, HANDSHAKE, startSilentServer, startToClose } from '../helpers/closed-broker.ts';
+import {
+  type Config,
+  expectEnd,
+  expectEndOnceClosed,
+  HANDSHAKE,
+  startSilentServer,
+  startToClose,
+  startToReload,
+} from '../helpers/closed-broker.ts';
 import { closedAfterEach } from '../helpers/closing.ts';
 import { keepAlive, request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
@@ -152,4 +160,39 @@ describe('a closed broker leaves nothing behind, and lets its process end', () =
     await expectEndOnceClosed(broker);
     expect(broker.log().filter(({ msg }) => msg === 'keys of an issuer cannot be read')).toEqual([]);
   });
+});
+
+test('a config that was followed by another leaves nothing of its broker behind', async () => {
+  const authority = await sharedAuthority();
+  const { cert, key } = await authority.issueServer();
+  const [origin, authorizationServer] = [
+    await scripted(() => answerWith(200, [], 'ok')),
+    await scripted(() => tokenAnswer({ token_type: 'DPoP' })),
+  ];
+  const tls = {
+    cert: { fromFile: 'tls.crt' },
+    key: { fromFile: 'tls.key' },
+    clientCa: { fromFile: 'ca.crt' },
+    crl: { fromFile: 'ca.crl' },
+  };
+  const broker = kept(
+    await startToReload(
+      {
+        listeners: {
+          local: { address: '127.0.0.1:0', authenticate: ['anonymous'] },
+          mesh: { address: '127.0.0.1:0', authenticate: ['mtls'], tls },
+        },
+        authorizationServers: { as: { tokenEndpoint: `${authorizationServer.url}/token` } },
+        // What it is bound to goes on with it.
+        tokens: { orders: { ...ORDERS_TOKEN, dpop: true } },
+        ...routeTo(origin.url, { token: 'orders', upstreamTls: { ca: { fromFile: 'ca.crt' } } }),
+      },
+      { 'tls.crt': cert, 'tls.key': key, 'ca.crt': authority.certificate, 'ca.crl': await authority.revocationList([]) },
+    ),
+  );
+  await broker.logged('ready');
+  expect((await request(`${broker.url()}/api`)).text()).toBe('ok');
+  broker.signal('SIGUSR2');
+  expect(await broker.logged('reloaded')).toMatchObject({ had: 4, left: 1 });
+  expect(await broker.exited).toEqual({ code: 0, signal: null });
 });
