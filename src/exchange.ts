@@ -37,7 +37,7 @@ export interface AccessRecord {
   /** Our own refusal; absent when the upstream answered. */
   error?: BrokerError;
   /** Who broke the exchange off after the head of the answer. */
-  cut?: Forwarded['cut'];
+  cut?: Forwarded['cut'] | 'broker';
 }
 
 /** Handles a request to its end, noting on the record what becomes of it. Never rejects. */

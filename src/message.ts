@@ -78,6 +78,8 @@ export interface CallerRequest {
   /** Runs `listener` once if the caller goes away before its answer is complete. */
   onAbandoned(listener: () => void): void;
   readonly abandoned: boolean;
+  /** It was not the caller that went away: there was no more time for it. */
+  readonly sentAway: boolean;
 }
 
 /** Where the answer goes. `start` may be called once; what it returns takes the body, and drops it where HEAD was asked. */

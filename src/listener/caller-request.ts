@@ -2,7 +2,7 @@
 
 import type { Body, CallerRequest, Fields, Peer, Upgrade } from '../message.ts';
 
-export type RequestFacts = Omit<CallerRequest, 'onAbandoned' | 'abandoned'>;
+export type RequestFacts = Omit<CallerRequest, 'onAbandoned' | 'abandoned' | 'sentAway'>;
 
 export class HttpRequest implements CallerRequest {
   readonly id: string;
@@ -16,6 +16,7 @@ export class HttpRequest implements CallerRequest {
   readonly body: Body | undefined;
   readonly upgrade: Upgrade | undefined;
   readonly peer: Peer;
+  sentAway = false;
   #abandoned = false;
   #listeners: (() => void)[] | undefined;
 

@@ -51,6 +51,6 @@ export interface Connection extends Timed {
   announceClose?(): void;
   /** Closes it once what was written is out, if nothing is owed. */
   end(): void;
-  /** Tears it down. */
-  breakOff(reset: boolean): void;
+  /** Tears it down: there is no more time for what is in flight. */
+  cut(): void;
 }

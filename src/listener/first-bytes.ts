@@ -28,7 +28,7 @@ export class FirstBytes implements Connection {
     this.#leave();
   }
 
-  breakOff(): void {
+  cut(): void {
     this.#leave();
   }
 

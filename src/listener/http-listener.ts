@@ -246,7 +246,7 @@ export class HttpListener implements ConnectionHost, Taker {
     let cut = 0;
     for (const connection of this.#connections) {
       cut += connection.inFlight;
-      connection.breakOff(false);
+      connection.cut();
     }
     return cut;
   }

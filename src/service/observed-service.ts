@@ -31,6 +31,7 @@ export function observed(service: Service, parts: ObservingParts): Pick<HttpList
         .handle(request, reply, record)
         .then(() => {
           metrics.requests.inFlight -= 1;
+          if (record.cut === 'caller' && request.sentAway) record.cut = 'broker';
           ended(record);
           report(record);
           tracing?.end(request, record);

@@ -45,6 +45,7 @@ function request(authorization?: string, presented?: PeerCertificate): CallerReq
     peer: { address: '127.0.0.1', encrypted: presented !== undefined, certificate: presented },
     onAbandoned() {},
     abandoned: false,
+    sentAway: false,
   };
 }
 

@@ -348,5 +348,6 @@ describe('stopping, over HTTP/2', () => {
     await scene.origin.untilRequests(3);
     expect(await scene.broker.drain()).toBe(3);
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([0, 0, 0]);
+    expect(scene.log.filter(({ msg }) => msg === 'request').map(({ cut }) => cut)).toEqual(['broker', 'broker', 'broker']);
   });
 });

@@ -122,6 +122,7 @@ describe('stopping', () => {
     broker.signal('SIGTERM');
     expect(await broker.exited).toEqual({ code: 1, signal: null });
     expect(client.text()).toMatch(/half$/);
+    expect(await broker.logged('request')).toMatchObject({ status: 200, cut: 'broker' });
   });
 
   async function quittingInFlight() {

@@ -271,6 +271,7 @@ describe('the tunnel', () => {
     await caller.waitFor('me too');
     expect(await drained).toBe(1);
     await caller.closed;
+    expect(await scene.logged('request')).toMatchObject({ status: 101, cut: 'broker' });
   });
 
   test('S10 a side that takes nothing holds the other back', async () => {

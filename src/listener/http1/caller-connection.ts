@@ -125,6 +125,11 @@ export class CallerConnection implements Connection, TurnTaker {
     if (closing) this.#done();
   }
 
+  cut(): void {
+    if (this.#turn?.request !== undefined) this.#turn.request.sentAway = true;
+    this.#leave();
+  }
+
   breakOff(reset: boolean): void {
     if (reset) tear(this.inlet.socket);
     this.#leave();

@@ -55,7 +55,7 @@ export class CallerSession implements Connection {
       .on('error', () => undefined);
     // A caller that ends its side counts as gone, as in HTTP/1.1.
     socket
-      .on('end', () => this.breakOff())
+      .on('end', () => this.#breakOff())
       .on('error', () => undefined)
       .on('close', () => this.#onClose());
   }
@@ -83,13 +83,18 @@ export class CallerSession implements Connection {
     this.#rest();
   }
 
-  breakOff(): void {
+  cut(): void {
+    for (const stream of this.#streams) stream.sendAway();
+    this.#breakOff();
+  }
+
+  #breakOff(): void {
     if (!isCongested(this.#socket)) this.#session.destroy();
     this.#socket.destroy();
   }
 
   onDeadline(): void {
-    if (this.#state === 'ending') this.breakOff();
+    if (this.#state === 'ending') this.#breakOff();
     else if (this.#settled || this.#streams.size === 0) this.end();
     else this.#dismiss(constants.NGHTTP2_SETTINGS_TIMEOUT);
   }

@@ -124,6 +124,11 @@ export class CallerStream implements Timed, BodyOwner, ReplyOwner {
     this.reset(constants.NGHTTP2_CANCEL);
   }
 
+  /** What becomes of it now is not the caller's doing. */
+  sendAway(): void {
+    if (this.#request !== undefined) this.#request.sentAway = true;
+  }
+
   reset(code: number): void {
     this.#resets.add(this.#stream, code);
   }
