@@ -125,6 +125,11 @@ export class AuthorizationServer {
     });
   }
 
+  /** It may have come back: the next request finds out, whatever its failures until now. */
+  letProbe(): void {
+    this.#breaker.letProbe();
+  }
+
   /** One token given back, one try (RFC 7009). Rejects with `AuthorizationServerError`. */
   revoke(request: RevocationRequest): Promise<void> {
     return this.#revocationBreaker.run(async () => {

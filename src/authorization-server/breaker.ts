@@ -23,6 +23,8 @@ export const BREAKER_OPEN = 'breaker_open';
 export class Breaker {
   readonly #clock: Clock;
   #failures = 0;
+  /** The last of them. */
+  #cause: AuthorizationServerError | undefined;
   #pauseMs = FIRST_PAUSE_MS;
   #closedAgainAt = 0;
   #probing = false;
@@ -41,12 +43,17 @@ export class Breaker {
       return result;
     } catch (error) {
       const failure = toAuthorizationServerError(error);
-      if (failure.failureClass === 'transient') this.#countFailure(open);
+      if (failure.failureClass === 'transient') this.#countFailure(failure, open);
       else this.#recover();
       throw failure;
     } finally {
       if (open) this.#probing = false;
     }
+  }
+
+  /** Somebody wants to know at once whether the server is back: the next request is the probe. */
+  letProbe(): void {
+    this.#closedAgainAt = this.#clock.monotonic();
   }
 
   status(): BreakerStatus {
@@ -58,12 +65,16 @@ export class Breaker {
   #admitProbe(): void {
     const leftMs = this.#closedAgainAt - this.#clock.monotonic();
     if (leftMs > 0 || this.#probing) {
-      throw new AuthorizationServerError('transient', BREAKER_OPEN, { retryAfterMs: Math.max(leftMs, PROBE_WAIT_MS) });
+      throw new AuthorizationServerError('transient', BREAKER_OPEN, {
+        retryAfterMs: Math.max(leftMs, PROBE_WAIT_MS),
+        cause: this.#cause,
+      });
     }
     this.#probing = true;
   }
 
-  #countFailure(wasProbe: boolean): void {
+  #countFailure(failure: AuthorizationServerError, wasProbe: boolean): void {
+    this.#cause = failure;
     this.#failures += 1;
     if (this.#failures < FAILURES_TO_OPEN) return;
     if (wasProbe) this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
@@ -71,6 +82,7 @@ export class Breaker {
   }
 
   #recover(): void {
+    this.#cause = undefined;
     this.#failures = 0;
     this.#pauseMs = FIRST_PAUSE_MS;
   }

@@ -24,10 +24,7 @@ export function tokenActions({ config, tokens, log, control }: TokenActionsParts
       if (action === 'renew' && ofCallers !== undefined) return undefined;
       log.info({ token: name, action }, 'admin action');
       if (action === 'purge') return (ofCallers ?? tokens.source(name)).purge();
-      return tokens
-        .source(name)
-        .renew()
-        .then(() => undefined);
+      return tokens.renew(name).then(() => undefined);
     },
     facts: (name) => {
       if (tokens.ofCallers(name) !== undefined) return { state: 'none', fingerprint: undefined, secondsLeft: undefined };

@@ -24,6 +24,7 @@ import { configuredStore } from './store/configured-store.ts';
 import type { StoreObserver } from './store/shared-store.ts';
 import type { SnapshotObserver } from './store/snapshot.ts';
 import type { TokenStore } from './store/store.ts';
+import type { Token } from './token.ts';
 
 export interface TokensOptions {
   readonly config: Config;
@@ -69,6 +70,13 @@ export class Tokens {
   /** The source of a token that the config defines, and that is the same for all callers. Whatever config it has gone on in by now. */
   source(name: string): CachedToken {
     return this.#next !== undefined && this.#handedOver.has(name) ? this.#next.source(name) : (this.#own.get(name) as CachedToken);
+  }
+
+  /** Forced, as `CachedToken` says, and though the authorization server is left alone at the moment. */
+  renew(name: string): Promise<Token> {
+    if (this.#next !== undefined && this.#handedOver.has(name)) return this.#next.renew(name);
+    this.#serverOf(this.#config.tokens[name] as TokenConfig)[0].letProbe();
+    return this.source(name).renew();
   }
 
   /** The tokens under a name of the config, where each caller has one made from its own credentials. */

@@ -55,6 +55,17 @@ describe('the admin actions', () => {
     expect((await request(`${started.url()}/api/x`)).status).toBe(200);
   });
 
+  test('renew asks a server that is left alone for its failures: whoever has mended it need not wait', async () => {
+    let isBack = false;
+    const started = await scene({ token: () => (isBack ? tokenAnswer() : oauthError('server_error', 500)) });
+    // Three tries each; five failures in a row open the breaker.
+    for (let times = 0; times < 2; times += 1) expect((await act(started, '/tokens/orders/renew')).status).toBe(503);
+    const status = (await request(`${started.url('admin')}/status`)).json();
+    expect(status).toMatchObject({ authorizationServers: [{ breaker: 'open' }] });
+    isBack = true;
+    expect((await act(started, '/tokens/orders/renew')).status).toBe(200);
+  });
+
   test('C15 purge drops the token; the next request has one made', async () => {
     const started = await scene();
     await request(`${started.url()}/api/x`);

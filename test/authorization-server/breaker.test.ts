@@ -57,6 +57,20 @@ describe('breaker', () => {
     }
   });
 
+  test('while it is open, says what it was that went wrong', async () => {
+    const { breaker, run } = rig();
+    for (let i = 0; i < 5; i += 1) await run();
+    await expect(breaker.run(async () => 'x')).rejects.toMatchObject({ reason: 'breaker_open', cause: { reason: 'econnrefused' } });
+  });
+
+  test('lets one probe through at once for somebody who asks for it, and pauses longer when that fails', async () => {
+    const { breaker, run, calls } = rig();
+    for (let i = 0; i < 5; i += 1) await run();
+    breaker.letProbe();
+    expect([await run(), await run(), calls()]).toEqual(['econnrefused', 'breaker_open', 6]);
+    expect(breaker.status()).toEqual({ state: 'open', openForMs: 10_000 });
+  });
+
   test('says how long it stays open', async () => {
     const { clock, breaker, run } = rig();
     for (let i = 0; i < 5; i += 1) await run();
