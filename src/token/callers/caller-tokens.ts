@@ -1,5 +1,6 @@
 /** The tokens of one entry of the config that are made from callers' own credentials: each caller's kept apart, bounded in number. */
 
+import { BREAKER_OPEN } from '../../authorization-server/breaker.ts';
 import { AuthorizationServerError } from '../../authorization-server/failure.ts';
 import type { Clock } from '../../clock.ts';
 import type { RenewConfig, TokenConfig } from '../../config/schema/tokens.ts';
@@ -55,6 +56,8 @@ export class CallerTokens {
   readonly #tokens = new Map<string, Kept>();
   readonly #refuses: (failure: AuthorizationServerError) => boolean;
   #cancelSweep: (() => void) | undefined;
+  /** It was said that the server is left alone, and nothing else has happened since. */
+  #saidLeftAlone = false;
 
   constructor(parts: CallerTokensParts) {
     this.#parts = parts;
@@ -161,11 +164,16 @@ export class CallerTokens {
     const { observer } = this.#parts;
     return {
       ...observer,
-      granted(name, token, ms) {
+      granted: (name, token, ms) => {
+        this.#saidLeftAlone = false;
         accepted();
         observer.granted(name, token, ms);
       },
       grantFailed: (name, failure, outcome) => {
+        const leftAlone = failure.reason === BREAKER_OPEN;
+        // A line for each of a thousand callers would say the same, and hide the one that has the reason.
+        if (leftAlone && this.#saidLeftAlone) return;
+        this.#saidLeftAlone = leftAlone;
         if (!this.#refuses(failure)) return observer.grantFailed(name, failure, outcome);
         refused(outcome.serving);
         observer.credentialsRefused(name, failure);

@@ -75,6 +75,25 @@ const refuse = () => Promise.reject(new AuthorizationServerError('permanent', 'i
 const REFUSED = { code: 'CALLER_UNAUTHENTICATED', status: 401 };
 
 describe('tokens of callers', () => {
+  test('that the server is left alone is told once for all callers, until something else happens', async () => {
+    const { get, events, answerWith, clock } = rig();
+    const fail = (reason: string) =>
+      answerWith(() => Promise.reject(new AuthorizationServerError('transient', reason, { retryAfterMs: 1_000 })));
+    const all = async (names: string[]) => {
+      for (const name of names) await expect(get(name)).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE' });
+    };
+    fail('econnrefused');
+    await all(['a', 'b']);
+    fail('breaker_open');
+    await all(['c', 'd', 'e']);
+    answerWith(async () => {});
+    await clock.advance(5_000);
+    await get('a');
+    fail('breaker_open');
+    await all(['f', 'g']);
+    expect(events).toEqual(['failed econnrefused', 'failed econnrefused', 'failed breaker_open', 'failed breaker_open']);
+  });
+
   test('C02 the same credentials share one grant; none that differ in any way share a token', async () => {
     const { get, granted } = rig();
     const owners = ['a', 'a', 'a', 'b', 'A', 'a ', '["a"'];
