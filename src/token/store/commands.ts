@@ -1,7 +1,7 @@
 /** The few commands that a store needs, each under its deadline: reads through keyv, everything fenced as one script. */
 
 import { hash } from 'node:crypto';
-import { type Clock, within } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { RedisConnection } from './connection.ts';
 import { GAVE_UP, KEEP, REMOVE, TAKE, WRITE } from './scripts.ts';
 
@@ -104,11 +104,21 @@ export class RedisCommands implements StoreCommands {
     return this.#inTime(async () => (await this.#connection.whenReady()).client.eval(script, { keys, arguments: args }));
   }
 
-  #inTime<T>(command: () => Promise<T>): Promise<T> {
-    const limitMs = this.#connection.begun ? this.#timeoutMs : Math.max(this.#timeoutMs, FIRST_CONNECTION_MS);
-    return within(this.#clock, limitMs, command(), () => {
-      throw Object.assign(new Error('the store is too slow'), { code: TOO_SLOW.toUpperCase() });
+  async #inTime<T>(command: () => Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const giveUp = () => late.reject(Object.assign(new Error('the store is too slow'), { code: TOO_SLOW.toUpperCase() }));
+    const withinMs = this.#connection.begun ? this.#timeoutMs : Math.max(this.#timeoutMs, FIRST_CONNECTION_MS);
+    const endsAt = this.#clock.monotonic() + withinMs;
+    let cancel = this.#clock.after(withinMs, () => {
+      // So long it was we who were held up: the answer may be there, unread, or the command not even sent.
+      const oursMs = Math.min(this.#clock.monotonic() - endsAt, withinMs);
+      cancel = this.#clock.after(oursMs, () => setImmediate(giveUp));
     });
+    try {
+      return await Promise.race([command(), late.promise]);
+    } finally {
+      cancel();
+    }
   }
 }
 
