@@ -1,5 +1,6 @@
 /** Connections of HTTP/2 from the first byte to the last: who gets one, how long it lasts, how it ends. */
 
+import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -350,4 +351,17 @@ describe('stopping, over HTTP/2', () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([0, 0, 0]);
     expect(scene.log.filter(({ msg }) => msg === 'request').map(({ cut }) => cut)).toEqual(['broker', 'broker', 'broker']);
   });
+});
+
+test('answers that callers give up take no room from those to come: 600 on one connection, then another request', async () => {
+  const scene = await start({ limits: { maxStreams: 4 } }, { origin: () => answerWith(200, [], Buffer.alloc(300_000)) });
+  const caller = callerOf(scene);
+  for (let i = 0; i < 600; i += 1) {
+    const stream = caller.begin();
+    stream.once('data', () => stream.close(constants.NGHTTP2_CANCEL));
+    await once(stream, 'close');
+    expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
+  }
+  const { status, body } = await caller.ask();
+  expect([status, body.length, caller.goaway]).toEqual([200, 300_000, undefined]);
 });

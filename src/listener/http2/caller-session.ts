@@ -3,7 +3,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream, type ServerSessionOptions } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Fields, Peer } from '../../message.ts';
-import { isCongested, Resets } from '../../wire/resets.ts';
+import { isCongested, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { Allowance } from './allowance.ts';
 import { CallerStream } from './caller-stream.ts';
@@ -188,8 +188,7 @@ function optionsOf({
     maxSendHeaderBlockLength: MOST_SENT_HEAD,
     // Fields that the upstream sends twice pass; Node would throw.
     strictSingleValueFields: false,
-    // In MB: a quarter for each stream, which is held back by itself.
-    maxSessionMemory: 10 + Math.ceil(maxStreams / 4),
+    maxSessionMemory: NO_SESSION_MEMORY_LIMIT,
     streamResetBurst: 10 * MOST_GIVEN_UP.atOnce,
     streamResetRate: 10 * MOST_GIVEN_UP.perSecond,
   };

@@ -4,7 +4,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { type BrokerError, toBrokerError } from '../../errors.ts';
 import type { Fields, Peer } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
-import type { Resets } from '../../wire/resets.ts';
+import type { Resets } from '../../wire/http2-quirks.ts';
 import { HttpRequest } from '../caller-request.ts';
 import type { ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped } from '../refusal.ts';

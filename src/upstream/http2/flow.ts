@@ -6,7 +6,7 @@ import { BrokerError } from '../../errors.ts';
 import { type Body, type BodySink, type Fields, fieldValues } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { groupedFields } from '../../wire/grouped-fields.ts';
-import type { Resets } from '../../wire/resets.ts';
+import type { Resets } from '../../wire/http2-quirks.ts';
 import { hasNoBody } from '../../wire/response-head.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import { MAX_INTERIM_ANSWERS, type UpstreamAnswer, type UpstreamFlow, type UpstreamRequest } from '../connections.ts';

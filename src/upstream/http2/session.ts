@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import type { BrokerError } from '../../errors.ts';
 import type { Timed } from '../../wire/deadlines.ts';
-import { isCongested, Resets } from '../../wire/resets.ts';
+import { isCongested, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import { MAX_HEAD_BYTES } from '../connections.ts';
 import type { Dialer } from '../dial.ts';
@@ -19,8 +19,6 @@ const WINDOW_BYTES = 256 * 1024;
 const MAX_HEAD_FIELDS = MAX_HEAD_BYTES / 32;
 /** As nghttp2 counts it: the longest head and the most fields that a listener can be told to take, and ours. Beyond it Node ends the connection. */
 const MOST_SENT_HEAD = 2 * 1024 ** 2;
-/** Node ends streams for what all of them hold together. Each is held back by itself, and there are no more than the upstream takes. In MB. */
-const MAX_SESSION_MEMORY = 1_000;
 
 export interface SessionOwner extends Pick<StreamOwner, 'timeouts' | 'over'> {
   /** Milliseconds that an idle connection is kept. */
@@ -127,7 +125,7 @@ export class Http2Session implements StreamOwner, Timed {
     const options = {
       createConnection: () => socket,
       settings,
-      maxSessionMemory: MAX_SESSION_MEMORY,
+      maxSessionMemory: NO_SESSION_MEMORY_LIMIT,
       maxHeaderListPairs: MAX_HEAD_FIELDS,
       maxSendHeaderBlockLength: MOST_SENT_HEAD,
       strictSingleValueFields: false,

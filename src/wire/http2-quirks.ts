@@ -1,9 +1,12 @@
-/**
- * Resets streams of one HTTP/2 connection, but never while bytes of it wait for the socket. Node forgets a stream that it was told to
- * close then, nghttp2 does not, and the two make empty frames of it without end, until no memory is left.
- */
+/** What `node:http2` must be kept from doing, on either side of the broker. */
 
 import type { Socket } from 'node:net';
+
+/**
+ * In MB. Node refuses every stream once a connection holds more, but never takes off what it counted for streams that were reset: a
+ * connection with enough of them would be of no use. What one really holds is bounded by its streams, each of which is held back by itself.
+ */
+export const NO_SESSION_MEMORY_LIMIT = 2 ** 32 - 1;
 
 const LOOK_AGAIN_MS = 20;
 
@@ -14,6 +17,10 @@ interface Stream {
   resume(): void;
 }
 
+/**
+ * Resets streams of one connection, but never while bytes of it wait for the socket. Node forgets a stream that it was told to close then,
+ * nghttp2 does not, and the two make empty frames of it without end, until no memory is left.
+ */
 export class Resets {
   readonly #socket: Socket;
   readonly #patienceMs: number;
