@@ -69,6 +69,17 @@ describe('FieldSections', () => {
     expect(sections.parse('A: 1\r\nB: 2', 0)).not.toBe(first);
   });
 
+  test('what is derived of a section that has come again is kept with it', () => {
+    const sections = new FieldSections();
+    let asked = 0;
+    const count = () => {
+      asked += 1;
+      return asked;
+    };
+    const told = Array.from({ length: 4 }, () => derive(sections.parse('A: 1', 0), count));
+    expect(told).toEqual([1, 2, 2, 2]);
+  });
+
   test('keeps no section that is long, and forgets none for one that is refused', () => {
     const sections = new FieldSections();
     const long = `A: ${'a'.repeat(2_100)}`;

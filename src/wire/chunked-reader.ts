@@ -49,9 +49,7 @@ export class ChunkedReader {
 
   /** Fields of the trailer section; there once `done`. */
   get trailers(): string[] {
-    const text = this.#trailerText;
-    if (text === '\r\n') return [];
-    const fields = parseFieldLines(text.slice(0, -4), 0);
+    const fields = parseFieldLines(this.#trailerText.slice(0, -4), 0);
     if (fields.some((name, index) => index % 2 === 0 && FRAMING_NAME.test(name))) throw malformed('a length stands in the trailer section');
     return fields;
   }

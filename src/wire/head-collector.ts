@@ -90,12 +90,8 @@ export class HeadCollector {
   }
 }
 
-/** Whether what stands from `from` on brings a line break that is not CR LF; a CR at the very end may still become one. */
+/** Whether what stands from `from` on brings LF without its CR; CR without its LF is found where the lines are taken apart. */
 export function hasStrayBreak(text: string, from: number): boolean {
   for (let at = text.indexOf('\n', from); at !== -1; at = text.indexOf('\n', at + 1)) if (text[at - 1] !== '\r') return true;
-  const last = text.length - 1;
-  for (let at = text.indexOf('\r', Math.max(0, from - 1)); at !== -1 && at < last; at = text.indexOf('\r', at + 1)) {
-    if (text[at + 1] !== '\n') return true;
-  }
   return false;
 }

@@ -138,6 +138,8 @@ describe('the chunked coding (RFC 9112 §7.1)', () => {
     ['CR alone behind the size', '3\rabc\r\n0\r\n\r\n'],
     ['LF alone behind the data', '3\r\nabc\n0\r\n\r\n'],
     ['CR and no LF behind the data', '3\r\nabc\rX0\r\n\r\n'],
+    ['LF behind another byte behind the data', '3\r\nabcX\n0\r\n\r\n'],
+    ['no last size', '3\r\nabc\r\n\r\n\r\n'],
     ['more data than its size', '3\r\nabcd\r\n0\r\n\r\n'],
     ['no break behind the data', '3\r\nabc0\r\n\r\n'],
     ['LF alone behind an extension', '3;x\nabc\r\n0\r\n\r\n'],
@@ -198,6 +200,20 @@ describe('the chunked coding (RFC 9112 §7.1)', () => {
     const tiny = '1\r\nx\r\n'.repeat(10_000);
     reader.read(Buffer.from(`${tiny}1388\r\n${long}\r\n${tiny}2\r\nab\r\n`), 0);
     expect(given).toEqual(['x'.repeat(10_000), long, `${'x'.repeat(10_000)}ab`]);
+  });
+
+  test('S02 short chunks that were passed on stay as they are while others of the same read are', () => {
+    const given: Buffer[] = [];
+    const reader = new BodyReader('chunked', (bytes) => given.push(bytes));
+    reader.read(Buffer.from(`1\r\na\r\n1388\r\n${'L'.repeat(5_000)}\r\n1\r\nb\r\n`), 0);
+    reader.read(Buffer.from('1\r\nc\r\n'), 0);
+    reader.read(Buffer.from('0\r\n'), 0);
+    expect(given.map(String)).toEqual(['a', 'L'.repeat(5_000), 'b', 'c']);
+  });
+
+  test('names and values in the trailers that only look like a length are taken', () => {
+    const trailers = ['X-Content-Length', 'content-length', 'Transfer-Encoding-X', 'transfer-encoding'];
+    expect(read('chunked', [written('chunked', [], trailers).wire])).toMatchObject({ done: true, trailers });
   });
 
   test('what has come before something malformed is passed on', () => {

@@ -79,6 +79,28 @@ describe('a head', () => {
     }
   });
 
+  test('H14 heads on one connection are read one after the other, wherever they are split', () => {
+    const bytes = Buffer.from('GET /a HTTP/1.1\r\nX: 1\r\n\r\nPUT /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\nY: 2\r\n\r\nPOST');
+    for (const pieces of allSplits(bytes)) {
+      const heads = new HeadCollector(4_096);
+      const read: string[] = [];
+      for (const piece of pieces) {
+        for (let at = 0; at < piece.length; at = heads.next) {
+          const text = heads.collect(piece, at);
+          if (text === undefined) break;
+          read.push(text);
+        }
+      }
+      expect(read).toEqual(['GET /a HTTP/1.1\r\nX: 1', 'PUT /b HTTP/1.1', 'GET /c HTTP/1.1\r\nY: 2']);
+      expect([heads.begun, heads.beginning, heads.text]).toEqual([true, 'POST', 'POST']);
+    }
+  });
+
+  test('a tab behind a value is taken where the name only looks like one that frames the body', () => {
+    const { fields } = parseRequestHead('GET / HTTP/1.1\r\nX-Content-Length: 5\t\r\nTransfer-Encoding-X: y\t');
+    expect(fields).toEqual(['X-Content-Length', '5', 'Transfer-Encoding-X', 'y']);
+  });
+
   test('S05 of exactly the limit is taken, of one byte more refused, wherever it is split', () => {
     const head = (bytes: number) => Buffer.from(`GET / HTTP/1.1\r\nX: ${'x'.repeat(bytes - 19)}\r\n\r\n`);
     for (const pieces of allSplits(head(100))) expect(collect(pieces, 100)?.text).toHaveLength(100);
@@ -117,6 +139,9 @@ describe('a head', () => {
     ['a version in small letters', 'GET / http/1.1\r\n\r\n'],
     ['no target', 'GET HTTP/1.1\r\n\r\n'],
     ['no method', '/ HTTP/1.1\r\n\r\n'],
+    ['an empty method', ' / HTTP/1.1\r\n\r\n'],
+    ['an empty target', 'GET  HTTP/1.1\r\n\r\n'],
+    ['a version that is no number', 'GET / HTTP/x.1\r\n\r\n'],
   ])('H01 H03 H13 with %s is refused at each of its split points', (_what, text) => {
     const read = (pieces: readonly Buffer[]) => {
       const found = collect(pieces);
