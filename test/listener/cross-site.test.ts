@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { listener } from '../../src/config/schema/listeners.ts';
 import type { BrokerError } from '../../src/errors.ts';
 import { createSiteGuard } from '../../src/listener/cross-site.ts';
+import { createHeadCheck } from '../../src/listener/head-check.ts';
 import type { Fields } from '../../src/message.ts';
 
 type Parts = { address?: string; authenticate?: string[]; hosts?: string[] };
@@ -19,6 +20,16 @@ function passes(parts: Parts, host: string, fields: Fields = [], isWhole = false
     throw error;
   }
 }
+
+describe('a head', () => {
+  const check = createHeadCheck(listener.parse({ address: '127.0.0.1:0', authenticate: ['basic'], hosts: ['own.example'] }));
+  const of = (target: string, host: string) => () => check({ method: 'GET', target, version: '1.1', fields: ['Host', host] });
+
+  test('with a whole URL is judged by the host of that, whatever "Host" says', () => {
+    expect(of('http://other.example/x', 'own.example')).toThrow('does not accept this "Host"');
+    expect(of('http://own.example:81/x', 'other.example')()).toMatchObject({ host: 'own.example', authority: 'own.example:81', target: '/x' });
+  });
+});
 
 describe('site guard', () => {
   test('takes any host of a whole URL, which no page can have sent here, unless "hosts" says which', () => {

@@ -228,6 +228,43 @@ describe('request head', () => {
     expect(refusal(withFields('Expect', '100-continue', 'Expect', '100-continue'))).toBe(400);
   });
 
+  test('S09 a caller of HTTP/1.0 is not told to go on', () => {
+    for (const version of ['1.0', '1.1'])
+      expect(check({ version, ...withFields('Expect', '100-continue') })).toMatchObject({ awaitsContinue: version === '1.1' });
+  });
+
+  test.each([
+    ['1.1', [], true],
+    ['1.1', ['Connection', 'close'], false],
+    ['1.1', ['Connection', 'x', 'connection', 'Close'], false],
+    ['1.1', ['Connection', 'disclose, closer'], true],
+    ['1.1', ['User-Agent', 'close', 'X', 'close'], true],
+    ['1.0', [], false],
+    ['1.0', ['Connection', 'keep-alive'], true],
+    ['1.0', ['Connection', 'x'], false],
+    ['1.0', ['Connection', 'keep-alive, close'], false],
+    ['1.0', ['User-Agent', 'keep-alive', 'X', 'keep-alive'], false],
+  ] as const)('another request may follow in HTTP/%s with %j: %s', (version, fields, expected) => {
+    expect(check({ version, ...withFields(...fields) }).persistent).toBe(expected);
+  });
+
+  test.each([
+    ['GET', '1.1', ['Connection', 'Upgrade', 'Upgrade', 'websocket'], 'websocket'],
+    ['GET', '1.1', ['Connection', 'x, upgrade', 'Upgrade', 'hixie-76', 'Upgrade', 'x/1'], 'hixie-76, x/1'],
+    ['GET', '1.1', ['Connection', 'Upgrade'], undefined],
+    ['GET', '1.1', ['Connection', 'Upgrade', 'Upgrade', ''], undefined],
+    ['GET', '1.1', ['Connection', 'x', 'Upgrade', 'websocket'], undefined],
+    ['GET', '1.1', ['X', 'upgrade', 'Upgrade', 'websocket'], undefined],
+    ['GET', '1.1', ['User-Agent', 'upgrade', 'Upgrade', 'websocket'], undefined],
+    ['GET', '1.0', ['Connection', 'Upgrade', 'Upgrade', 'websocket'], undefined],
+    ['HEAD', '1.1', ['Connection', 'Upgrade', 'Upgrade', 'websocket'], undefined],
+    ['PUT', '1.1', ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Content-Length', '1'], undefined],
+    ['PUT', '1.1', ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Content-Length', '0'], 'websocket'],
+    ['PUT', '1.1', ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Transfer-Encoding', 'chunked'], undefined],
+  ] as const)('S10 a %s of HTTP/%s with %j asks for %j', (method, version, fields, expected) => {
+    expect(check({ method, version, ...withFields(...fields) }).upgrade).toBe(expected);
+  });
+
   test('S05 the limits are exact: target 414, number and size of fields 431', () => {
     expect(refusal({ target: `/${'a'.repeat(LIMITS.maxTarget - 1)}` })).toBeUndefined();
     expect(refusal({ target: `/${'a'.repeat(LIMITS.maxTarget)}` })).toBe(414);

@@ -88,6 +88,7 @@ describe('request target', () => {
     ['an empty target', '', 'begin it with "/"'],
     ['an asterisk', '*', '"*"'],
     ['a URL of another scheme', 'ftp://h.example/x', 'does not begin with "/"'],
+    ['a URL behind something else', 'x+http://h.example/x', 'does not begin'],
     ['a URL without a host', 'http:///x', 'malformed'],
     ['a URL with a user', 'http://u@h.example/x', 'user'],
     ['a URL with a user and a password', 'http://u:p@h.example/x', 'user'],

@@ -12,7 +12,7 @@ afterEach(() => scene.close());
 
 const agreed = (protocol: string) => `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
 
-test.each(['h2c', 'websocket,H2C', 'HTTP/2.0, websocket', 'h2-14', 'TLS/1.2'])(
+test.each(['h2c', 'h2', 'websocket,H2C', 'HTTP/2.0, websocket', 'h2-14', 'TLS/1.2'])(
   'S10 no tunnel leads past the route by "Upgrade: %s"',
   async (protocols) => {
     scene = await startScene({

@@ -59,7 +59,7 @@ export class CallerReply implements Reply, ReplySink {
 
   interim(status: number, fields: Fields): void {
     // An HTTP/1.0 client knows none (RFC 9110 §15.2).
-    if (this.started || this.#over || this.#asked.version === '1.0') return;
+    if (this.started || this.#asked.version === '1.0') return;
     if (status === 100 && this.#ownsContinue) return;
     this.#target.outlet.text(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldLinesText(withoutLength(fields))}\r\n`);
   }
