@@ -25,6 +25,7 @@ describe('the empty line before a request (RFC 9112 §2.2)', () => {
     ['none', GET, '/x'],
     ['two', `\r\n\r\n${GET}`, 400],
     ['a bare CR', `\r${GET}`, 400],
+    ['CR twice', `\r\r\n${GET}`, 400],
     ['LF alone', `\n${GET}`, 400],
   ])('%s, wherever the bytes are split', (_what, text, expected) => {
     for (let at = 0; at <= text.length; at += 1) {
@@ -32,4 +33,14 @@ describe('the empty line before a request (RFC 9112 §2.2)', () => {
     }
     expect(readPieces(text.split(''))).toBe(expected);
   });
+
+  test('one, between two requests as well', () => {
+    const reader = new HeadReader({ maxHeader: 16_384, maxTarget: 8_192 });
+    const targets = [GET, `\r\n${GET}`, '\r', `\n${GET}`].map((piece) => reader.read(Buffer.from(piece), 0)?.target);
+    expect(targets).toEqual(['/x', '/x', undefined, '/x']);
+  });
+});
+
+test('what cannot become a request is refused by its first bytes', () => {
+  for (const text of ['\x16\x03\x01', '{"a', 'SSH-2.0-x:']) expect([text, readPieces([text])]).toEqual([text, 400]);
 });

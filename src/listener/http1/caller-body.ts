@@ -65,7 +65,7 @@ export class CallerBody implements Body {
     if (!this.paused) return;
     this.paused = false;
     // Also behind its end: reading on is how a caller that goes away is noticed.
-    if (this.#state === 'read' || this.over) this.#source.resumeReading();
+    this.#source.resumeReading();
   }
 
   /** What is still to come is read past, so that the caller, who is still sending, can hear the answer (RFC 9112 §9.6). */

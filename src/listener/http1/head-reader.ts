@@ -36,8 +36,7 @@ export class HeadReader {
   /** The head, or `undefined` while it is not whole. Throws the refusal of what is none. */
   read(bytes: Buffer, from: number): ParsedRequestHead | undefined {
     try {
-      const at = this.#emptyLine === 'past' ? from : this.#passEmptyLine(bytes, from);
-      const text = this.#heads.collect(bytes, at);
+      const text = this.#heads.collect(bytes, this.#passEmptyLine(bytes, from));
       if (text !== undefined) {
         this.#emptyLine = 'possible';
         return parseRequestHead(text, this.#sections);
