@@ -14,6 +14,7 @@ describe('basic credentials', () => {
     ['colons in the password', `Basic ${encode('billing:a:b::c')}`, 'billing', 'a:b::c'],
     ['an empty password', `Basic ${encode('billing:')}`, 'billing', ''],
     ['UTF-8 in both parts', `Basic ${encode('bücher:pässwörd €')}`, 'bücher', 'pässwörd €'],
+    ['a user name that begins with a byte order mark', `Basic ${encode('\ufeffbilling:x')}`, '\ufeffbilling', 'x'],
     ['a password that begins with a byte order mark', `Basic ${encode('billing:\ufeffx')}`, 'billing', '\ufeffx'],
     ['base64 without its padding', `Basic ${encode('billing:secre').replaceAll('=', '')}`, 'billing', 'secre'],
     ['the example of RFC 7617 §2', 'Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==', 'Aladdin', 'open sesame'],
@@ -47,7 +48,7 @@ describe('basic credentials', () => {
     expect(parseBasic(field)).toBeUndefined();
   });
 
-  test.each(['', 'Bearer abc', 'Basically abc', 'Basic2 abc', 'Basic-x abc', 'Digest Basic', ' Basic abc'])(
+  test.each(['', 'Bearer abc', 'Basically abc', 'Basic2 abc', 'Basic-x abc', 'Digest Basic', ' Basic abc', `XBasic ${encode('a:b')}`])(
     'B01 takes "%s" for another scheme',
     (field) => {
       expect(namesScheme(field, 'basic')).toBe(false);

@@ -230,6 +230,16 @@ describe('password check', () => {
     expect([await third.check('billing', 'right'), third.computed]).toEqual([BILLING, ['hash of right / right']]);
   });
 
+  test('B05 a password that was changed before the config is not found right by the next one', async () => {
+    const hash = secret('hash of old');
+    const before = bench({ billing: [hash] });
+    await before.check('billing', 'old');
+    hash.fill('hash of new');
+    const after = bench({ billing: [secret('hash of new')] });
+    after.whole.follow(before.whole);
+    expect([await after.check('billing', 'old'), await after.check('billing', 'new')]).toEqual(['refused', BILLING]);
+  });
+
   test('B05 a user name that has gone to another caller is that one from then on', async () => {
     const before = bench({ billing: [secret('hash of right')] });
     await before.check('billing', 'right');

@@ -34,6 +34,8 @@ async function ask(target: string, fields: readonly string[] = [], host = 'api.a
   return (await sendRaw(scene.address(), `${head.join('\r\n')}\r\n\r\n`)).text;
 }
 
+const statusesIn = (text: string) => [...text.matchAll(/HTTP\/1\.1 (\d\d\d) /g)].map(([, status]) => status);
+
 const sentHead = () => (scene.origin.requests[0] as { head: string }).head;
 
 describe('a whole URL', () => {
@@ -98,6 +100,18 @@ describe('credentials of a forward proxy', () => {
     expect(fieldLines(text, 'www-authenticate')).toEqual([]);
     expect(text).toContain('CALLER_UNAUTHENTICATED');
     expect([scene.origin.requests.length, scene.authorizationServer.requests.length]).toEqual([0, 0]);
+  });
+
+  test.each([
+    ['none', []],
+    ['others', [`Authorization: ${basic('own:one')}`]],
+  ])('wrong ones are refused also behind right ones, with %s of the application beside both', async (_what, own) => {
+    await startForApp();
+    const head = (user: string) =>
+      ['GET http://api.acme.example/v1/x HTTP/1.1', 'Host: a', `Proxy-Authorization: ${basic(user)}`, ...own, '', ''].join('\r\n');
+    const users = ['app:secret', 'app:secret', 'app:wrong', 'app:wrong', 'app:secret'];
+    const { text } = await sendRaw(scene.address(), users.map(head).join(''), { until: (all) => statusesIn(all).length === 5 });
+    expect(statusesIn(text)).toEqual(['200', '200', '407', '407', '200']);
   });
 
   test('two of them are refused', async () => {
