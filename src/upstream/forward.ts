@@ -91,22 +91,19 @@ class Attempts implements RelayOwner {
   }
 
   relayed({ status, cut, again }: Relayed): void {
-    if (again && !this.#request.abandoned) {
+    if (again) {
       this.#body = this.#kept?.copy();
-      this.#fresh = false;
       return this.send();
     }
-    if (status === 401 && !again) this.#remedies?.failed();
-    // The caller left while something was done about a 401.
-    this.#resolve(again ? { status, cut: 'caller' } : { status, cut });
+    if (status === 401) this.#remedies?.failed();
+    this.#resolve({ status, cut });
   }
 
   failed(error: BrokerError, nothingSent: boolean): void {
     const { token } = this.#forwarding;
     // A kept connection may have turned out stale (RFC 9110 §9.2.2).
     const repeatable = this.#body === undefined && (SAFE_METHODS.has(this.#request.method) || nothingSent);
-    const isOpen = !this.#reply.started && !this.#request.abandoned && token?.mayBeSent() !== false;
-    if (this.#fresh || error.code !== 'UPSTREAM_RESET' || !repeatable || !isOpen) return this.#reject(error);
+    if (this.#fresh || error.code !== 'UPSTREAM_RESET' || !repeatable || token?.mayBeSent() === false) return this.#reject(error);
     this.#fresh = true;
     this.send();
   }

@@ -48,11 +48,13 @@ export class Remedies {
     const renewed = this.#token.renew();
     // A request that cannot be sent again is not helped any more; the next ones shall have another token.
     if (!this.#canReplay()) return undefined;
-    this.#hasRenewed = true;
-    return renewed;
+    return renewed.then((found) => {
+      this.#hasRenewed = found;
+      return found;
+    });
   }
 
-  /** The last answer was a 401 as well. */
+  /** The last answer was a 401 as well: where no newer one was to be had, nothing speaks against the next renewal. */
   failed(): void {
     if (this.#hasRenewed) this.#token.refusedAgain();
   }
