@@ -59,7 +59,7 @@ export class ExtAuthz implements Service {
     const named = route.token === null ? undefined : this.#parts.config.tokens[route.token];
     const granted = token === undefined ? [] : [...tokenField(route.inject, token)];
     for (const [name, value] of Object.entries(route.headers)) granted.push(name, value.reveal());
-    const removed = this.#dialect === 'envoy' ? this.#removed(request, caller, named, granted) : [];
+    const removed = this.#dialect === 'envoy' ? this.#removed(request, named, granted) : [];
     const fields = ['content-length', '0', ...this.#reuse(caller, named, token), ...granted, ...removed, ...unreadFields(request)];
     reply.start(200, '', fields, () => {}).end([]);
     return Promise.resolve({ status: 200, cut: undefined });
@@ -78,10 +78,10 @@ export class ExtAuthz implements Service {
   }
 
   /** What Envoy must take off the request: credentials that were for us, where nothing takes their place. */
-  #removed(request: CallerRequest, caller: Caller, named: TokenConfig | undefined, granted: Fields): Fields {
+  #removed(request: CallerRequest, named: TokenConfig | undefined, granted: Fields): Fields {
     const place = named && ownCredentialsPlace(named);
     const names = place?.in === 'field' ? [place.field] : [];
-    if (named !== undefined || this.#parts.stages.isOurs(request, caller)) names.push('authorization');
+    if (named !== undefined || this.#parts.stages.isOurs(request)) names.push('authorization');
     const left = names.filter((name) => fieldValue(granted, name.toLowerCase()) === undefined);
     return left.length === 0 ? [] : ['x-envoy-auth-headers-to-remove', left.join(', ')];
   }

@@ -62,7 +62,7 @@ export class BrokerStages implements Stages {
     return source.peek() ?? source.get(request);
   }
 
-  forward(request: CallerRequest, reply: Reply, caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
+  forward(request: CallerRequest, reply: Reply, _caller: Caller, match: RouteMatch, token: Token | undefined): Promise<Forwarded> {
     const exit = this.#exits.get(match.route.name) as Exit;
     const { config } = match.route;
     const { method, body } = request;
@@ -77,7 +77,7 @@ export class BrokerStages implements Stages {
     const to = exit.destination(named);
     const sent = this.#injectedToken(token, to, request);
     // An application's own credentials pass only where no token takes their place and they were not meant for us.
-    const dropAuthorization = token !== undefined || (request.authority === undefined && this.isOurs(request, caller));
+    const dropAuthorization = token !== undefined || (request.authority === undefined && this.isOurs(request));
     const hasProof = token?.dpopKey !== undefined;
     const own = ownFields({
       requestId: request.id,
@@ -108,8 +108,7 @@ export class BrokerStages implements Stages {
   }
 
   /** What a listener accepts was meant for us (Basic, bearer tokens, tickets), even if a certificate has already said who is calling. */
-  isOurs(request: CallerRequest, caller: Caller): boolean {
-    if (caller.method === 'basic' || caller.method === 'jwt' || caller.method === 'negotiate') return true;
+  isOurs(request: CallerRequest): boolean {
     const ways = this.#parts.config.listeners[request.listener]?.authenticate ?? [];
     const authorization = fieldValue(request.fields, 'authorization') ?? '';
     if (namesScheme(authorization, 'bearer')) return ways.includes('jwt');

@@ -27,7 +27,11 @@ describe('a head', () => {
 
   test('with a whole URL is judged by the host of that, whatever "Host" says', () => {
     expect(of('http://other.example/x', 'own.example')).toThrow('does not accept this "Host"');
-    expect(of('http://own.example:81/x', 'other.example')()).toMatchObject({ host: 'own.example', authority: 'own.example:81', target: '/x' });
+    expect(of('http://own.example:81/x', 'other.example')()).toMatchObject({
+      host: 'own.example',
+      authority: 'own.example:81',
+      target: '/x',
+    });
   });
 });
 

@@ -23,7 +23,7 @@ const BILLING = { name: 'billing', method: 'basic' };
 const REPORTS = { name: 'reports', method: 'mtls' };
 const ANONYMOUS = { name: 'anonymous', method: 'anonymous' };
 
-const request = (target: string, parts: { method?: string; host?: string; listener?: string } = {}) => ({
+const request = (target: string, parts: { method?: string; host?: string; listener?: string; authority?: string } = {}) => ({
   listener: 'local',
   host: 'localhost',
   authority: undefined,
@@ -86,17 +86,28 @@ describe('route stage', () => {
     }
   });
 
-  test('at the same path a host wins over methods, and methods over listeners', () => {
-    const { match } = routerFor({
-      plain: { path: '/a' },
-      listener: { path: '/a', listeners: ['local'] },
-      method: { path: '/a', methods: ['GET', 'POST'] },
-      host: { path: '/a', host: 'API.example' },
-    });
+  const SAME_PATH = {
+    plain: { path: '/a' },
+    listener: { path: '/a', listeners: ['local'] },
+    method: { path: '/a', methods: ['GET', 'POST'] },
+    host: { path: '/a', host: 'API.example' },
+  };
+
+  test.each([
+    ['as it is written', Object.entries(SAME_PATH)],
+    ['the other way round', Object.entries(SAME_PATH).reverse()],
+  ])('at the same path a host wins over methods, and methods over listeners: config %s', (_what, routes) => {
+    const { match } = routerFor(Object.fromEntries(routes));
     expect(match(request('/a', { host: 'api.example' }), BILLING).route.name).toBe('host');
     expect(match(request('/a'), BILLING).route.name).toBe('method');
     expect(match(request('/a', { method: 'PUT' }), BILLING).route.name).toBe('listener');
     expect(match(request('/a', { method: 'PUT', listener: 'mesh' }), BILLING).route.name).toBe('plain');
+  });
+
+  test('whole URLs, as to a forward proxy, find routes that name their host alone', () => {
+    const whole = { host: 'api.example', authority: 'api.example' };
+    expect(outcome(() => routerFor({ r: { path: '/a' } }).match(request('/a', whole), BILLING))).toBe('ROUTE_NOT_FOUND');
+    expect(outcome(() => routerFor({ r: { path: '/a', host: 'api.example' } }).match(request('/a', whole), BILLING))).toBe('r /v1');
   });
 
   test('callers share a path and get a route each', () => {

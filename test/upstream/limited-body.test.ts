@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Body, BodySink } from '../../src/message.ts';
-import { limitBody } from '../../src/upstream/limited-body.ts';
+import { checkLength, limitBody } from '../../src/upstream/limited-body.ts';
 
 /** What is heard of a body of at most four bytes. */
 function heardOf(say: (sink: BodySink) => void): string[] {
@@ -44,4 +44,35 @@ test.each([
     say(sink);
   });
   expect(heard).toEqual(['abc', 'REQUEST_TOO_LARGE']);
+});
+
+test('a body that fills its limit exactly fails with the next byte', () => {
+  const heard = heardOf((sink) => {
+    for (const text of ['abcd', 'e', 'f']) sink.chunk(Buffer.from(text));
+    sink.end([]);
+  });
+  expect(heard).toEqual(['abcd', 'REQUEST_TOO_LARGE']);
+});
+
+test('an announced length is refused above the limit alone', () => {
+  const of = (length: number | undefined): Body => ({ length, pipe() {}, pause() {}, resume() {}, discard() {} });
+  for (const body of [undefined, of(undefined), of(0), of(4)]) expect(() => checkLength(body, 4)).not.toThrow();
+  expect(() => checkLength(of(5), 4)).toThrow('larger than the route allows');
+  expect(() => checkLength(of(5), undefined)).not.toThrow();
+});
+
+test('whoever takes it holds back, goes on with and gives up the body itself', () => {
+  const told: string[] = [];
+  const body: Body = {
+    length: 3,
+    pipe() {},
+    pause: () => void told.push('pause'),
+    resume: () => void told.push('resume'),
+    discard: () => void told.push('discard'),
+  };
+  const limited = limitBody(body, 4);
+  limited.pause();
+  limited.resume();
+  limited.discard();
+  expect([limited.length, told]).toEqual([3, ['pause', 'resume', 'discard']]);
 });
