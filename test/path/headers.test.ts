@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type Scene, startScene } from '../helpers/broker.ts';
+import { type Scene, secretHash, startScene } from '../helpers/broker.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
 import { answerWith, inTurn } from '../helpers/scripted-answers.ts';
@@ -66,6 +66,25 @@ describe('fields on their way', () => {
     const { head } = await call(fields);
     expect(fieldLines(head, 'authorization')).toEqual(['Bearer scripted-access-token']);
     expect(head).not.toMatch(/mine|mmm/);
+  });
+
+  test.each([
+    ['passes', ['anonymous'], 'Basic b3duOm9uZQ=='],
+    ['passes', ['anonymous'], 'Bearer own'],
+    ['passes', ['anonymous'], 'Negotiate own'],
+    ['passes', ['basic', 'anonymous'], 'Bearer own'],
+    ['passes', ['basic', 'anonymous'], 'Digest own'],
+    ['is ours', ['basic', 'anonymous'], `Basic ${Buffer.from('billing:secret').toString('base64')}`],
+  ])('X01 without a token Authorization %s where the listener takes %j and it is "%s"', async (what, authenticate, authorization) => {
+    scene = await startScene({
+      route: { token: null, callers: ['anonymous', 'billing'] },
+      config: {
+        listeners: { local: { address: '127.0.0.1:0', authenticate } },
+        callers: { billing: { basic: { passwordHash: await secretHash() } } },
+      },
+    });
+    const { head } = await call([`Authorization: ${authorization}`]);
+    expect(fieldLines(head, 'authorization')).toEqual(what === 'passes' ? [authorization] : []);
   });
 
   test('a nonce for proofs, and a proof of the application, are its own affair where no token of ours is bound to a key', async () => {
