@@ -213,6 +213,17 @@ describe('a pool', () => {
     await origin.connections[0]?.closed;
   });
 
+  test('H11 what stands behind an answer is not that of the request that waits in line for its connection', async () => {
+    const planted = `${answerWith(200, [], 'ok')}${answerWith(200, [], 'planted')}`;
+    await start({ answer: ({ target }) => (target === '/odd' ? planted : answerWith(200, [], target)) }, { pool: { maxConnections: 1 } });
+    const [odd, next] = [send('/odd'), send('/next')];
+    expect(await Promise.all([odd.answer, next.answer])).toEqual(['ok', '/next']);
+    expect(connectionsOf()).toEqual([
+      ['/odd', 1],
+      ['/next', 2],
+    ]);
+  });
+
   test('what fails inside of who takes the answer ends that answer alone', async () => {
     await start({ answer: ({ target }) => answerWith(200, [], target) });
     const failed = await new Promise<string>((resolve) => {
