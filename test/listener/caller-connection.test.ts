@@ -1,6 +1,7 @@
 /** One connection of a caller, at its edges: what is read when, and what it may cost. */
 
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Reply, ReplySink } from '../../src/message.ts';
 import { answerOk, startListener, type TestListener } from '../helpers/listener.ts';
@@ -56,6 +57,26 @@ describe('pipelining', () => {
     answerOk(replies[0] as Reply, Buffer.from('second'));
     expect(await connection.waitFor('second')).toMatch(/first/);
     expect(await connection.closed).toBe('fin');
+  });
+});
+
+describe('a caller that sends on', () => {
+  test.each([
+    ['behind an answer that closes the connection', 'Content-Length: 0\r\nConnection: close'],
+    ['a body that nobody wants', `Content-Length: ${2 ** 40}`],
+  ])('S05 %s is cut after 32 MiB', async (_what, fields) => {
+    server = await startListener((_request, reply) => answerOk(reply));
+    const socket = connect({ host: '127.0.0.1', port: Number(server.address.split(':')[1]), allowHalfOpen: true });
+    const closed = new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve));
+    socket.write(`POST /x HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n\r\n`);
+    await once(socket, 'data');
+    const bytes = Buffer.alloc(256 * 1024);
+    const more = () => void (socket.writable && socket.write(bytes, more));
+    more();
+    await closed;
+    // What the system holds for either side comes on top.
+    expect(socket.bytesWritten).toBeGreaterThan(32 * 1024 ** 2);
+    expect(socket.bytesWritten).toBeLessThan(64 * 1024 ** 2);
   });
 });
 
