@@ -90,11 +90,6 @@ export class Inlet {
     if (this.#rest === undefined && !this.#paused && !this.socket.destroyed) this.socket.resume();
   }
 
-  /** Nobody will want the rest. */
-  forget(): void {
-    this.#rest = undefined;
-  }
-
   readonly #onRead = (length: number, memory: Uint8Array): boolean => {
     this.#isPassing = memory === this.#memory?.shared;
     this.#take((memory as Buffer).subarray(0, length));

@@ -73,16 +73,6 @@ test('gives out on what it was giving when the consumer paused and resumed in th
   expect([taken, near.isPaused()]).toEqual([['a', 'b', 'c'], false]);
 });
 
-test('what is left is forgotten on demand', async () => {
-  const { near, far } = await pair();
-  const { consume, first } = offered((_bytes, from) => from);
-  const inlet = new Inlet(near, consume);
-  far.write('one');
-  await first;
-  inlet.forget();
-  expect(inlet.hasRest).toBe(false);
-});
-
 test('S08 what stands in line is copied once, not anew for each request that is taken of it', async () => {
   const { near, far } = await pair();
   const memories = new Set<ArrayBufferLike>();

@@ -221,7 +221,6 @@ export class CallerConnection implements Connection, TurnTaker {
   /** FIN after what was written; then what the caller still sends is read past, so that it is not reset before it has read our answer. */
   #linger(): void {
     this.#state = 'lingering';
-    this.inlet.forget();
     this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
     this.inlet.socket.end(() => {
       this.deadlineAt = performance.now() + LINGER_MS;
