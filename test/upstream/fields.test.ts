@@ -78,7 +78,7 @@ describe('the fields of a request', () => {
 describe('the fields of an answer', () => {
   test('N02 what concerns one connection does not pass, nor what was for us alone', () => {
     const said = ['Connection', 'x-a', ...each([...HOP_BY_HOP, 'X-A', 'DPoP-Nonce', 'X-Kept'])];
-    expect(createAnswerPassing(undefined, 'dpop-nonce')(said)).toEqual(['X-Kept', '1']);
+    expect(createAnswerPassing(undefined, ['dpop-nonce', 'X-Key'])([...said, 'x-key', '1'])).toEqual(['X-Kept', '1']);
     expect(createAnswerPassing(undefined)(said)).toEqual(each(['DPoP-Nonce', 'X-Kept']));
   });
 
