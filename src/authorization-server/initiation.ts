@@ -40,7 +40,7 @@ export class Initiation {
 
   async #make({ method, url, headers, body }: InitiationConfig): Promise<void> {
     try {
-      const fields = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value.reveal()]));
+      const fields = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.reveal()]));
       const answer = await this.#calls.call({ method, url, headers: fields, body: body?.reveal() });
       if (answer.status >= 200 && answer.status < 300) return;
       const patience = retryAfterMs(answer.field('retry-after'), this.#clock.now());

@@ -78,7 +78,7 @@ export class CachedToken implements TokenSource, RefusedSource {
     if (usable !== undefined) return usable;
     this.#usedAt = this.#clock.monotonic();
     const { failures } = this.#obtaining;
-    if (!this.#flight.running && failures.leftMs > 0) throw failures.toBrokerError();
+    if (failures.leftMs > 0) throw failures.toBrokerError();
     return this.#flight.wait(this.#obtain(), waiter);
   }
 
@@ -209,7 +209,7 @@ export class CachedToken implements TokenSource, RefusedSource {
   #freshOrObtained(serves: Serves): Token | Promise<Token> {
     const { failures } = this.#obtaining;
     const fresh = this.#fresh(serves);
-    if (fresh === undefined && !this.#flight.running && failures.leftMs > 0) throw failures.toBrokerError();
+    if (fresh === undefined && failures.leftMs > 0) throw failures.toBrokerError();
     return fresh ?? this.#obtain(serves);
   }
 

@@ -223,7 +223,7 @@ export class RefusedCredentials {
   /** What counts still. */
   #recent(account: Account): readonly Try[] {
     const from = this.#clock.monotonic() - WRONG_PASSWORDS_MS;
-    if ((account.tries[0]?.at ?? from + 1) <= from) account.tries = account.tries.filter(({ at }) => at > from);
+    account.tries = account.tries.filter(({ at }) => at > from);
     return account.tries;
   }
 }

@@ -39,7 +39,7 @@ function grantsFor({ name, config, server, serverConfig, grantObserver }: Entry,
   const client = tokenClient(config, server, clock, grantObserver);
   return (credentials: OwnCredentials, endsAt: number, mayRepeat: () => boolean) => {
     const filled = fillIn(config, credentials);
-    const ending: RequestGrant = (asked) => client.request({ ...asked, endsAt: Math.min(asked.endsAt ?? endsAt, endsAt), mayRepeat });
+    const ending: RequestGrant = (asked) => client.request({ ...asked, endsAt, mayRepeat });
     const grant = createGrant(filled, { request: ending, server, clock, observer: grantObserver });
     return {
       get identity() {

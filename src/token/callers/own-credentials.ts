@@ -39,5 +39,5 @@ export const CREDENTIALS_ENDED = 'credentials_ended';
 export function refusesCredentials(config: TokenConfig): (failure: AuthorizationServerError) => boolean {
   const reasons = new Set(['invalid_grant', 'subject_expired', CREDENTIALS_ENDED, CREDENTIALS_HELD_BACK]);
   if (config.grant === 'token_exchange' && config.actor === undefined) reasons.add('invalid_request').add('invalid_token');
-  return ({ failureClass, reason }) => failureClass === 'permanent' && reasons.has(reason);
+  return ({ reason }) => reasons.has(reason);
 }

@@ -45,7 +45,7 @@ export class SecretRotation {
         if (failure.resourceOwnerInDoubt && this.#accepted === index && !owner.ownerAccepted) throw failure;
         const isReplaced = proof.refused?.() ?? false;
         // Moving on even after the last one: the next grant then begins where this one did. Another grant may have moved on already.
-        if (!isReplaced && this.#first === index) this.#first = (index + 1) % count;
+        if (this.#first === index) this.#first = (index + 1) % count;
         if (!isReplaced && tried === count) throw failure;
         // What may have been a wrong password goes out again only where no proof is known to be good: accounts are locked by less.
         if (failure.resourceOwnerInDoubt && (this.#accepted !== undefined || !owner.mayRepeat?.())) throw failure;
