@@ -89,7 +89,7 @@ export class SharedStore implements TokenStore {
         this.#inVain.delete(identity);
         return seen.token;
       }
-      if (seen === undefined || seen.foreign) return this.#turn(identity, seen?.foreign ? undefined : NOTHING_THERE);
+      if (seen === undefined || seen.foreign) return this.#turn(identity, NOTHING_THERE);
       // A server that lags behind, or somebody who writes there without end.
       if (looks > MOST_LOOKS) return this.#turn(identity, seen.mark);
       const patience = { startedAt, short: this.#inVain.has(identity) };
@@ -133,12 +133,12 @@ export class SharedStore implements TokenStore {
     return opened;
   }
 
-  /** @param mark what may be overwritten; `undefined`: nothing is shared */
-  #turn(identity: string, mark: Mark | undefined, lease?: Lease): Turn {
+  /** @param mark what may be overwritten */
+  #turn(identity: string, mark: Mark, lease?: Lease): Turn {
     return {
       share: (token, ttlMs) => {
         // Redis takes whole milliseconds only, and keeps an entry of none for ever.
-        if (mark === undefined || ttlMs < 1) return lease?.giveUp();
+        if (ttlMs < 1) return lease?.giveUp();
         remember(this.#shared, identity, { token, endsAt: this.#parts.clock.monotonic() + ttlMs });
         void this.#write(identity, mark, lease?.end());
       },
