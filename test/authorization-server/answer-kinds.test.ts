@@ -49,6 +49,10 @@ describe('the table of answers', () => {
     expect(read({ status: 200, body: GOOD })).toMatchObject({ accessToken: 'at', lifetimeMs: 3_600_000 });
   });
 
+  test.each(['7', '"text"', 'true', 'null', '[]'])('T05 %s is JSON, but no answer: it may pass by itself', (body) => {
+    expect(read({ status: 200, body })).toMatchObject({ failureClass: 'transient', reason: 'answer_unreadable' });
+  });
+
   test('T17 with a proof of possession no other type than DPoP is acceptable, and without one DPoP is not', () => {
     const typed = (token_type: string, dpop: boolean) => read({ status: 200, body: { ...GOOD, token_type }, rules: { dpop } });
     for (const dpop of [true, false]) {

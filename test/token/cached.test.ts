@@ -224,6 +224,16 @@ describe('cached token', () => {
     expect(grants()).toBe(1);
   });
 
+  test('is not asked again within it by force either: who renews waits for its end', async () => {
+    const { cached, clock, grants } = rig();
+    await cached.get();
+    const renewed = cached.renew();
+    await clock.advance(999);
+    expect(grants()).toBe(1);
+    await clock.advance(1);
+    expect((await renewed).reveal()).toBe('token-2');
+  });
+
   test('a changed secret is tried at once, although a refusal is remembered', async () => {
     const { cached, answerWith, grants } = rig();
     answerWith(permanent);

@@ -13,6 +13,7 @@ import type { Secret } from '../../src/config/secret.ts';
 import { CLIENTS, startAuthorizationServer } from '../helpers/authorization-server.ts';
 import { ORDERS_TOKEN, startBroker, type TestBroker } from '../helpers/broker.ts';
 import { createCanaries } from '../helpers/canaries.ts';
+import { createSelfSigned } from '../helpers/certificates.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { grantOf } from '../helpers/grant.ts';
 import { request } from '../helpers/http-client.ts';
@@ -261,6 +262,17 @@ describe('a client that registers itself', () => {
       expect(server.registrations()).toHaveLength(registered);
     }
     expect(events.slice(1)).toEqual(['registered: refused', 'registered: refused', 'registered: refused']);
+  });
+
+  test('is registered anew also where its tokens are bound to a certificate', async () => {
+    const { cert, key } = await createSelfSigned({ commonName: 'orders' });
+    let known = 'c1';
+    const server = await registering({ accepts: (clientId) => clientId === known });
+    const certificateBound = { certificate: { unsafeInline: cert }, key: { unsafeInline: key } };
+    const { get } = start(server.at, {}, { certificateBound });
+    await get();
+    known = 'c2';
+    expect(await get()).toBe('token-of-c2');
   });
 
   test('is registered once for grants of many callers at the same time, and anew once when the server has lost it', async () => {

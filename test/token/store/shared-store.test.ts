@@ -6,7 +6,7 @@ import { store as storeSchema } from '../../../src/config/schema/store.ts';
 import type { StoreCommands } from '../../../src/token/store/commands.ts';
 import { SharedStore } from '../../../src/token/store/shared-store.ts';
 import { isTurn, type StoredToken, type Turn } from '../../../src/token/store/store.ts';
-import { FakeClock } from '../../helpers/fake-clock.ts';
+import { FakeClock, settle } from '../../helpers/fake-clock.ts';
 import { STORE_KEY, storedToken } from '../../helpers/shared-store.ts';
 
 const config = storeSchema.parse({ redis: { url: 'redis://simulated' }, encryption: { keys: [STORE_KEY] } });
@@ -168,6 +168,23 @@ describe('a store in trouble', () => {
     works = true;
     await clock.advance(5_100);
     expect(events).toEqual(['lost econnrefused', 'recovered']);
+  });
+
+  test.each([
+    ['answers', (probe: PromiseWithResolvers<void>) => probe.resolve()],
+    ['fails', (probe: PromiseWithResolvers<void>) => probe.reject(new Error('closed'))],
+  ])('that is closed while a probe is on its way is left alone from then on, though the probe %s', async (_how, end) => {
+    const probe = Promise.withResolvers<void>();
+    const read = () => Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
+    const { open, clock, events } = rig((commands) => ({ ...commands, read, probe: () => probe.promise }));
+    const store = open();
+    await store.obtain('identity', () => true);
+    await clock.advance(1_000);
+    await store.close();
+    end(probe);
+    await settle();
+    expect(events).toEqual(['lost econnrefused']);
+    expect(clock.timers).toBe(0);
   });
 
   test('C15 has a token taken out that was purged meanwhile, as soon as it is back', async () => {
