@@ -87,6 +87,8 @@ test.each([
   ['an accent of its own', 'alice\u0301'],
   ['a letter without its dot', 'al\u0131ce'],
   ['a letter with a stroke', 'a\u0142ice'],
+  ['a letter without ink', 'al\u3164ice'],
+  ['a small letter above another', 'alice\u0363'],
   ['a mark that is meant for symbols', 'alice\u20d0'],
   ['an accent of another script', 'alice\u0591'],
   ['a control character, where a lenient server ends the name', 'alice\u0000'],

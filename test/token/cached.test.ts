@@ -49,6 +49,18 @@ describe('cached token', () => {
     expect((await cached.get()).reveal()).toBe('token-2');
   });
 
+  test('R02 the back-off begins anew after a grant that succeeded', async () => {
+    const { cached, answerWith, clock } = rig({ renew: { eager: false, before: '0s' } });
+    for (let round = 0; round < 2; round += 1) {
+      answerWith(permanent);
+      await expect(cached.get()).rejects.toMatchObject({ code: 'TOKEN_REJECTED' });
+      await clock.advance(10_000);
+      answerWith(async () => {});
+      await cached.get();
+      await clock.advance(95_000);
+    }
+  });
+
   test('R04 a caller that gives up after ten seconds leaves the grant to the others', async () => {
     const { cached, answerWith, clock } = rig();
     let answer = () => {};

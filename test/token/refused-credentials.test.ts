@@ -117,6 +117,16 @@ describe('refused credentials', () => {
     expect(await repeats()).toBe(true);
   });
 
+  test('one that was good before goes out again within a try only while three bear that', async () => {
+    const { refused, login } = rig();
+    const id = idOf('alice:right');
+    const repeats = () => refused.send(id, true, async () => refused.mayRepeat(id), refuses);
+    await login('alice:a');
+    expect(await repeats()).toBe(true);
+    await login('alice:b');
+    expect(await repeats()).toBe(false);
+  });
+
   test.each(['http_500', 'http_429', 'timeout'])(
     'a server that says %s to wrong passwords is sent three of them, and the right one too late',
     async (reason) => {
