@@ -45,6 +45,14 @@ function start(jwt: Record<string, unknown> = {}): void {
   });
 }
 
+/** The same, as a config that follows has it. */
+async function startNext(): Promise<void> {
+  const before = check as JwtCheck;
+  start();
+  check?.follow(before);
+  await before.close();
+}
+
 /** What becomes of a token of its own, so that nothing is remembered. */
 let count = 0;
 async function outcome(signing = key): Promise<unknown> {
@@ -218,6 +226,29 @@ describe('keys of an issuer', () => {
     expect(told).toEqual(['1 keys']);
   });
 
+  test('go on in the next config: read again no sooner, and told of only when they change', async () => {
+    start();
+    await outcome();
+    await startNext();
+    expect(await outcome()).toEqual(BATCH);
+    expect(issuer.reads()).toBe(1);
+    await clock.advance(10 * 60_000);
+    void outcome();
+    await issuer.server.untilRequests(4);
+    await settle();
+    expect(told).toEqual(['1 keys']);
+  });
+
+  test('that could not be read are tried again as soon in the next config', async () => {
+    issuer.answer = () => answerWith(503, []);
+    start();
+    expect(await outcome()).toBe(UNVERIFIABLE);
+    await startNext();
+    issuer.answer = undefined;
+    await clock.advance(2_000);
+    expect(await outcome()).toEqual(BATCH);
+  });
+
   test('a thousand tokens wait for keys, and no more', async () => {
     issuer.answer = hang;
     start();
@@ -257,6 +288,19 @@ describe('who waits for keys holds up nobody else', () => {
     } finally {
       await other.close();
     }
+  });
+
+  test('B04 not the first token of a new key, once made-up keys were read for', async () => {
+    start();
+    await outcome();
+    await clock.advance(10_000);
+    const stranger = await createSigningKey();
+    const refused = await hanging(300, (index) => stranger.sign(claimsAt(clock.now(), issuer.url, { jti: `made-up-${index}` })));
+    expect(new Set(await Promise.all(refused.map(({ done }) => done)))).toEqual(new Set(['refused']));
+    const next = await createSigningKey();
+    issuer.keys = [key.jwk, next.jwk];
+    await clock.advance(10_000);
+    expect(await outcome(next)).toEqual(BATCH);
   });
 
   test('B04 not those whose key is there, behind a thousand that name made-up keys', async () => {
