@@ -24,8 +24,7 @@ export function fillIn(config: TokenConfig, { username = '', secret }: OwnCreden
 
 /** Wall clock, milliseconds; infinite where they do not say. */
 export function credentialsEndAt(config: TokenConfig, { secret }: OwnCredentials): number {
-  if (config.grant === 'password') return Number.POSITIVE_INFINITY;
-  return subjectEndsAt(secret) ?? Number.POSITIVE_INFINITY;
+  return config.grant === 'password' ? Number.POSITIVE_INFINITY : subjectEndsAt(secret);
 }
 
 /** Not sent at all. */

@@ -13,7 +13,7 @@ export function tokenExchange(config: GrantConfig & { grant: 'token_exchange' },
   const get = async () => {
     const [subjectToken, actorToken] = await Promise.all([subject.fresh(), actor?.token.fresh()]);
     const endsAt = subjectEndsAt(subjectToken);
-    if (endsAt !== undefined && endsAt <= clock.now()) throw new AuthorizationServerError('permanent', 'subject_expired');
+    if (endsAt <= clock.now()) throw new AuthorizationServerError('permanent', 'subject_expired');
     return request({
       grantType: 'urn:ietf:params:oauth:grant-type:token-exchange',
       own: () => ({

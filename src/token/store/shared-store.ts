@@ -184,7 +184,7 @@ export class SharedStore implements TokenStore {
       const [name] = this.#names(identity);
       const entry = await this.#breaker.run(name, () => this.#commands.read(name));
       if (entry === undefined) return;
-      const there = entry.mark === NOTHING_THERE ? 'damaged' : this.#seal.open(name, entry.text);
+      const there = this.#seal.open(name, entry.text);
       const isOlder = typeof there === 'object' ? there.requestedAt < token.requestedAt : there === 'damaged';
       if (isOlder) await this.#write(identity, entry.mark);
     }

@@ -250,6 +250,12 @@ describe('a store in trouble', () => {
     ).toHaveProperty('giveUp');
   });
 
+  test('is told of nothing that is not there', async () => {
+    const { open, within, events } = rig();
+    expect(await within(10, open().remove('never shared'))).toBeUndefined();
+    expect(events).toEqual([]);
+  });
+
   test('C15 is not given again what was purged while it was looked at', async () => {
     let look: Promise<void> | undefined;
     let looks = 0;
