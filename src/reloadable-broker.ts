@@ -84,7 +84,6 @@ export class ReloadableBroker {
   /** Stops accepting, finishes what is in flight within the grace; resolves to the number of requests that were cut. */
   async drain(): Promise<number> {
     this.#stopping = true;
-    this.#cancelRetry();
     await this.#turn;
     this.#running?.watch.stop();
     const { delay = 0, grace = 0 } = this.#running?.config.shutdown ?? {};
