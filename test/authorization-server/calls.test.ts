@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Answer, AuthorizationServerCalls, type CallRequest, type CallsOptions } from '../../src/authorization-server/call.ts';
 import { toAuthorizationServerError } from '../../src/authorization-server/failure.ts';
 import { proxy as proxySchema } from '../../src/config/schema/proxy.ts';
+import type { Secret } from '../../src/config/secret.ts';
 import { createAuthority } from '../helpers/certificates.ts';
 import { startHttpProxy } from '../helpers/http-proxy.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
@@ -275,6 +276,18 @@ describe('a proxy on the way to an authorization server', () => {
     expect(await Promise.all(Array.from({ length: 20 }, () => textOf(ask(calls, server.url))))).toEqual(Array(20).fill(large));
     await calls.close();
     await server.until(({ openConnections }) => openConnections() === 0);
+  });
+
+  test('is told other credentials as soon as they have changed', async () => {
+    const proxy = await proxyThat();
+    const { server, ca } = await secureServer(() => answerWith(200, []));
+    const config = proxySchema.parse({ url: proxy.url, username: 'broker', password: { unsafeInline: 'before' } });
+    const calls = callsTo({ proxy: config as never, ca });
+    await ask(calls, server.url);
+    (config as { password: Secret }).password.fill('after');
+    await ask(calls, server.url);
+    const told = proxy.heads.flatMap((head) => fieldLines(head, 'proxy-authorization'));
+    expect(told).toEqual(['broker:before', 'broker:after'].map((both) => `Basic ${Buffer.from(both).toString('base64')}`));
   });
 
   test('does not vouch for the name of the server', async () => {

@@ -41,6 +41,15 @@ describe('token answer', () => {
     );
   });
 
+  test.each([
+    [400, 'invalid_client', true],
+    [401, 'unauthorized_client', true],
+    [400, 'unauthorized_client', false],
+    [401, 'invalid_grant', false],
+  ])('T05 a status %i with "%s" is about the proof of the client: %s', (status, error, clientRefused) => {
+    expect(() => read(answer(status, { error }))).toThrow(expect.objectContaining({ reason: error, clientRefused }));
+  });
+
   test('T02 accepts what real tokens are made of, beyond b64token', () => {
     expect(read(answer(200, { ...good, access_token: '00D!AQ~(x)*{y}' })).accessToken).toBe('00D!AQ~(x)*{y}');
   });

@@ -73,20 +73,20 @@ describe('"dpop"', () => {
   });
 
   test('warns of a kept refresh token that the next start could not use', async () => {
-    const keeping = (clientAuthentication: object) =>
+    const keeping = (clientAuthentication: object, persistence: object = { persist: 'kept', persistKey: { fromEnv: 'PERSIST_KEY' } }) =>
       judged(
         ({ tokens }) =>
           Object.assign(tokens.orders, {
             grant: 'refresh_token',
             refreshToken: { fromEnv: 'TOKEN' },
-            persist: 'kept',
-            persistKey: { fromEnv: 'PERSIST_KEY' },
             dpop: true,
             clientAuthentication,
+            ...persistence,
           }),
         { TOKEN: 'refresh token', PERSIST_KEY },
       );
     expect(await keeping({ secret: { fromEnv: 'CLIENT_SECRET' } })).toEqual(fine);
+    expect(await keeping({ method: 'none' }, {})).toEqual(fine);
     expect((await keeping({ method: 'none' })).warnings).toEqual([
       'tokens.orders.persist keeps refresh tokens of a public client, which are bound to the key of this process like the access token (RFC 9449 §5): the next start cannot use them; remove it, or "dpop"',
     ]);

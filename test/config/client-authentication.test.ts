@@ -137,6 +137,7 @@ describe('client authentication methods', () => {
     expect(await problemsOf({ secret: inline('s'), encoding: 'raw' }, { clientId: 'a:b' })).toEqual([
       '.encoding cannot be "raw" with a ":" in "clientId", which would end it (RFC 7617 §2); use "form"',
     ]);
+    expect(await problemsOf({ secret: inline('s') }, { clientId: 'a:b' })).toEqual([]);
   });
 
   test.each([{ issuer: 'http://127.0.0.1:1' }, { tokenEndpoint: 'http://127.0.0.1:1/token', issuer: 'https://login.example' }])(

@@ -400,6 +400,11 @@ describe('what else is sent in the clear', () => {
       'tokens.orders.upstreamFrom.allow[1] is http to a host that is not loopback, where the token travels unencrypted; use https, or say "unsafeHttp": true in each route with this token',
     ]);
     expect((await judged(exposed({ unsafeHttp: true }))).problems).toEqual([]);
+    const another = (config: Loose) => {
+      exposed({ unsafeHttp: true })(config);
+      config['routes'].more = { ...config['routes'].orders, path: '/more', unsafeHttp: undefined };
+    };
+    expect((await judged(another)).problems).toEqual([expect.stringMatching(/^tokens\.orders\.upstreamFrom\.allow\[1\] is http /)]);
   });
 });
 
@@ -530,6 +535,11 @@ describe('routes', () => {
     expect((await headers({ 'x-key': 'x' }, { inject: { header: 'X-Key' } })).problems).toHaveLength(1);
     expect((await headers({ 'X-Key': 'a', 'x-key': 'b' })).problems).toEqual([
       'routes.orders.headers.x-key is there twice, since case does not matter in field names; remove one of the two',
+    ]);
+    const initiation = { url: 'https://login.example/begin', headers: { 'X-Key': { fromEnv: 'A' }, 'x-key': { fromEnv: 'B' } } };
+    const begun = (config: Loose) => Object.assign(config['authorizationServers'].acme, { initiation });
+    expect((await judge(bent(begun), { CLIENT_SECRET: 's', A: 'a', B: 'b' })).problems).toEqual([
+      'authorizationServers.acme.initiation.headers.x-key is there twice, since case does not matter in field names; remove one of the two',
     ]);
     expect((await headers({ Authorization: 'ApiKey x' }, { token: null })).problems).toEqual([]);
     expect((await headers({ Host: 'x', 'Content-Length': '1' })).problems).toEqual([

@@ -173,6 +173,18 @@ test('a client that alone is refused costs the others nothing: a password that t
   expect(await getAll(['c', 'd', 'e', 'f'])).toEqual(['token', 'token', 'token', 'token']);
 });
 
+test('a refresh token that the server takes says nothing of the password, which is held back still', async () => {
+  start(() => ({ renew: { eager: false, maxLifetime: '1m' } }));
+  changePassword('new');
+  server.answer = () => tokenAnswer({ refresh_token: 'refresh-token' });
+  await getAll(['a']);
+  server.answer = (asked) => (formOf(asked).has('refresh_token') ? tokenAnswer() : oauthError('invalid_grant'));
+  await getAll(['b', 'c', 'd']);
+  await clock.advance(2 * MINUTE_MS);
+  expect(await getAll(['a', 'e'])).toEqual(['token', HELD_BACK]);
+  expect(await getAll(['f'])).toEqual([HELD_BACK]);
+});
+
 test('another account is another matter', async () => {
   start((name) => ({ resourceOwner: { username: `user-${name}`, password: { unsafeInline: 'old' } } }));
   expect(await getAll()).toEqual(NAMES.map(() => 'invalid_grant'));

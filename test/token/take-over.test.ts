@@ -1,6 +1,7 @@
 /** A config follows another one: what is the same token goes on, with whatever is on its way for it. */
 
 import { describe, expect, test } from '@jest/globals';
+import { noStore, type StoredToken } from '../../src/token/store/store.ts';
 import { cachedTokenRig as rig } from '../helpers/cached-token.ts';
 import { settle } from '../helpers/fake-clock.ts';
 
@@ -27,6 +28,16 @@ describe('taking over a token', () => {
     await clock.advance(75_000);
     await settle();
     expect([before.grants(), after.grants()]).toEqual([1, 1]);
+  });
+
+  test('gives the token at hand to a store that has nothing of it', async () => {
+    const before = rig();
+    const kept: string[] = [];
+    const store = { ...noStore, keep: (identity: string, { value }: StoredToken) => void kept.push(`${value} of ${identity}`) };
+    const after = rig({ clock: before.clock, store });
+    await before.cached.get();
+    after.cached.takeOver(before.cached);
+    expect(kept).toEqual(['token-1 of alice']);
   });
 
   test('a longest lifetime that was made shorter holds for the token at hand, too', async () => {

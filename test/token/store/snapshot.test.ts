@@ -41,6 +41,19 @@ describe('a snapshot', () => {
     await after.close();
   });
 
+  test('has what was obtained elsewhere from then on, and not what stood there before', async () => {
+    const before = open();
+    await before.share('token-1', 'moved');
+    await before.close();
+    const after = open();
+    after.store.keep?.('moved', storedToken('token-2'));
+    expect(typeof (await after.obtain('moved'))).toBe('object');
+    await after.close();
+    const last = open();
+    expect(await last.obtain('moved')).toBe('token-2');
+    await last.close();
+  });
+
   test('C15 of the next config is written by that alone: what is purged there, nothing of the config before brings back', async () => {
     const before = open();
     for (const name of ['kept', 'purged', 'gone']) await before.share(`token-${name}`, name);
