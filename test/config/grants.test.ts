@@ -70,6 +70,15 @@ describe('the grant refresh_token', () => {
     expect(await problemsOf(refreshing, ({ tokens }) => Object.assign(tokens, { second: { ...tokens.orders } }))).toEqual([]);
   });
 
+  test('says of one that is not there only that, though another token has one too', async () => {
+    const share = (draft: Loose) => {
+      draft['tokens'].second = { ...draft['tokens'].orders, refreshToken: { fromEnv: 'NOWHERE' } };
+    };
+    expect(await problemsOf(refreshing, share)).toEqual([
+      'tokens.second.refreshToken.fromEnv names an environment variable that is not set; set it, or correct the name',
+    ]);
+  });
+
   test('refuses one file by two ways to its folder', async () => {
     await mkdir(directory.path('real'));
     await symlink(directory.path('real'), directory.path('linked'));

@@ -41,12 +41,17 @@ describe('stopping', () => {
       return undefined;
     });
     // The delay keeps the admin listener's word audible: "draining" is said before anything is closed.
-    const broker = await start(origin, { shutdown: { delay: '1s' } });
+    const broker = await start(origin, { shutdown: { delay: '2s' } });
     const clients = await Promise.all(Array.from({ length: 50 }, () => openRaw(broker.address())));
     for (const client of clients) client.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await Promise.all(clients.map((client) => client.waitFor('half')));
     broker.signal('SIGTERM');
     await broker.logged('draining');
+    // Whoever has not heard of it yet is let in for so long, and sent elsewhere for the next request.
+    const late = await openRaw(broker.address());
+    late.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    expect(await late.waitFor('half')).toMatch(/\r\nConnection: close\r\n/i);
+    clients.push(late);
     expect((await fetch(`${broker.url('probes')}/readyz`)).status).toBe(503);
     expect((await fetch(`${broker.url('probes')}/livez`)).status).toBe(200);
     await untilRefused(broker.address());
