@@ -190,7 +190,7 @@ export class CachedToken implements TokenSource, RefusedSource {
 
   #renewAhead(): void {
     const { tooSoon, failures } = this.#obtaining;
-    if (this.#closed || tooSoon || this.#flight.running || failures.leftMs > 0) return;
+    if (this.#closed || tooSoon || failures.leftMs > 0) return;
     void this.#obtain();
   }
 
