@@ -226,12 +226,24 @@ describe('cached token', () => {
     expect((await cached.get()).reveal()).toBe('token-2');
   });
 
+  test('once retired it is not renewed ahead, and had still by whoever needs it', async () => {
+    const { cached, clock, grants } = rig();
+    await cached.get();
+    cached.retire();
+    await clock.advance(85_000);
+    expect(cached.peek()?.reveal()).toBe('token-1');
+    expect([grants(), cached.status().obtaining]).toEqual([1, false]);
+    await clock.advance(10_000);
+    expect((await cached.get()).reveal()).toBe('token-2');
+  });
+
   test('a server that hands back the same token is not asked again within the minimum interval', async () => {
     const { cached, clock, grants } = rig({ lifetimeMs: 1_000 });
     await cached.get();
     for (let i = 0; i < 8; i += 1) {
       await clock.advance(100);
       cached.peek();
+      expect(cached.status().obtaining).toBe(false);
     }
     expect(grants()).toBe(1);
   });

@@ -69,6 +69,20 @@ describe('refused credentials', () => {
     expect(sent).toHaveLength(3);
   });
 
+  test('one that is on its way is not forgotten when others are: the next waits for it', async () => {
+    const { refused, sent, login } = rig();
+    const onItsWay = Promise.withResolvers<void>();
+    const first = refused.send(idOf('alice:a'), false, () => onItsWay.promise, refuses);
+    await settle();
+    refused.sweep();
+    const second = login('alice:right');
+    await settle();
+    expect(sent).toEqual([]);
+    onItsWay.resolve();
+    await first;
+    expect(await second).toBe('in');
+  });
+
   test('the right password among wrong ones is sent on its turn', async () => {
     const { login } = rig();
     expect(await Promise.all([login('alice:a'), login('alice:b'), login('alice:right'), login('alice:c')])).toEqual([

@@ -30,6 +30,17 @@ describe('taking over a token', () => {
     expect([before.grants(), after.grants()]).toEqual([1, 1]);
   });
 
+  test('one that nobody has used for long is not renewed for the next config either', async () => {
+    const renew = { idleAfter: '50s' };
+    const before = rig({ renew });
+    await before.cached.get();
+    await before.clock.advance(40_000);
+    const after = rig({ clock: before.clock, renew });
+    after.cached.takeOver(before.cached);
+    await before.clock.advance(40_000);
+    expect([after.grants(), after.events]).toEqual([0, ['idle']]);
+  });
+
   test('gives the token at hand to a store that has nothing of it', async () => {
     const before = rig();
     const kept: string[] = [];

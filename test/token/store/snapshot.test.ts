@@ -41,6 +41,18 @@ describe('a snapshot', () => {
     await after.close();
   });
 
+  test('C15 from which one is taken out first of all after a restart keeps the others', async () => {
+    const before = open();
+    for (const name of ['kept', 'purged']) await before.share(`token-${name}`, name);
+    await before.close();
+    const after = open();
+    await after.store.remove('purged');
+    await after.close();
+    const last = open();
+    expect([await last.obtain('kept'), typeof (await last.obtain('purged'))]).toEqual(['token-kept', 'object']);
+    await last.close();
+  });
+
   test('has what was obtained elsewhere from then on, and not what stood there before', async () => {
     const before = open();
     await before.share('token-1', 'moved');
