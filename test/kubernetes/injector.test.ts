@@ -225,7 +225,8 @@ describe('the certificate of the injector', () => {
 
 describe('an injector that is told to stop', () => {
   test('answers what is under way, is not ready any more, and exits with 0', async () => {
-    const own = await start({ shutdown: { delay: '1s', grace: '20s' } });
+    const own = await start({ shutdown: { delay: '2s', grace: '20s' } });
+    const agent = new Agent({ keepAlive: true });
     try {
       const body = JSON.stringify(reviewOf(podAsking()));
       const raw = await openRaw(own.address('webhook'), { tls: { ca: authority.certificate } });
@@ -236,6 +237,7 @@ describe('an injector that is told to stop', () => {
       await ask(reviewOf(podAsking()), {}, own);
       own.signal('SIGTERM');
       await own.logged('draining');
+      expect((await ask(reviewOf(podAsking()), { agent }, own)).field('connection')).toBe('close');
       expect((await request(`${own.url('probes')}/readyz`)).status).toBe(503);
       expect((await request(`${own.url('probes')}/livez`)).status).toBe(200);
       raw.write(body.slice(9));
@@ -246,6 +248,7 @@ describe('an injector that is told to stop', () => {
       expect(await own.exited).toEqual({ code: 0, signal: null });
       expect(own.log().at(-1)).toMatchObject({ msg: 'stopped', cut: 0 });
     } finally {
+      agent.destroy();
       await own.close();
     }
   });
