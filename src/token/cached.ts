@@ -255,7 +255,6 @@ export class CachedToken implements TokenSource, RefusedSource {
 
   /** Renewal is driven by the expiry, not by traffic; only tokens that somebody uses are renewed. */
   #schedule(delayMs: number): void {
-    this.#timer.cancel();
     const { eager, before, minInterval } = this.#parts.renew;
     if (!this.#closed && eager && before !== 0) this.#timer.set(Math.max(delayMs, minInterval));
   }

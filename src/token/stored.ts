@@ -25,8 +25,6 @@ export function fromStored(stored: StoredToken, renew: RenewConfig, clock: Clock
  * whoever has none at all serves it, and renews it meanwhile.
  */
 export function isWorthTaking(stored: StoredToken, hasNone: boolean, renew: RenewConfig, clock: Clock): boolean {
-  // Its replica's clock is ahead of ours: how old it is cannot be told, and it might have ended.
-  if (stored.requestedAt - clock.now() > CLOCK_SKEW_MS) return false;
   const token = fromStored(stored, renew, clock);
   const { renewAtAge, unusableAtAge } = planLifetime(token.lifetimeMs, renew, 1);
   return token.ageMs(clock) < (hasNone ? unusableAtAge : renewAtAge);
@@ -39,6 +37,7 @@ export function isWorthTaking(stored: StoredToken, hasNone: boolean, renew: Rene
  */
 export function isAskedForAfter(moment: number, { requestedAt }: StoredToken, clock: Clock): boolean {
   const ageMs = clock.now() - requestedAt;
+  // Its replica's clock may be further ahead of ours: then how old it is cannot be told, and it might have ended.
   return ageMs >= -CLOCK_SKEW_MS && ageMs + 1 <= clock.monotonic() - moment;
 }
 
