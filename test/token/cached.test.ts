@@ -77,6 +77,7 @@ describe('cached token', () => {
 
   test('R05 renews ahead by the expiry, not by traffic: whoever asks is served from memory', async () => {
     const { cached, clock, grants } = rig({ lifetimeMs: 5_000 });
+    await clock.advance(24 * 3_600_000);
     await cached.get();
     for (let request = 0; request < 10_000; request += 1) {
       await clock.advance(10);
@@ -228,9 +229,10 @@ describe('cached token', () => {
 
   test('once retired it is not renewed ahead, and had still by whoever needs it', async () => {
     const { cached, clock, grants } = rig();
-    await cached.get();
+    const token = await cached.get();
     cached.retire();
     await clock.advance(85_000);
+    expect(await cached.replace(token)).toBeUndefined();
     expect(cached.peek()?.reveal()).toBe('token-1');
     expect([grants(), cached.status().obtaining]).toEqual([1, false]);
     await clock.advance(10_000);

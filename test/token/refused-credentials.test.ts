@@ -42,9 +42,10 @@ function rig() {
 
 describe('refused credentials', () => {
   test('the same password is sent again after ten minutes, no sooner', async () => {
-    const { clock, login } = rig();
+    const { clock, refused, login } = rig();
     expect(await login('alice:old')).toBe('refused');
     await clock.advance(10 * MINUTE_MS - 1);
+    refused.sweep();
     expect(await login('alice:old')).toBe('held back');
     await clock.advance(1);
     expect(await login('alice:old')).toBe('refused');
@@ -172,6 +173,14 @@ describe('refused credentials', () => {
     trouble.of = 'none';
     for (const guess of ['a', 'b', 'c']) expect(await login(`alice:${guess}`)).toBe('refused');
     expect(await login('alice:d')).toBe('held back');
+  });
+
+  test('one that was good before counts for nothing while nothing is said of it', async () => {
+    const { login, trouble } = rig();
+    trouble.of = 'all';
+    expect(await login('alice:right', true)).toBe('http_500');
+    trouble.of = 'none';
+    for (const guess of ['a', 'b', 'c']) expect(await login(`alice:${guess}`)).toBe('refused');
   });
 
   test('what an open breaker kept from being sent does not count', async () => {

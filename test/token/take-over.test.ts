@@ -178,9 +178,16 @@ describe('taking over a token', () => {
     const between = after.cached.get();
     third.cached.takeOver(after.cached);
     await after.cached.settled();
+    let settledBefore = false;
+    const settling = before.cached.settled().then(() => {
+      settledBefore = true;
+    });
+    await settle();
+    expect(settledBefore).toBe(false);
     answer.resolve();
-    await before.cached.settled();
+    await settling;
     expect([(await waiting).reveal(), (await between).reveal(), third.cached.peek()?.reveal()]).toEqual(['token-1', 'token-1', 'token-1']);
+    expect([before.grants(), after.grants(), third.grants()]).toEqual([1, 0, 0]);
   });
 
   test('a token that is for somebody else by now is not taken', async () => {
