@@ -130,7 +130,7 @@ export class CachedToken implements TokenSource, RefusedSource {
     this.#held = undefined;
     this.#purged();
     this.#timer.cancel();
-    await this.#parts.discard(held?.token, held?.identity ?? this.#parts.identity);
+    await this.#parts.discard(held?.token, this.#parts.identity);
   }
 
   /** A changed secret deserves another try at once. Where it says whose token this is, the one at hand is somebody else's now. */

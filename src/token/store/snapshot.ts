@@ -136,7 +136,6 @@ export class Snapshot implements TokenStore {
 
   /** Of the process or the config before. */
   #find(name: string, token: StoredToken): void {
-    if (hasEnded(token, this.#parts.clock)) return;
     this.#tokens.set(name, token);
     this.#left.add(name);
   }
