@@ -270,6 +270,13 @@ describe('cached token', () => {
     expect(grants()).toBe(2);
   });
 
+  test('the token at hand stays when a secret has changed that does not say whose it is', async () => {
+    const { cached } = rig();
+    const token = await cached.get();
+    cached.secretChanged();
+    expect(cached.peek()).toBe(token);
+  });
+
   test('the failure of an old secret is not held against the new one', async () => {
     const { cached, answerWith, grants } = rig();
     let refuse: () => void = () => {};

@@ -192,11 +192,14 @@ describe('refused credentials', () => {
   });
 
   test('a failure that is not about the credentials holds nobody back', async () => {
-    const { refused } = rig();
+    const { refused, login } = rig();
     const id = idOf('alice:x');
     const dead = () => Promise.reject(new AuthorizationServerError('transient', 'econnrefused'));
     for (let i = 0; i < 5; i += 1) await expect(refused.send(id, false, dead, refuses)).rejects.toMatchObject({ reason: 'econnrefused' });
     expect(() => refused.admit(id, refusal)).not.toThrow();
+    const clientRefused = () => Promise.reject(new AuthorizationServerError('permanent', 'invalid_client'));
+    for (const guess of ['a', 'b', 'c']) await expect(refused.send(idOf(`bob:${guess}`), false, clientRefused, refuses)).rejects.toThrow();
+    expect(await login('bob:right')).toBe('in');
   });
 
   test('a token or an assertion is sent again after half a minute, and the oldest of ten thousand is forgotten', async () => {

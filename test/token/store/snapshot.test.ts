@@ -41,6 +41,14 @@ describe('a snapshot', () => {
     await after.close();
   });
 
+  test('keeps none that has ended', async () => {
+    const store = open();
+    const turn = await store.obtain();
+    if (typeof turn === 'object') turn.share({ ...storedToken('token-1'), requestedAt: 0 }, 60_000);
+    await store.close();
+    expect(JSON.parse(await readFile(file(), 'utf8')).entries).toEqual({});
+  });
+
   test('C15 from which one is taken out first of all after a restart keeps the others', async () => {
     const before = open();
     for (const name of ['kept', 'purged']) await before.share(`token-${name}`, name);
