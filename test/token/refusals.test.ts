@@ -14,6 +14,17 @@ describe('a token that an upstream refused', () => {
     expect(grants()).toBe(2);
   });
 
+  test('is not replaced within the minimum interval after the one before was', async () => {
+    const { cached, grants, clock } = cachedTokenRig();
+    const refused = await cached.get();
+    await clock.advance(1_000);
+    const second = await cached.replace(refused);
+    expect(await cached.replace(second as typeof refused)).toBeUndefined();
+    await clock.advance(1_000);
+    expect((await cached.replace(second as typeof refused))?.reveal()).toBe('token-3');
+    expect(grants()).toBe(3);
+  });
+
   test('is not replaced for 30 s after its replacement was refused too', async () => {
     const { cached, grants, clock } = cachedTokenRig();
     const refused = await cached.get();

@@ -126,6 +126,21 @@ describe('tokens of callers', () => {
     expect(asked).toEqual(['a:wrong']);
   });
 
+  test("are had again by whoever had one: other people's guesses hold up none whose password was good before", async () => {
+    const { get, clock, answerWith, asked } = rig();
+    await get('a');
+    answerWith(refuse);
+    for (const guess of ['x', 'y', 'z']) await expect(get('a', guess)).rejects.toMatchObject(REFUSED);
+    await clock.advance(100_000);
+    answerWith(async () => {});
+    expect(await get('a')).toBe('a:right#2');
+    // And held up like any other once it was refused itself.
+    await clock.advance(100_000);
+    answerWith(refuse);
+    for (let times = 0; times < 2; times += 1) await expect(get('a')).rejects.toMatchObject(REFUSED);
+    expect(asked).toEqual(['a:right', 'a:x', 'a:y', 'a:z', 'a:right', 'a:right']);
+  });
+
   test("are renewed for a request only: nobody's credentials are used behind its back", async () => {
     const { get, granted, clock, tokens } = rig();
     await get('a');
