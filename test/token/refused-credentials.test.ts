@@ -51,6 +51,15 @@ describe('refused credentials', () => {
     expect(await login('alice:old')).toBe('refused');
   });
 
+  test('the same wrong password counts each time it was sent', async () => {
+    const { clock, login } = rig();
+    for (let times = 0; times < 3; times += 1) {
+      await clock.advance(10 * MINUTE_MS);
+      expect(await login('alice:old')).toBe('refused');
+    }
+    expect(await login('alice:other')).toBe('held back');
+  });
+
   test('three wrong passwords in half an hour, however they are spread, and then not even the right one is tried', async () => {
     const { clock, sent, login } = rig();
     for (const guess of ['a', 'b', 'c']) {

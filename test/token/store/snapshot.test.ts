@@ -4,7 +4,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openStore, storedToken } from '../../helpers/shared-store.ts';
+import type { KeptFile } from '../../../src/config/kept-file.ts';
+import { store as storeSchema } from '../../../src/config/schema/store.ts';
+import { Snapshot } from '../../../src/token/store/snapshot.ts';
+import { isTurn, noStore } from '../../../src/token/store/store.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+import { openStore, STORE_KEY, storedToken } from '../../helpers/shared-store.ts';
 
 let directory = '';
 beforeEach(async () => {
@@ -95,6 +100,22 @@ describe('a snapshot', () => {
       'token-late',
     ]);
     await last.close();
+  });
+
+  test('C15 of the config before is not written once more, though that was about to', async () => {
+    const clock = new FakeClock();
+    const { encryption, snapshot } = storeSchema.parse({ encryption: { keys: [STORE_KEY] }, snapshot: file() });
+    const observer = { notKept: () => undefined, unreadable: () => undefined };
+    const parts = { file: snapshot as KeptFile, keys: encryption?.keys ?? [], behind: noStore, observer, clock };
+    const before = new Snapshot(parts);
+    const turn = await before.obtain('purged', () => true);
+    if (isTurn(turn)) turn.share({ ...storedToken('token-1'), requestedAt: clock.now() }, 60_000);
+    const after = new Snapshot(parts);
+    after.follow(before);
+    await after.remove('purged');
+    await clock.advance(1_000);
+    await Promise.all([before.close(), after.close()]);
+    expect(JSON.parse(await readFile(file(), 'utf8')).entries).toEqual({});
   });
 
   test('C15 what the config before gives back stays where the next one has obtained another', async () => {
