@@ -209,6 +209,16 @@ describe('cached token', () => {
     expect(cached.peek()).toBeDefined();
   });
 
+  test('a refused client is asked again by itself while there is a token to be followed, and not without one', async () => {
+    const { cached, clock, answerWith } = rig({ lifetimeMs: 100_000 });
+    await cached.get();
+    answerWith(permanent);
+    await clock.advance(80_000);
+    expect(cached.status()).toMatchObject({ lastFailure: { code: 'TOKEN_REJECTED' }, renewsInMs: 10_000 });
+    await clock.advance(40_000);
+    expect(cached.status()).toMatchObject({ state: 'expired', renewsInMs: undefined });
+  });
+
   test('T09 a token that could not be had is there when the server is back, before anybody asks again', async () => {
     const { cached, clock, answerWith } = rig();
     answerWith(dead);

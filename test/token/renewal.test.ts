@@ -30,6 +30,7 @@ describe('renewal rule', () => {
   test('R09 uses a token whose life is shorter than its margins for half of that life', () => {
     const plan = planLifetime(5_000, renew({ before: '60s', hardMargin: '30s' }), 0);
     expect(plan).toEqual({ renewAtAge: 2_500, unusableAtAge: 2_500 });
+    expect(planLifetime(5_000, renew({ before: '60s' }), 1)).toEqual({ renewAtAge: 2_000, unusableAtAge: 4_500 });
   });
 
   test('does not renew ahead where the server allows one live token', () => {

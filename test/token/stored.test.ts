@@ -27,6 +27,19 @@ describe('a cached token with a store', () => {
     expect((await cached.get()).reveal()).toBe('token-1');
   });
 
+  test('R10 does not forget how old it was when it came, though the wall clock is set back', async () => {
+    const store = memoryStore();
+    const { cached, clock, answerWith } = cachedTokenRig({ store });
+    store.held.set('alice', { value: 'old', requestedAt: clock.now() - 60_000, lifetimeMs: 100_000 });
+    await cached.get();
+    answerWith(dead);
+    clock.stepWall(-3_600_000);
+    await clock.advance(34_999);
+    expect(cached.peek()?.reveal()).toBe('old');
+    await clock.advance(1);
+    expect(cached.peek()).toBeUndefined();
+  });
+
   test('does not take one that would have to be renewed at once: else nobody ever renews', async () => {
     const store = memoryStore();
     const { cached, clock } = cachedTokenRig({ store });

@@ -151,6 +151,24 @@ describe('taking over a token', () => {
     expect(after.grants()).toBe(1);
   });
 
+  test('a token that an upstream refused is not what replaces it, though it is fresh and was taken over', async () => {
+    const { before, after, clock } = twoRigs();
+    await before.cached.get();
+    await clock.advance(1_000);
+    const refused = await before.cached.renew();
+    await clock.advance(1_000);
+    const answer = held(before);
+    const renewing = before.cached.renew().catch((error: { code: string }) => error.code);
+    await settle();
+    after.cached.takeOver(before.cached);
+    expect(after.cached.peek()).toBe(refused);
+    const other = after.cached.replace(refused);
+    before.cached.close();
+    answer.reject(new Error('down'));
+    expect(await renewing).toBe('TOKEN_UNAVAILABLE');
+    expect((await other)?.reveal()).toBe('token-1');
+  });
+
   test('one that fails is followed by one grant alone, under the newest config, however many came between', async () => {
     const { before, after, clock } = twoRigs();
     const third = rig({ clock, renew: { minInterval: '1ms' } });
