@@ -207,10 +207,8 @@ export class CachedToken implements TokenSource, RefusedSource {
   }
 
   #freshOrObtained(serves: Serves): Token | Promise<Token> {
-    const { failures } = this.#obtaining;
-    const fresh = this.#fresh(serves);
-    if (fresh === undefined && failures.leftMs > 0) throw failures.toBrokerError();
-    return fresh ?? this.#obtain(serves);
+    if (this.#next !== undefined) return this.#next.#freshOrObtained(serves);
+    return this.#fresh(serves) ?? this.#obtain(serves);
   }
 
   #fresh(serves: Serves): Token | undefined {

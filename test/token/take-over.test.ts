@@ -171,19 +171,21 @@ describe('taking over a token', () => {
 
   test('one that fails is followed by one grant alone, under the newest config, however many came between', async () => {
     const { before, after, clock } = twoRigs();
-    const third = rig({ clock, renew: { minInterval: '1ms' } });
+    const [third, fourth] = [rig({ clock }), rig({ clock })];
     const answer = held(before);
     const waiting = before.cached.get().catch((error: { code: string }) => error.code);
     await settle();
     after.cached.takeOver(before.cached);
-    const between = after.cached.get();
+    const between = [after.cached.get()];
     third.cached.takeOver(after.cached);
+    fourth.cached.takeOver(third.cached);
+    between.push(fourth.cached.get());
     before.cached.close();
     answer.reject(new Error('down'));
     expect(await waiting).toBe('TOKEN_UNAVAILABLE');
-    expect((await between).reveal()).toBe('token-1');
-    expect(third.cached.peek()?.reveal()).toBe('token-1');
-    expect([before.grants(), after.grants(), third.grants()]).toEqual([1, 0, 1]);
+    expect((await Promise.all(between)).map((token) => token.reveal())).toEqual(['token-1', 'token-1']);
+    expect(fourth.cached.peek()?.reveal()).toBe('token-1');
+    expect([before, after, third, fourth].map(({ grants }) => grants())).toEqual([1, 0, 0, 1]);
   });
 
   test('a config between two others has nothing of its own on its way', async () => {
