@@ -215,6 +215,9 @@ describe('cached token', () => {
     answerWith(permanent);
     await clock.advance(80_000);
     expect(cached.status()).toMatchObject({ lastFailure: { code: 'TOKEN_REJECTED' }, renewsInMs: 10_000 });
+    // And by nobody's request before that.
+    expect(cached.peek()).toBeDefined();
+    expect(cached.status().obtaining).toBe(false);
     await clock.advance(40_000);
     expect(cached.status()).toMatchObject({ state: 'expired', renewsInMs: undefined });
   });
@@ -247,6 +250,32 @@ describe('cached token', () => {
     expect([grants(), cached.status().obtaining]).toEqual([1, false]);
     await clock.advance(10_000);
     expect((await cached.get()).reveal()).toBe('token-2');
+  });
+
+  test('goes on renewing a token that is used, from memory or after a while without', async () => {
+    const { cached, clock, events } = rig({ renew: { idleAfter: '90s' } });
+    await cached.get();
+    for (let second = 0; second < 300; second += 50) {
+      await clock.advance(50_000);
+      expect(cached.peek()).toBeDefined();
+    }
+    await clock.advance(400_000);
+    expect(events.filter((event) => event === 'idle')).toHaveLength(1);
+    const begun = await cached.get();
+    await clock.advance(81_000);
+    expect(cached.peek()).not.toBe(begun);
+    expect(events.filter((event) => event === 'idle')).toHaveLength(1);
+  });
+
+  test('R04 whoever goes away while it waits gives up its place at once', async () => {
+    const { cached, answerWith } = rig();
+    answerWith(() => new Promise(() => {}));
+    let leave = () => {};
+    const waiting = cached.get({ onAbandoned: (listener) => (leave = listener) });
+    expect(cached.waiting).toBe(1);
+    leave();
+    await expect(waiting).rejects.toMatchObject({ code: 'TOKEN_UNAVAILABLE' });
+    expect(cached.waiting).toBe(0);
   });
 
   test('a server that hands back the same token is not asked again within the minimum interval', async () => {

@@ -151,6 +151,19 @@ describe('taking over a token', () => {
     expect(after.grants()).toBe(1);
   });
 
+  test('T10 one that has ended on the way is not what serves when the grant before fails', async () => {
+    const { before, after, clock } = twoRigs();
+    await before.cached.get();
+    const answer = held(before);
+    await clock.advance(96_000);
+    after.cached.takeOver(before.cached);
+    const asked = after.cached.get();
+    before.cached.close();
+    answer.reject(new Error('down'));
+    expect(after.cached.mayBeSent(await asked)).toBe(true);
+    expect(after.grants()).toBe(1);
+  });
+
   test('a token that an upstream refused is not what replaces it, though it is fresh and was taken over', async () => {
     const { before, after, clock } = twoRigs();
     await before.cached.get();

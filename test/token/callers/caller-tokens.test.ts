@@ -141,6 +141,18 @@ describe('tokens of callers', () => {
     expect(asked).toEqual(['a:right', 'a:x', 'a:y', 'a:z', 'a:right', 'a:right']);
   });
 
+  test('give way, those that have ended before one that is good, however long that was not used', async () => {
+    const { get, clock } = rig({ maxCallers: 2 });
+    await get('a');
+    await clock.advance(60_000);
+    await get('b');
+    await clock.advance(15_000);
+    await get('a');
+    await clock.advance(21_000);
+    expect(await get('c')).toBe('c:right#3');
+    expect(await get('b')).toBe('b:right#2');
+  });
+
   test("are renewed for a request only: nobody's credentials are used behind its back", async () => {
     const { get, granted, clock, tokens } = rig();
     await get('a');

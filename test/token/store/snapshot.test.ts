@@ -9,6 +9,7 @@ import { store as storeSchema } from '../../../src/config/schema/store.ts';
 import { Snapshot } from '../../../src/token/store/snapshot.ts';
 import { isTurn, noStore } from '../../../src/token/store/store.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
+import { memoryStore } from '../../helpers/memory-store.ts';
 import { openStore, STORE_KEY, storedToken } from '../../helpers/shared-store.ts';
 
 let directory = '';
@@ -44,6 +45,22 @@ describe('a snapshot', () => {
     expect([typeof (await after.obtain('one')), typeof (await after.obtain('two'))]).toEqual(['object', 'object']);
     expect(after.events).toEqual(['unreadable damaged']);
     await after.close();
+  });
+
+  test('before another store gives to that, too, what was obtained, and that nothing was', async () => {
+    const behind = memoryStore();
+    const { encryption, snapshot } = storeSchema.parse({ encryption: { keys: [STORE_KEY] }, snapshot: file() });
+    const observer = { notKept: () => undefined, unreadable: () => undefined };
+    const store = new Snapshot({ file: snapshot as KeptFile, keys: encryption?.keys ?? [], behind, observer, clock: new FakeClock() });
+    for (const identity of ['one', 'two']) {
+      const turn = await store.obtain(identity, () => true);
+      if (!isTurn(turn)) throw new Error('there is one already');
+      if (identity === 'one') turn.share(storedToken('token-1'), 60_000);
+      else turn.giveUp();
+    }
+    expect(behind.shared).toMatchObject([{ identity: 'one', token: { value: 'token-1' }, ttlMs: 60_000 }]);
+    expect(behind.gaveUp).toBe(1);
+    await store.close();
   });
 
   test('keeps none that has ended', async () => {
