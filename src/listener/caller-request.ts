@@ -1,6 +1,6 @@
 /** A request on a connection, as the stages see it. */
 
-import type { Body, CallerRequest, Fields, Peer, Upgrade } from '../message.ts';
+import { type Body, type CallerRequest, type Fields, fieldValue, type Peer, type Upgrade } from '../message.ts';
 
 export type RequestFacts = Omit<CallerRequest, 'onAbandoned' | 'abandoned' | 'sentAway'>;
 
@@ -50,4 +50,9 @@ export class HttpRequest implements CallerRequest {
     this.#abandoned = true;
     for (const listener of this.#listeners ?? []) listener();
   }
+}
+
+/** The id that the caller gave it; `""` where there is none. */
+export function givenRequestId(fields: Fields): string {
+  return fieldValue(fields, 'x-request-id') ?? '';
 }

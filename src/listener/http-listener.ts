@@ -6,14 +6,14 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import type { ListenerConfig } from '../config/schema/listeners.ts';
 import { derive } from '../derive.ts';
 import type { BrokerError } from '../errors.ts';
-import { type CallerRequest, type Fields, fieldValue, type Peer, type PeerCertificate, type Reply } from '../message.ts';
+import type { CallerRequest, Peer, PeerCertificate, Reply } from '../message.ts';
 import { createRequestId } from '../telemetry/request-id.ts';
 import { BodyMemory } from '../wire/body-memory.ts';
 import { Deadlines } from '../wire/deadlines.ts';
 import { createHttpDate } from '../wire/http-date.ts';
 import { type InletMemory, READ_BYTES } from '../wire/inlet.ts';
 import { WriteMemory } from '../wire/write-memory.ts';
-import type { RequestFacts } from './caller-request.ts';
+import { givenRequestId, type RequestFacts } from './caller-request.ts';
 import type { Connection, ConnectionHost } from './connection-host.ts';
 import type { Taker } from './entrances.ts';
 import { FirstBytes } from './first-bytes.ts';
@@ -250,9 +250,4 @@ export class HttpListener implements ConnectionHost, Taker {
     }
     return cut;
   }
-}
-
-/** `""` where there is none. */
-function givenRequestId(fields: Fields): string {
-  return fieldValue(fields, 'x-request-id') ?? '';
 }

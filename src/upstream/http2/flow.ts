@@ -3,7 +3,7 @@
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import { BrokerError } from '../../errors.ts';
-import { type Body, type BodySink, type Fields, fieldValues } from '../../message.ts';
+import type { Body, BodySink, Fields } from '../../message.ts';
 import type { Timed } from '../../wire/deadlines.ts';
 import { groupedFields } from '../../wire/grouped-fields.ts';
 import type { Resets } from '../../wire/http2-quirks.ts';
@@ -12,7 +12,7 @@ import { WireError } from '../../wire/wire-error.ts';
 import { MAX_INTERIM_ANSWERS, type UpstreamAnswer, type UpstreamFlow, type UpstreamRequest } from '../connections.ts';
 import { toUpstreamError } from '../failure.ts';
 import { requestTrailers } from '../fields.ts';
-import { fieldsOf, headOf, statusOf } from './head.ts';
+import { announcedLength, fieldsOf, headOf, statusOf } from './head.ts';
 
 /** What carries a flow, or will. */
 export interface StreamOwner {
@@ -234,12 +234,4 @@ export class Http2Flow implements UpstreamFlow, BodySink, Timed {
     this.#owner.over(this);
     return true;
   }
-}
-
-function announcedLength(fields: Fields): number {
-  const values = fieldValues(fields, 'content-length');
-  if (values.length === 0) return Number.POSITIVE_INFINITY;
-  const length = values.length === 1 && /^\d+$/.test(values[0] as string) ? Number(values[0]) : Number.NaN;
-  if (!Number.isSafeInteger(length)) throw new WireError('malformed', 'the length of the answer is malformed or repeated');
-  return length;
 }

@@ -1,5 +1,6 @@
 /** Heads and trailers as HTTP/2 writes them (RFC 9113 §8.2, §8.3): pseudo-fields first, names in lower case. */
 
+import { type Fields, fieldValues } from '../../message.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import type { UpstreamRequest } from '../connections.ts';
 
@@ -40,4 +41,13 @@ export function statusOf(raw: readonly string[]): number {
   const value = raw[raw.indexOf(':status') + 1] ?? '';
   if (!/^[1-5]\d\d$/.test(value)) throw new WireError('malformed', 'the status of the answer is malformed');
   return Number(value);
+}
+
+/** Bytes of the answer to come; infinite where it does not say. Throws `WireError`. */
+export function announcedLength(fields: Fields): number {
+  const values = fieldValues(fields, 'content-length');
+  if (values.length === 0) return Number.POSITIVE_INFINITY;
+  const length = values.length === 1 && /^\d+$/.test(values[0] as string) ? Number(values[0]) : Number.NaN;
+  if (!Number.isSafeInteger(length)) throw new WireError('malformed', 'the length of the answer is malformed or repeated');
+  return length;
 }
