@@ -9,12 +9,9 @@ import { tear } from '../../wire/tear.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { bodyEndedEarly, bodyStopped, headTooSlow } from '../refusal.ts';
 import type { CallerBody } from './caller-body.ts';
+import { LINGER_MS, ReadPast } from './read-past.ts';
 import type { Turn } from './turn.ts';
 import { Turns, type TurnTaker } from './turns.ts';
-
-/** How much is read, and for how long, of what nobody wants, before the connection is dropped (RFC 9112 §9.6). */
-const LINGER_BYTES = 32 * 1024 ** 2;
-const LINGER_MS = 5_000;
 
 /**
  * `idle`: the next head is awaited. `busy`: a request is being answered. `tunnel`: the answer was a 101, and either side ends by itself.
@@ -24,6 +21,7 @@ type State = 'idle' | 'busy' | 'tunnel' | 'lingering' | 'closed';
 
 export class CallerConnection implements Connection, TurnTaker {
   deadlineAt: number;
+  readonly date = (): string => this.#host.date();
   readonly outlet: Outlet;
   readonly #host: ConnectionHost;
   readonly inlet: Inlet;
@@ -33,7 +31,7 @@ export class CallerConnection implements Connection, TurnTaker {
   #turn: Turn | undefined;
   /** Nothing that follows on the connection is looked at. */
   #closing = false;
-  #lingerBytes = LINGER_BYTES;
+  readonly #readPast = new ReadPast();
 
   constructor(accepted: Socket, host: ConnectionHost) {
     this.#host = host;
@@ -65,10 +63,6 @@ export class CallerConnection implements Connection, TurnTaker {
   get closing(): boolean {
     // What was said in a protocol that nobody agreed to is no request.
     return this.#closing || this.#host.draining || (this.#turn?.tunnel !== undefined && this.inlet.hasRest);
-  }
-
-  date(): string {
-    return this.#host.date();
   }
 
   /** Closes it once what was written is out; a request whose head has begun is still answered. */
@@ -169,7 +163,7 @@ export class CallerConnection implements Connection, TurnTaker {
         this.#turn?.tunnel?.take(this.inlet.lasting(bytes.subarray(at)));
         return bytes.length;
       default:
-        this.#readPast(bytes.length - at);
+        if (this.#readPast.isTooMuch(bytes.length - at)) this.#leave();
         return bytes.length;
     }
   }
@@ -183,27 +177,21 @@ export class CallerConnection implements Connection, TurnTaker {
 
   begin(turn: Turn, last: boolean): void {
     if (last) this.#closing = true;
-    this.#lingerBytes = LINGER_BYTES;
+    this.#readPast.begin();
     this.#turn = turn;
     this.#state = 'busy';
     this.deadlineAt = Number.POSITIVE_INFINITY;
   }
 
   #readBody(body: CallerBody, bytes: Buffer, at: number): number {
-    if (body.discarded) this.#readPast(bytes.length - at);
-    else this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    if (!body.discarded) this.deadlineAt = performance.now() + this.#host.limits.idleTimeout;
+    else if (this.#readPast.isTooMuch(bytes.length - at)) this.#leave();
     const next = body.take(bytes, at);
     if (!body.over) return next;
     this.deadlineAt = Number.POSITIVE_INFINITY;
     this.inlet.endLending();
     if (this.#turn?.reply.over === true) this.#done();
     return next;
-  }
-
-  /** So much of what nobody wants has come. */
-  #readPast(count: number): void {
-    this.#lingerBytes -= count;
-    if (this.#lingerBytes < 0) this.#leave();
   }
 
   #done(): void {
