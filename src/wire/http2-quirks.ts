@@ -8,6 +8,30 @@ import type { Socket } from 'node:net';
  */
 export const NO_SESSION_MEMORY_LIMIT = 2 ** 32 - 1;
 
+/** Of `node:http2`, on either side. */
+interface Session {
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** What Node holds of connections that are not closed yet. */
+const held = new Set<object>();
+
+/**
+ * Keeps Node's part of a connection from being collected before those of its streams. A stream that ends in the middle of its fields has memory of
+ * the connection until the next turn, where a connection that was closed is garbage at once: collected in between, it aborts the process.
+ */
+export function holdUntilClosed(session: Session): void {
+  const handle = handleOf(session);
+  if (handle === undefined) return;
+  held.add(handle);
+  session.once('close', () => setImmediate(() => held.delete(handle)));
+}
+
+function handleOf(session: Session): object | undefined {
+  const key = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle');
+  return key && (session as unknown as Record<symbol, object | undefined>)[key];
+}
+
 const LOOK_AGAIN_MS = 20;
 
 /** Of `node:http2`, on either side. */

@@ -3,7 +3,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream, type ServerSessionOptions } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Fields, Peer } from '../../message.ts';
-import { isCongested, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
+import { holdUntilClosed, isCongested, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { Allowance } from './allowance.ts';
 import { CallerStream } from './caller-stream.ts';
@@ -53,6 +53,7 @@ export class CallerSession implements Connection {
       .on('remoteSettings', () => this.#expect(settings.take(performance.now())))
       .on('localSettings', () => this.#onSettled())
       .on('error', () => undefined);
+    holdUntilClosed(this.#session);
     // A caller that ends its side counts as gone, as in HTTP/1.1.
     socket
       .on('end', () => this.#breakOff())
