@@ -10,11 +10,19 @@ import type { Address } from '../config/schema/values.ts';
 import { BrokerError } from '../errors.ts';
 import { createHeadCheck } from '../listener/head-check.ts';
 import { createRouter, type RouteMatch, type Router } from '../route/router.ts';
+import { askedMetadata } from '../service/token-endpoint/metadata.ts';
 import { askedToken, createOffer } from '../service/token-endpoint/offer.ts';
 import { placeOf } from '../wire/place.ts';
 import { configOption, loadOrExit } from './config-option.ts';
 import type { Io } from './io.ts';
-import { type AskingCaller, addressText, describeGranted, describeHandedOut, describeMatch } from './match-description.ts';
+import {
+  type AskingCaller,
+  addressText,
+  describeGranted,
+  describeHandedOut,
+  describeMatch,
+  describeMetadata,
+} from './match-description.ts';
 
 const EXIT_NO_MATCH = 1;
 
@@ -159,7 +167,11 @@ function describe(config: Config, { method, target, host }: AskedHead, listener:
       return describeGranted(config, found, matchOf(config, { ...checked, listener, method }, caller));
     }
     case 'token-endpoint': {
-      const name = askedToken({ ...check(settings), method });
+      const checked = { ...check(settings), method };
+      const peer = { encrypted: settings.tls !== undefined };
+      const metadata = askedMetadata({ ...checked, peer, fields: ['Host', host ?? 'localhost'] }, settings.authenticate);
+      if (metadata !== undefined) return describeMetadata(config, listener, metadata);
+      const name = askedToken(checked);
       return describeHandedOut(config, found, name, createOffer(config.tokens)(name, caller));
     }
   }

@@ -67,12 +67,21 @@ export function describeHandedOut(config: Config, found: Found, name: string, { 
   ];
 }
 
-function describeCaller({ listeners }: Config, { listener, caller }: Found): string[] {
-  const { address, authenticate } = listeners[listener] as Config['listeners'][string];
+export function describeMetadata(config: Config, listener: string, metadata: Readonly<Record<string, unknown>>): string[] {
   return [
-    `listener  ${listener} (${addressText(address)}, accepts ${authenticate.join(', ')})`,
-    `caller    ${caller.name}${caller.name === caller.method ? '' : `, by ${caller.method}`}`,
+    describeListener(config, listener),
+    'caller    whoever asks: it tells no secret, nor which tokens there are',
+    `answer    metadata of the issuer ${String(metadata['issuer'])}, for OAuth client libraries`,
   ];
+}
+
+function describeCaller(config: Config, { listener, caller }: Found): string[] {
+  return [describeListener(config, listener), `caller    ${caller.name}${caller.name === caller.method ? '' : `, by ${caller.method}`}`];
+}
+
+function describeListener({ listeners }: Config, listener: string): string {
+  const { address, authenticate } = listeners[listener] as Config['listeners'][string];
+  return `listener  ${listener} (${addressText(address)}, accepts ${authenticate.join(', ')})`;
 }
 
 export function addressText(address: Address): string {

@@ -16,7 +16,8 @@ export function createService(listener: ListenerConfig, parts: ServiceParts): Se
     case 'token-endpoint': {
       const authenticate: Stages['authenticate'] = (request) => stages.authenticate(request);
       // What it reads of a request is as short as a head.
-      return new TokenEndpoint({ config, tokens, authenticate, formTimeoutMs: listener.limits.headTimeout, clock });
+      const { authenticate: ways, limits } = listener;
+      return new TokenEndpoint({ config, tokens, authenticate, ways, formTimeoutMs: limits.headTimeout, clock });
     }
   }
 }

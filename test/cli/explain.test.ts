@@ -166,6 +166,14 @@ describe('token-broker explain', () => {
     expect(await why('POST', asked, '--caller', 'billing')).toMatch(/^listener tokens, caller billing: CALLER_FORBIDDEN: /);
     expect(await why('PUT', asked)).toMatch(/^listener tokens, caller billing: ROUTE_METHOD_NOT_ALLOWED: /);
     expect(await why('GET', '/orders/1')).toMatch(/^listener tokens, caller billing: ROUTE_NOT_FOUND: /);
+    const described = await run([
+      'explain',
+      'GET',
+      'http://localhost:8082/.well-known/oauth-authorization-server/tokens/orders',
+      '-c',
+      file,
+    ]);
+    expect(described.stdout).toMatch(/^answer {4}metadata of the issuer http:\/\/localhost:8082\/tokens\/orders, /m);
   });
 
   test('says what a proxy that asks is given, and leaves the rest to that', async () => {

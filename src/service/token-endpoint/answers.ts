@@ -44,10 +44,15 @@ interface Beside {
   readonly originField: string | undefined;
 }
 
-export function answerToken({ id }: CallerRequest, reply: Reply, token: Token, { expiresIn, originField }: Beside): number {
+export function answerToken(request: CallerRequest, reply: Reply, token: Token, { expiresIn, originField }: Beside): number {
   const { scheme, scope, upstreamOrigin } = token;
   const said = { access_token: token.reveal(), token_type: scheme, expires_in: expiresIn, scope };
-  const body = Buffer.from(`${JSON.stringify(originField === undefined ? said : { [originField]: upstreamOrigin, ...said })}\n`);
+  return answerJson(request, reply, originField === undefined ? said : { [originField]: upstreamOrigin, ...said });
+}
+
+/** Nobody on the way may keep it: each client asks for itself. */
+export function answerJson({ id }: CallerRequest, reply: Reply, value: Readonly<Record<string, unknown>>): number {
+  const body = Buffer.from(`${JSON.stringify(value)}\n`);
   const fields = [
     'content-type',
     'application/json',

@@ -1,6 +1,7 @@
 /** A token endpoint for our callers: `/tokens/NAME` hands out a token of the config as an authorization server would (RFC 6749 §4.4). */
 
 import type { Clock } from '../../clock.ts';
+import type { ListenerConfig } from '../../config/schema/listeners.ts';
 import type { Config } from '../../config/schema/root.ts';
 import { BrokerError, toBrokerError } from '../../errors.ts';
 import { type AccessRecord, refuse, type Stages } from '../../exchange.ts';
@@ -10,15 +11,18 @@ import type { CachedToken } from '../../token/cached.ts';
 import type { Token } from '../../token/token.ts';
 import type { Tokens } from '../../token/tokens.ts';
 import type { Service } from '../service.ts';
-import { answerToken, toOAuthError } from './answers.ts';
+import { answerJson, answerToken, toOAuthError } from './answers.ts';
 import { askingCaller } from './client-credentials.ts';
 import { type Form, invalid, readForm } from './form.ts';
+import { askedMetadata } from './metadata.ts';
 import { askedToken, createOffer, type Offer } from './offer.ts';
 
 export interface TokenEndpointParts {
   readonly config: Pick<Config, 'tokens'>;
   readonly tokens: Pick<Tokens, 'source'>;
   readonly authenticate: Stages['authenticate'];
+  /** Of the listener. */
+  readonly ways: ListenerConfig['authenticate'];
   /** For the form of a request to be there. */
   readonly formTimeoutMs: number;
   readonly clock: Clock;
@@ -52,6 +56,11 @@ export class TokenEndpoint implements Service {
   async handle(request: CallerRequest, reply: Reply, record: AccessRecord): Promise<void> {
     let answer = reply;
     try {
+      const metadata = askedMetadata(request, this.#parts.ways);
+      if (metadata !== undefined) {
+        record.status = answerJson(request, reply, metadata);
+        return;
+      }
       const name = askedToken(request);
       const form = await this.#formOf(request);
       const caller = await askingCaller(request, form, this.#parts.authenticate);
