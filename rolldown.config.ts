@@ -4,6 +4,7 @@ import { chmod } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin, rolldown } from 'rolldown';
+import packageJson from './package.json' with { type: 'json' };
 import { thirdPartyLicenses } from './scripts/third-party-licenses.ts';
 import { V8_OPTIONS } from './scripts/v8-options.mjs';
 
@@ -33,10 +34,22 @@ export default defineConfig({
     file: OUTPUT,
     format: 'esm',
     codeSplitting: false,
+    intro: refusalOfOlderNode(packageJson.engines.node),
     // Readable: stack traces of users name functions, and auditors can read what runs.
     minify: false,
   },
 });
+
+/** Says on one line what an older Node would tell by a stack trace; it runs before all else, but imports must exist there, too. */
+function refusalOfOlderNode(range: string): string {
+  const oldest = /^>=(\d+)$/.exec(range)?.[1];
+  if (oldest === undefined) throw new Error(`"engines.node" is ">=N" in package.json, not "${range}"`);
+  const words = `token-broker needs Node ${oldest} or later, and this is `;
+  return `if (Number.parseInt(process.versions.node) < ${oldest}) {
+  process.stderr.write(${JSON.stringify(words)} + process.versions.node + "; put another first on the PATH\\n");
+  process.exit(2);
+}`;
+}
 
 /** The files of the status page become texts of the bundle. */
 function pageInside(): Plugin {

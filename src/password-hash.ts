@@ -1,6 +1,6 @@
 /** Password hashes: argon2id and scrypt as PHC strings, made by `token-broker hash-password`, and bcrypt; read from the config. */
 
-import { argon2, randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import crypto, { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { type BcryptHash, parseBcrypt, verifyBcrypt } from './bcrypt/bcrypt.ts';
 
@@ -36,7 +36,8 @@ const OURS = { memoryKiB: 19_456, passes: 2, parallelism: 1 } as const;
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-const argon2Async = promisify(argon2);
+// Imported by name it would end an older Node before the bundle could say which one it needs.
+const argon2Async = promisify(crypto.argon2);
 const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
 /** Reads a hash; `undefined` when it is none, or asks for more than a sidecar should spend. */

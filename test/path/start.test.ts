@@ -1,7 +1,7 @@
 /** The built command against a real authorization server over TLS: Basic, mTLS and anonymous listeners at once, both grants. */
 
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -247,6 +247,15 @@ describe('token-broker start', () => {
   test('the status page is inside of the bundle', async () => {
     const answer = await request(`${broker.url('admin')}/`);
     expect([answer.status, answer.text()]).toEqual([200, createStatusPage().text]);
+  });
+
+  test('an older Node is told on one line which one is needed', async () => {
+    const bundle = join(projectRoot, 'dist/token-broker.js');
+    const older = "data:text/javascript,Object.defineProperty(process, 'versions', { value: { node: '22.11.0' } })";
+    const { code, stderr } = await promisify(execFile)(process.execPath, ['--import', older, bundle, '--version']).catch((error) => error);
+    expect([code, stderr]).toEqual([2, 'token-broker needs Node 24 or later, and this is 22.11.0; put another first on the PATH\n']);
+    // A name that Node 20 and 22 do not export would end them before that.
+    expect(await readFile(bundle, 'utf8')).not.toMatch(/^import .*[{,] argon2\b.* from "node:crypto"/m);
   });
 
   test('a resumed TLS session keeps its identity', async () => {
