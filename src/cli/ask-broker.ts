@@ -75,11 +75,13 @@ export function jsonIn<Shape>({ contentType, text }: AdminAnswer): Partial<Shape
 }
 
 const LONGEST_REFUSAL = 300;
+const NO_BROKER = 'what answers there does nothing of the kind; --admin names the "admin.address" of a broker';
 
-/** Of an answer that nothing can be read from: it may be a whole page. */
-export function refusal({ status, text }: AdminAnswer): Outcome {
-  const [line = ''] = text.trim().split('\n');
-  return { done: false, said: `${status}: ${plain(line).slice(0, LONGEST_REFUSAL)}` };
+/** Of an answer that nothing can be read from: a broker refuses in plain text, anybody else may send a whole page. */
+export function refusal({ status, contentType, text }: AdminAnswer): Outcome {
+  const [line = ''] = contentType.startsWith('text/plain') ? text.trim().split('\n') : [];
+  const said = plain(line).slice(0, LONGEST_REFUSAL) || NO_BROKER;
+  return { done: false, said: `${status}: ${said}` };
 }
 
 /** Without what would move the cursor: whoever answers at an address may be anybody. */

@@ -60,4 +60,10 @@ describe('what answers and is no broker', () => {
       expect(stderr.replaceAll('\n', '')).toMatch(/^[^\p{Cc}]+$/u);
     }
   });
+
+  test('what it says in other words than plain text is not repeated', async () => {
+    const server = closed(await startScriptedServer({ answer: () => jsonAnswer(401, { type: 'urn:token-broker:error' }) }));
+    const { stderr } = await run(['reload', '--admin', server.url]);
+    expect(stderr).toBe('401: what answers there does nothing of the kind; --admin names the "admin.address" of a broker\n');
+  });
 });
