@@ -79,6 +79,12 @@ function symbolWords(text: string, offset: number): string | undefined {
   return /^(?:true|false|null|none|undefined)$/i.test(word) ? 'is not JSON; write true, false or null in small letters' : undefined;
 }
 
+/** What can be said of an error by what stands there. */
+function closerWords(code: string, text: string, offset: number): string | undefined {
+  if (code === 'InvalidSymbol') return symbolWords(text, offset);
+  return code === 'PropertyNameExpected' && text.charAt(offset) === ',' ? 'is a "," too many; remove it' : undefined;
+}
+
 /** What an unknown word leads to, on whichever line; one in single quotes may hold a brace. */
 const ECHOES: readonly string[] = ['ValueExpected'];
 const ECHOES_OF_QUOTES: readonly string[] = ['ValueExpected', 'EndOfFileExpected'];
@@ -96,7 +102,7 @@ function worded(text: string, errors: readonly ParseError[]): SyntaxProblem[] {
     if (code === 'InvalidSymbol') echoes = text.charAt(offset) === "'" ? ECHOES_OF_QUOTES : ECHOES;
     const found = text.indexOf('\n', offset);
     lineEnd = found === -1 ? text.length : found;
-    problems.push({ offset, message: (code === 'InvalidSymbol' ? symbolWords(text, offset) : undefined) ?? WORDS[code] ?? 'is not JSON' });
+    problems.push({ offset, message: closerWords(code, text, offset) ?? WORDS[code] ?? 'is not JSON' });
   }
   const hidden = problems.length - MOST_SHOWN;
   return hidden <= 0

@@ -109,6 +109,7 @@ describe('a file that is no config', () => {
     ['a comment of YAML', '# mine\n{}', '1:1: is not a comment; write // or /* */'],
     ['YAML', '\nlisteners:\n  local: {}\n', '2:1: is not JSON, which begins with "{"; YAML, TOML and lists of variables are not read'],
     ['variables', 'A=1\nB=2\n', '1:1: is not JSON, which begins with "{"; YAML, TOML and lists of variables are not read'],
+    ['a comma too many', '{ "listeners": {},, "a": 1 }', '1:19: is a "," too many; remove it'],
     ['a brace too few', '{ "listeners": {\n}', '2:2: a "}" is expected here; close every object'],
     ['a comment without an end', '{}\n/* and', '2:1: a comment begins here and never ends; write "*/"'],
   ])('K01 names the place of %s', async (_what, text, expected) => {
