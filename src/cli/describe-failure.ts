@@ -46,7 +46,11 @@ const WORDS: readonly Words[] = [
     words: 'what is there is no metadata; correct "issuer", or give "metadataUrl" or "tokenEndpoint"',
   },
   { of: 'keys', reason: /^http_40[34]$/, words: 'there are no keys; correct "issuer" or "jwksUri", or give "keys"' },
-  { of: 'store', reason: /^(?:wrongpass|noauth)$/, words: 'Redis wants other credentials; correct "username" and "password"' },
+  {
+    of: 'store',
+    reason: /^(?:wrongpass|noauth)$/,
+    words: 'Redis wants other credentials; correct "username" and "password", or those in "url"',
+  },
   { of: 'store', reason: /^noperm$/, words: 'the user lacks a right; give it those that docs/operations.md names' },
   { of: 'store', reason: /^readonly$/, words: 'it takes no writes; name its master' },
   { of: 'token', reason: /^http_40[45]$/, words: 'there is no token endpoint; correct "tokenEndpoint"' },

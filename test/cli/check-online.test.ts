@@ -165,7 +165,7 @@ describe('token-broker check --online', () => {
     };
     expect(await said({})).toEqual(['works', 0]);
     expect(await said({ password: { unsafeInline: 'wrong' } })).toEqual([
-      'Redis wants other credentials; correct "username" and "password" (wrongpass)',
+      'Redis wants other credentials; correct "username" and "password", or those in "url" (wrongpass)',
       1,
     ]);
     await redis.command('ACL', 'SETUSER', 'broker', '-eval');
