@@ -131,7 +131,12 @@ function withDetails(words: string, { reason, said }: { readonly reason?: string
 }
 
 function wordsOf({ reason, failureClass }: AuthorizationServerError, tried: Tried): string {
+  return wordsOfReason(reason, tried) ?? BY_CLASS[failureClass];
+}
+
+/** What a reason of the log means, and the way out, where more is known of it than its class. */
+export function wordsOfReason(reason: string, tried: Tried): string | undefined {
   const [, prefix, rest = ''] = /^(discovery_|initiation_|registration_)?(.*)$/.exec(reason) ?? [];
   const about = prefix === 'discovery_' ? 'metadata' : tried;
-  return WORDS.find(({ reason: pattern, of = about }) => of === about && pattern.test(rest))?.words ?? BY_CLASS[failureClass];
+  return WORDS.find(({ reason: pattern, of = about }) => of === about && pattern.test(rest))?.words;
 }

@@ -1,5 +1,6 @@
 /** The log of `dev`: each event on one line that a person can read. */
 
+import { wordsOfReason } from './describe-failure.ts';
 import { createPaint, type Paint, type Style } from './paint.ts';
 
 const LEVEL_STYLES: Readonly<Record<string, Style>> = {
@@ -27,7 +28,7 @@ function toReadable(event: Record<string, unknown>, paint: Paint): string {
   const facts = Object.entries(event)
     .filter(([name, value]) => !PLACED.has(name) && value !== undefined && value !== null)
     .map(([name, value]) => `${paint('gray', `${name}=`)}${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
-  return [time, head, ...facts, ...reasonOf(event['err'])].join(' ');
+  return [time, head, ...facts, ...whyOf(event)].join(' ');
 }
 
 function requestHead(event: Record<string, unknown>, paint: Paint): string {
@@ -36,15 +37,23 @@ function requestHead(event: Record<string, unknown>, paint: Paint): string {
   return `${event['method']} ${event['path']} ${paint(style, `→ ${status || 'abandoned'}`)} ${event['ms']}ms`;
 }
 
-/** The codes down the chain of causes: `BrokerError TOKEN_UNAVAILABLE < ECONNREFUSED`. */
-function reasonOf(err: unknown): string[] {
-  const words: string[] = [];
+/** The codes down the chain of causes, and what they mean: `(breaker_open < econnrefused): nothing listens there; …`. */
+function whyOf({ err, msg }: Readonly<Record<string, unknown>>): string[] {
+  const codes = codesOf(err);
+  if (codes.length === 0) return [];
+  const words =
+    msg === 'token not granted' ? codes.map((code) => wordsOfReason(code, 'token')).find((found) => found !== undefined) : undefined;
+  return [`(${codes.join(' < ')})${words === undefined ? '' : `: ${words}`}`];
+}
+
+function codesOf(err: unknown): string[] {
+  const codes: string[] = [];
   for (
     let link = err as Record<string, unknown> | undefined;
     typeof link === 'object' && link !== null;
     link = link['cause'] as typeof link
   ) {
-    words.push(String(link['reason'] ?? link['code'] ?? link['name']));
+    codes.push(String(link['reason'] ?? link['code'] ?? link['name']));
   }
-  return words.length === 0 ? [] : [`(${words.join(' < ')})`];
+  return codes;
 }
