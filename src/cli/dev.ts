@@ -51,6 +51,8 @@ async function develop(loaded: LoadedConfig, io: Io): Promise<void> {
     log,
     io,
     quit: quit.promise,
+    // It follows its config anyway; at a closed terminal it would keep its ports, seen by nobody.
+    hangUp: 'stop',
   });
 }
 

@@ -31,11 +31,13 @@ export interface Serving {
   readonly io: Pick<Io, 'exit'>;
   /** See `untilStopped`. */
   readonly quit?: Promise<void>;
+  /** What SIGHUP does, which whatever runs at a terminal gets too when that is closed. Default: it reloads. */
+  readonly hangUp?: 'stop';
 }
 
 /** Starts it, with signals heard before that is done, and ends the process when it has stopped, or could not be started. */
-export async function serve(served: Served, { start, cannotStart, log, io, quit }: Serving): Promise<void> {
-  const stopped = untilStopped(served, log, quit);
+export async function serve(served: Served, { start, cannotStart, log, io, ...rest }: Serving): Promise<void> {
+  const stopped = untilStopped(served, { log, ...rest });
   try {
     await start();
   } catch (error) {
@@ -46,10 +48,10 @@ export async function serve(served: Served, { start, cannotStart, log, io, quit 
 }
 
 /**
- * Waits for SIGTERM, SIGINT or `quit`, then drains, once it has started; SIGHUP reloads. Resolves to the exit code: 0 when everything in flight was finished, 1 when the
+ * Waits for SIGTERM, SIGINT or `quit`, then drains, once it has started; SIGHUP reloads, or does the same. Resolves to the exit code: 0 when everything in flight was finished, 1 when the
  * grace ran out. A second signal ends at once.
  */
-function untilStopped(served: Served, log: Log, quit?: Promise<void>): Promise<number> {
+function untilStopped(served: Served, { log, quit, hangUp }: Pick<Serving, 'log' | 'quit' | 'hangUp'>): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
     const stop = () => {
@@ -75,10 +77,11 @@ function untilStopped(served: Served, log: Log, quit?: Promise<void>): Promise<n
       stop();
     };
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-    process.on('SIGHUP', (signal) => {
+    const reload = (signal: NodeJS.Signals) => {
       log.info({ signal }, 'signal received');
       void served.reload?.();
-    });
+    };
+    process.on('SIGHUP', hangUp === 'stop' ? onSignal : reload);
     void quit?.then(stop);
   });
 }

@@ -112,6 +112,13 @@ describe('token-broker dev', () => {
     await origin.close();
   });
 
+  test('ends with its terminal', async () => {
+    broker = await spawnBroker({ command: 'dev', config: await example() });
+    await until(/each event follows on a line/);
+    broker.signal('SIGHUP');
+    expect(await broker.exited).toEqual({ code: 0, signal: null });
+  });
+
   test('says that nobody reads it any more, and goes on', async () => {
     broker = await spawnBroker({ command: 'dev', config: await example() });
     const curl = /^ {2}(curl .*)$/m.exec(await until(/each event follows on a line/))?.[1] as string;
