@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { secretsOfRequest, whatWasSaid } from '../../src/authorization-server/said.ts';
+import { masked, secretsOfRequest, whatWasSaid } from '../../src/authorization-server/said.ts';
 
 const PASSWORD = `p<a>s's"w/o+r&d~\u00e9=`;
 
@@ -40,5 +40,32 @@ describe('what a server said', () => {
     expect(whatWasSaid({ error: 'invalid_grant', error_description: `wrong: ${show(PASSWORD)}, sorry` }, secrets)).toBe(
       'invalid_grant: wrong: [secret], sorry',
     );
+  });
+});
+
+describe('secrets within a text', () => {
+  test('X01 are hidden whole where they overlap', () => {
+    expect(masked('say abcabcabca!', ['abcabca'])).toBe('say [secret]!');
+  });
+
+  /** Of the process, so that others on the machine do not count. */
+  function cpuTimeOf(secrets: readonly string[]): number {
+    const times = Array.from({ length: 5 }, () => {
+      const before = process.cpuUsage();
+      for (let repeat = 0; repeat < 10; repeat += 1) expect(masked('a'.repeat(3_000), secrets)).toHaveLength(3_000);
+      return process.cpuUsage(before).user;
+    });
+    return Math.min(...times);
+  }
+
+  test('X06 cost no more where the text is full of what they begin and end with', () => {
+    const secrets = (char: string) => Array.from({ length: 200 }, (_, i) => `${char.repeat(i + 1)}b${char.repeat(255)}`);
+    const elsewhere = cpuTimeOf(secrets('c'));
+    expect(cpuTimeOf(secrets('a')) / elsewhere).toBeLessThan(10);
+  });
+
+  test('X06 are not looked for one by one in a text that is too long for so many: nothing of it is shown', () => {
+    const secrets = Array.from({ length: 200 }, (_, i) => `${'a'.repeat(i + 1)}b${'a'.repeat(255)}`);
+    expect(masked('a'.repeat(30_000), secrets)).toBe('[secret]');
   });
 });
