@@ -151,8 +151,8 @@ export class ReloadableBroker {
   #watch(loaded: LoadedConfig, broker: Broker): Watch {
     return loaded.watch({
       onFilled: (key) => broker.unusableFiles.remove(key),
-      onProblem: (problem: ConfigProblem) => {
-        broker.unusableFiles.add(problem.path);
+      onProblem: (problem: ConfigProblem, otherKeys) => {
+        broker.unusableFiles.add(problem.path, otherKeys);
         this.#parts.log.error({ at: formatProblem(problem) }, 'a changed file cannot be used: the old content stays');
       },
       onConfigChange: () => void this.reload(),

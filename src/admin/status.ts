@@ -145,6 +145,8 @@ export interface StoreStatus {
 export interface UnusableFile {
   /** The key of the config that names it; `config` for the config itself. */
   readonly key: string;
+  /** Those that name it too. */
+  readonly otherKeys: readonly string[];
   readonly at: string;
 }
 
@@ -152,6 +154,8 @@ export interface UnusableFile {
 export interface CertificateStatus {
   /** The key of the config, as in `listeners.mesh.tls.cert`. */
   readonly key: string;
+  /** Those that name the same file. */
+  readonly otherKeys: readonly string[];
   /** `ending`: it was to be replaced before; `future`: it is not good yet. */
   readonly state: 'good' | 'future' | 'ending' | 'ended';
   readonly notBefore: string;

@@ -29,7 +29,7 @@ export function describeStatus(status: BrokerStatus, paint: Paint): string[] {
     storeTable(status.store, now),
     certificateTable(status, now),
     countTable(status),
-    { headings: ['UNUSABLE FILE', 'SINCE'], rows: status.unusableFiles.map(({ key, at }) => [bad(key), ago(at, now)]) },
+    { headings: ['UNUSABLE FILE', 'SINCE'], rows: status.unusableFiles.map((file) => [bad(keysOf(file)), ago(file.at, now)]) },
   ];
   return [
     headLine(status, paint),
@@ -42,12 +42,17 @@ function headLine({ version, notReady, uptimeSeconds, requestsInFlight }: Broker
   return `token-broker ${version}, ${readiness}, up for ${duration(uptimeSeconds)}, requests in flight: ${requestsInFlight}`;
 }
 
+/** One stands for all keys that name the same file. */
+function keysOf({ key, otherKeys }: { readonly key: string; readonly otherKeys: readonly string[] }): string {
+  return otherKeys.length === 0 ? key : `${key} and ${otherKeys.length} more`;
+}
+
 /** Those that need somebody. */
 function certificateTable({ certificates }: BrokerStatus, now: string): Table {
   const wanting = certificates.filter(({ state }) => state !== 'good');
   return {
     headings: ['CERTIFICATE OR REVOCATION LIST', 'STATE'],
-    rows: wanting.map((certificate) => [certificate.key, certificateCell(certificate, now)]),
+    rows: wanting.map((certificate) => [keysOf(certificate), certificateCell(certificate, now)]),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What of a config ends at a known moment: certificates that the broker shows others, those that it trusts, and revocation lists. */
 
 import type { ConfigPath } from './path.ts';
-import { type Finding, warning } from './problem.ts';
+import { type Finding, namedElsewhere, warning } from './problem.ts';
 import { Secret } from './secret.ts';
 import { chainValidity, revocationValidity, trustValidity, type Validity, validityState } from './validity.ts';
 import { valuesIn } from './values-in.ts';
@@ -17,6 +17,8 @@ interface Kind {
 export interface PlacedCertificate extends Kind {
   readonly path: ConfigPath;
   readonly secret: Secret;
+  /** Of other keys that name the same file, for the same. */
+  readonly otherPaths: readonly ConfigPath[];
 }
 
 const SHOWN: Kind = { read: chainValidity, effect: 'others refuse it', wayOut: 'renew it' };
@@ -34,10 +36,16 @@ const KINDS: ReadonlyMap<unknown, Kind> = new Map([
   ],
 ]);
 
+/** Each file once, where many keys name it: it ends once, and is renewed once. */
 export function certificatesIn(config: object): PlacedCertificate[] {
-  return valuesIn(config, Secret).flatMap(({ value: secret, path }) => {
+  const placed = valuesIn(config, Secret).flatMap(({ value: secret, path }) => {
     const kind = KINDS.get(path.at(-1));
-    return kind === undefined ? [] : [{ ...kind, path, secret }];
+    return kind === undefined ? [] : [{ kind, path, secret }];
+  });
+  const same = Map.groupBy(placed, ({ kind, secret }) => (secret.file === undefined ? secret : `${kind.effect}\n${secret.file}`));
+  return [...same.values()].map((group) => {
+    const [{ kind, path, secret }, ...others] = group as [(typeof group)[0], ...typeof group];
+    return { ...kind, path, secret, otherPaths: others.map((other) => other.path) };
   });
 }
 
@@ -46,7 +54,7 @@ export function certificateFindings(config: object, now: number): Finding[] {
   return certificatesIn(config).flatMap((certificate) => {
     const validity = certificate.secret.filled ? certificate.read(certificate.secret.reveal()) : undefined;
     const text = validity && stateText(certificate, validity, now);
-    return text === undefined ? [] : [warning(certificate.path, text)];
+    return text === undefined ? [] : [warning(certificate.path, text + namedElsewhere(certificate.otherPaths.length))];
   });
 }
 

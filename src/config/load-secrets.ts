@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { certificatesProblem, isStrongEnough, keyMatchesCertificate, privateKeyProblem } from './contents.ts';
 import { type ConfigPath, valueAt } from './path.ts';
 import { type Finding, problem, warning } from './problem.ts';
-import { NO_FILE, readTextFile } from './read-file.ts';
+import { type FileContent, NO_FILE, readTextFile } from './read-file.ts';
 import { Secret } from './secret.ts';
 import type { ConfigSource } from './source.ts';
 import { entriesOf, type Placed, valuesIn } from './values-in.ts';
@@ -76,11 +76,11 @@ function fill(secret: Secret, path: ConfigPath, value: string | undefined): Find
 }
 
 async function loadFile(secret: Secret, at: ConfigPath, file: string): Promise<LoadedSecrets> {
-  const content = await readSecretFile(secret, file);
+  const content = secretIn(await readTextFile(file), secret);
   if (content.fault !== undefined) return { findings: [problem(at, fileFault(content.fault))], files: [] };
   secret.fill(content.text);
-  secret.rereadBy(async () => {
-    const again = await readSecretFile(secret, file);
+  secret.readFrom(file, async () => {
+    const again = secretIn(await readTextFile(file), secret);
     if (again.fault === undefined) secret.fill(again.text);
   });
   const entry = { secret, path: at, file, fingerprint: content.fingerprint };
@@ -92,9 +92,8 @@ function withoutLastNewline(text: string): string {
   return text.replace(/\r?\n$/, '');
 }
 
-/** Reads the file of a secret and checks its text. */
-export async function readSecretFile(secret: Secret, file: string) {
-  const content = await readTextFile(file);
+/** What a file holds, as that secret: checked, without its last newline. */
+export function secretIn(content: FileContent, secret: Secret): FileContent {
   if (content.fault !== undefined) return content;
   const text = withoutLastNewline(content.text);
   const fault = text === '' && !secret.kind.mayBeEmpty ? 'is empty' : secret.faultOf(text);

@@ -32,6 +32,12 @@ export function warning(path: ConfigPath, message: string, at: Finding['at'] = '
   return { severity: 'warning', path, message, at };
 }
 
+/** The end of a sentence about a file. @param count keys besides the one that the sentence is about */
+export function namedElsewhere(count: number): string {
+  if (count === 0) return '';
+  return `; ${count} more ${count === 1 ? 'key names' : 'keys name'} the same file`;
+}
+
 /** A config that cannot be used: everything that is wrong with it, in the order of the file. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

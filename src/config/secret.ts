@@ -29,6 +29,7 @@ export class Secret {
   #value: string | undefined;
   #version = 0;
   #furtherCheck: NonNullable<SecretKind['check']> = () => undefined;
+  #file: string | undefined;
   #reread: () => Promise<void> = () => Promise.resolve();
   readonly #listeners = new Set<() => void>();
 
@@ -66,9 +67,15 @@ export class Secret {
     this.#furtherCheck = check;
   }
 
-  /** For the loader: how to fill this secret once more. */
-  rereadBy(reread: () => Promise<void>): void {
+  /** For the loader: the file that fills this secret, and how it does so once more. */
+  readFrom(file: string, reread: () => Promise<void>): void {
+    this.#file = file;
     this.#reread = reread;
+  }
+
+  /** The whole path, once it was read; two ways to write it are the same. */
+  get file(): string | undefined {
+    return this.#file;
   }
 
   /** Whether there is a value to reveal. */

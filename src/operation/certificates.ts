@@ -88,17 +88,19 @@ export class Certificates {
     }
   }
 
-  #tell({ key, state, notBefore, notAfter, effect }: CertificateStatus): void {
-    const about = { certificate: key, notAfter, effect };
-    if (state === 'future') this.#log.error({ certificate: key, notBefore, effect }, 'a certificate or revocation list is not good yet');
+  #tell({ key, otherKeys, state, notBefore, notAfter, effect }: CertificateStatus): void {
+    const named = { certificate: key, ...(otherKeys.length === 0 ? {} : { others: otherKeys.length }) };
+    const about = { ...named, notAfter, effect };
+    if (state === 'future') this.#log.error({ ...named, notBefore, effect }, 'a certificate or revocation list is not good yet');
     if (state === 'ending') this.#log.warn(about, 'a certificate or revocation list ends soon');
     if (state === 'ended') this.#log.error(about, 'a certificate or revocation list has ended');
   }
 }
 
-function statusOf({ key, certificate: { effect } }: Watched, validity: Validity, now: number): CertificateStatus {
+function statusOf({ key, certificate: { effect, otherPaths } }: Watched, validity: Validity, now: number): CertificateStatus {
   return {
     key,
+    otherKeys: otherPaths.map(formatPath),
     state: validityState(validity, now),
     notBefore: new Date(validity.notBeforeAt).toISOString(),
     endingFrom: new Date(validity.endingAt).toISOString(),

@@ -127,7 +127,7 @@ describe('what the page shows', () => {
       listeners: [{ name: markup, serve: 'proxy', connections: 0, draining: true }],
       authorizationServers: [{ name: 'as', breaker: 'half-open', metadata: { failing: true } }],
       store: { kind: 'redis', snapshot: true, state: 'lost', lostAt: now, unreadable: 0 },
-      unusableFiles: [{ key: 'listeners.mesh.tls', at: now }],
+      unusableFiles: [{ key: 'listeners.mesh.tls', otherKeys: [], at: now }],
       faults: 1,
       reloadFailures: 0,
       earlierConfigs: 2,

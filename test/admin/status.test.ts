@@ -286,7 +286,9 @@ describe('the status of what is around', () => {
     );
     await broker.replace('key', '');
     await broker.logged('a changed file cannot be used: the old content stays');
-    expect((await statusOf(broker)).unusableFiles).toEqual([{ key: 'routes.api.headers.x-key.fromFile', at: expect.any(String) }]);
+    expect((await statusOf(broker)).unusableFiles).toEqual([
+      { key: 'routes.api.headers.x-key.fromFile', otherKeys: [], at: expect.any(String) },
+    ]);
     await broker.replace('key', 'second');
     expect((await statusWhen(broker, ({ unusableFiles }) => unusableFiles.length === 0)).phase).toBe('running');
   });

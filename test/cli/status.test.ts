@@ -51,7 +51,7 @@ redis, snapshot  lost 1m 1s ago   1
 CERTIFICATE OR REVOCATION LIST  STATE
 listeners.mesh.tls.cert         ends in 3d 2h; from then on others refuse it
 listeners.mesh.tls.crl          ended 2h ago: no caller gets in
-store.redis.tls.ca              good in 1m; until then no server is trusted
+store.redis.tls.ca and 1 more              good in 1m; until then no server is trusted
 
 WORTH A LOOK                             COUNT
 mistakes of ours: please report them     1

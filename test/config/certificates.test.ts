@@ -78,6 +78,19 @@ describe('the config', () => {
     expect((await warningsOf(-28, 2)).map(([path]) => path)).toEqual(expect.arrayContaining(SHOWN));
   });
 
+  test('warns once of a file that several keys name', async () => {
+    const { certificate } = await authority.renewed({ notBeforeAt: NOW - 400 * DAY_MS, notAfterAt: NOW - 2 * DAY_MS });
+    await writeFile(directory.path('ca.crt'), certificate);
+    const config = bent(({ routes, authorizationServers }) => {
+      for (const server of Object.values<{ tls?: object }>(authorizationServers)) server.tls = { ca: { fromFile: 'ca.crt' } };
+      routes.orders.upstreamTls = { ca: { fromFile: './ca.crt' } };
+    });
+    const servers = Object.keys(config['authorizationServers']).length;
+    const { warnings } = await load(directory.path('config.json'), config, { clock: { now: () => NOW } });
+    const said = warnings.map(({ message }) => message).filter((message) => message.startsWith('ended at '));
+    expect(said).toEqual([expect.stringMatching(`; ${servers} more keys? names? the same file$`)]);
+  });
+
   test('says nothing of what is good', async () => {
     expect(await warningsOf(-30, 335)).toEqual([]);
   });

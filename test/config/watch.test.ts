@@ -1,4 +1,5 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { Clock } from '../../src/clock.ts';
 import { formatProblem } from '../../src/config/problem.ts';
@@ -157,6 +158,33 @@ describe('watching secrets', () => {
     expect(parsed.callers['app']?.basic?.passwordHash[0]?.reveal()).toBe(PASSWORD_HASH);
     expect(problems).toEqual([expect.stringContaining('names a file that is not a password hash that can be used')]);
     expect(problems[0]).not.toContain('canary');
+  });
+
+  test('L07 tells once of a file that several keys name', async () => {
+    const secretFile = fresh('secret');
+    await write(secretFile, 'one');
+    const config = bent(({ tokens, routes }) => {
+      tokens.orders.clientAuthentication.secret = { fromFile: secretFile };
+      // Another way to write the same.
+      routes.orders.headers = { 'x-key': { fromFile: `./${basename(secretFile)}` }, 'x-other': { fromFile: secretFile } };
+    });
+    const { watch } = await load(fresh('sidecar.config.json'), config);
+    const clock = new LookClock();
+    const told: [string, readonly string[]][] = [];
+    const filled: string[] = [];
+    watch({ clock, onProblem: (problem, others) => told.push([formatProblem(problem), others]), onFilled: (key) => filled.push(key) });
+    await write(secretFile, '');
+    await clock.begin();
+    await clock.begin();
+    expect(told).toEqual([
+      [
+        expect.stringMatching(/"tokens\.orders\.clientAuthentication\.secret\.fromFile" .*; 2 more keys name the same file$/),
+        ['routes.orders.headers.x-key.fromFile', 'routes.orders.headers.x-other.fromFile'],
+      ],
+    ]);
+    await write(secretFile, 'two');
+    await clock.begin();
+    expect([told.length, filled.length]).toEqual([1, 3]);
   });
 
   test('stops at once, even in the middle of a look', async () => {

@@ -74,11 +74,23 @@ export const FULL_STATUS: BrokerStatus = {
     },
   ],
   store: { kind: 'redis', snapshot: true, state: 'lost', lostAt: at(-61), unreadable: 1 },
-  unusableFiles: [{ key: 'listeners.mesh.tls', at: at(-10) }],
+  unusableFiles: [{ key: 'listeners.mesh.tls', otherKeys: [], at: at(-10) }],
   certificates: [
-    { key: 'listeners.mesh.tls.cert', state: 'ending', ...during(-8_640_000, -60, 266_400), effect: 'others refuse it' },
-    { key: 'listeners.mesh.tls.crl', state: 'ended', ...during(-8_640_000, -60_000, -7_200), effect: 'no caller gets in' },
-    { key: 'store.redis.tls.ca', state: 'future', ...during(60, 80_000, 86_400), effect: 'no server is trusted' },
-    { key: 'tokens.orders.clientAuthentication.certificate', state: 'good', ...during(-60, 80_000, 86_400), effect: 'others refuse it' },
+    { key: 'listeners.mesh.tls.cert', otherKeys: [], state: 'ending', ...during(-8_640_000, -60, 266_400), effect: 'others refuse it' },
+    { key: 'listeners.mesh.tls.crl', otherKeys: [], state: 'ended', ...during(-8_640_000, -60_000, -7_200), effect: 'no caller gets in' },
+    {
+      key: 'store.redis.tls.ca',
+      otherKeys: ['routes.orders.upstreamTls.ca'],
+      state: 'future',
+      ...during(60, 80_000, 86_400),
+      effect: 'no server is trusted',
+    },
+    {
+      key: 'tokens.orders.clientAuthentication.certificate',
+      otherKeys: [],
+      state: 'good',
+      ...during(-60, 80_000, 86_400),
+      effect: 'others refuse it',
+    },
   ],
 };

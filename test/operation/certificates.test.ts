@@ -52,6 +52,7 @@ test('are in the status and in the metrics, and follow a file that is replaced',
   const iso = (at: number) => new Date(at).toISOString();
   const certificate = (key: string, state: string, [from, late, to]: [number, number, number], effect: string) => ({
     key: `listeners.mesh.tls.${key}`,
+    otherKeys: [],
     state,
     notBefore: iso(from),
     endingFrom: iso(late),
@@ -158,6 +159,50 @@ test('B08 are told of before a revocation list of a day has ended, and when it h
   expect(lines).toEqual([
     expect.objectContaining({ ...about, level: 'warn', msg: 'a certificate or revocation list ends soon' }),
     expect.objectContaining({ ...about, level: 'error', msg: 'a certificate or revocation list has ended', day: 1 }),
+  ]);
+});
+
+test('are told of once where many keys name one file, with how many', async () => {
+  const { certificate } = await authority.renewed({ notBeforeAt: Date.now() - 400 * DAY_MS, notAfterAt: Date.now() - DAY_MS });
+  const names = Array.from({ length: 13 }, (_, index) => `api${index}`);
+  const route = (path: string) => ({
+    path,
+    callers: ['anonymous'],
+    token: null,
+    upstream: 'https://localhost:1',
+    upstreamTls: { ca: { fromFile: 'ca.crt' } },
+  });
+  started = await startBroker(
+    {
+      listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'] } },
+      routes: Object.fromEntries(names.map((name) => [name, route(`/${name}`)])),
+    },
+    { 'ca.crt': certificate },
+  );
+  const { certificates } = (await request(`${started.url('admin')}/status`)).json() as BrokerStatus;
+  const keys = names.map((name) => `routes.${name}.upstreamTls.ca`);
+  expect(certificates).toEqual([expect.objectContaining({ key: keys[0], otherKeys: keys.slice(1), state: 'ended' })]);
+  expect((await started.metrics()).match(/^token_broker_certificate_not_after_seconds{.*/gm)).toHaveLength(1);
+});
+
+test('are told of in one line where two keys name one file', async () => {
+  const [first, second, elsewhere] = [open(''), open(''), open('')];
+  const lines = await linesOf(async (now) => {
+    const { cert } = await issued(now - 60 * DAY_MS, now + 0.5 * DAY_MS);
+    for (const [secret, file] of [
+      [first, '/tls/client.crt'],
+      [second, '/tls/client.crt'],
+      [elsewhere, '/tls/other.crt'],
+    ] as const) {
+      secret.fill(cert);
+      secret.readFrom(file, async () => {});
+    }
+    const upstreamTls = [first, second, elsewhere].map((cert) => ({ upstreamTls: { cert } }));
+    return { routes: Object.fromEntries(upstreamTls.map((route, index) => [`r${index}`, route])) };
+  }, 0.6);
+  expect(lines.map(({ certificate, others }) => [certificate, others])).toEqual([
+    ['routes.r0.upstreamTls.cert', 1],
+    ['routes.r2.upstreamTls.cert', undefined],
   ]);
 });
 

@@ -69,7 +69,7 @@ describe('files that change', () => {
     await running.logged('changed TLS files cannot be used: the old ones stay');
     expect(await servedName(running, authority)).toBe('first');
     const unusable = async () => ((await request(`${running.url('admin')}/status`)).json() as BrokerStatus).unusableFiles;
-    expect(await unusable()).toEqual([{ key: 'listeners.mesh.tls', at: expect.any(String) }]);
+    expect(await unusable()).toEqual([{ key: 'listeners.mesh.tls', otherKeys: [], at: expect.any(String) }]);
     const gauges = async () => (await request(`${running.url('admin')}/metrics`)).text().match(/^token_broker_unusable_files.*$/gm);
     expect(await gauges()).toEqual(['token_broker_unusable_files{file="listeners.mesh.tls"} 1']);
     await running.replace('server.key', second.key);

@@ -174,6 +174,11 @@ function storeText({ kind, snapshot, state, lostAt }, now) {
   return state === 'working' ? toned('good', `${where}, working`) : toned('bad', `${where}, lost ${ago(lostAt, now)}: memory alone serves`);
 }
 
+/** One stands for all keys that name the same file. */
+function keysOf({ key, otherKeys }) {
+  return otherKeys.length === 0 ? key : `${key} and ${otherKeys.length} more`;
+}
+
 /** Those that need somebody. */
 function certificatesOf({ certificates, now }) {
   const texts = {
@@ -181,7 +186,9 @@ function certificatesOf({ certificates, now }) {
     ending: ({ notAfter, effect }) => toned('warn', `ends at ${notAfter}; from then on ${effect}`),
     ended: ({ notAfter, effect }) => toned('bad', `ended ${ago(notAfter, now)}: ${effect}`),
   };
-  return certificates.filter(({ state }) => state in texts).map((certificate) => [certificate.key, texts[certificate.state](certificate)]);
+  return certificates
+    .filter(({ state }) => state in texts)
+    .map((certificate) => [keysOf(certificate), texts[certificate.state](certificate)]);
 }
 
 /** Of what is mostly nothing. */
@@ -203,7 +210,7 @@ function showStatus(status) {
   show(byId('store'), storeText(status.store, now));
   fill(
     'files',
-    status.unusableFiles.map(({ key, at }) => [key, ago(at, now)]),
+    status.unusableFiles.map((file) => [keysOf(file), ago(file.at, now)]),
   );
   fill('certificates', certificatesOf(status));
   fill('counts', countsOf(status));

@@ -6,26 +6,27 @@ import type { Clock } from '../../clock.ts';
 export class UnusableFiles {
   readonly #clock: Clock;
   readonly #onAdded: () => void;
-  /** Wall clock, by the key of the config. */
-  readonly #since = new Map<string, number>();
+  /** By the key of the config. */
+  readonly #files = new Map<string, UnusableFile>();
 
   constructor(clock: Clock, onAdded: () => void) {
     this.#clock = clock;
     this.#onAdded = onAdded;
   }
 
-  /** @param key as in `listeners.local.tls` */
-  add(key: string): void {
-    this.#since.set(key, this.#clock.now());
+  /** @param key as in `listeners.local.tls` @param otherKeys that name the same file */
+  add(key: string, otherKeys: readonly string[] = []): void {
+    for (const other of otherKeys) this.#files.delete(other);
+    this.#files.set(key, { key, otherKeys, at: new Date(this.#clock.now()).toISOString() });
     this.#onAdded();
   }
 
   /** What was wrong with it, if anything was, is so no more. */
   remove(key: string): void {
-    this.#since.delete(key);
+    this.#files.delete(key);
   }
 
   status(): UnusableFile[] {
-    return [...this.#since].map(([key, at]) => ({ key, at: new Date(at).toISOString() }));
+    return [...this.#files.values()];
   }
 }

@@ -202,7 +202,7 @@ describe('assertions that others keep in a file', () => {
     const granted = source({ method: 'private_key_jwt', assertion: inline(jwt('first')) });
     expect((await assertionOf(granted)).claims).toEqual({ sub: 'first' });
     const assertion = granted.secret('assertion');
-    assertion.rereadBy(async () => assertion.fill(jwt('second')));
+    assertion.readFrom('/assertion', async () => assertion.fill(jwt('second')));
     expect((await assertionOf(granted)).claims).toEqual({ sub: 'second' });
   });
 
