@@ -20,6 +20,9 @@ const CONFIG = [
   'config/values-in.ts',
 ];
 
+/** Of "operation": what broker and injector see of themselves in the same way. */
+const WATCHED_ALIKE = ['operation/certificates.ts', 'operation/refused-connections.ts'];
+
 /**
  * For each part of src/ (a folder, or a file right under src/): what else of ours it may import. A part that is not listed may
  * import nothing of ours. "*" is everything, "!x" all but x, "type x" only types of x, a name with ".ts" that one file.
@@ -52,7 +55,7 @@ const PARTS = {
   config: { from: ['errors', 'clock', 'password-hash', 'bcrypt'], because: 'the config is read before anything else exists' },
   admin: { from: [...EVERYWHERE, ...CONFIG, 'type broker'], because: "admin sees the broker's public face only" },
   kubernetes: {
-    from: [...EVERYWHERE, ...CONFIG, 'config/path.ts', 'config/problem.ts', 'admin', 'listener', 'operation/certificates.ts'],
+    from: [...EVERYWHERE, ...CONFIG, 'config/path.ts', 'config/problem.ts', 'admin', 'listener', ...WATCHED_ALIKE],
     because: 'the injector hands the broker out and never runs it: it needs servers, and no stage',
   },
   demo: { from: [...EVERYWHERE, ...CONFIG], because: 'the demo stands beside the broker and talks to it over the network' },

@@ -9,6 +9,7 @@ import { formatProblem } from '../config/problem.ts';
 import type { InjectorConfig } from '../config/schema/injector.ts';
 import { Entrances } from '../listener/entrances.ts';
 import { Certificates } from '../operation/certificates.ts';
+import { refusedConnections } from '../operation/refused-connections.ts';
 import { InjectorMetrics } from '../telemetry/injector-metrics.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type AdmissionRequest, answerReview, readReview } from './admission-review.ts';
@@ -51,9 +52,7 @@ export class Injector {
         this.#metrics.reloadFailures.inc();
         log.error({ listener: 'webhook', err }, 'changed TLS files cannot be used: the old ones stay');
       },
-      onHandshakeFailed: (reason) => {
-        log.info({ listener: 'webhook', reason }, 'handshake of a caller failed');
-      },
+      ...refusedConnections('webhook', log, this.#metrics, () => clock.monotonic()),
     });
     this.#probes = createProbesServer({ notReady: () => this.#notReady, metrics: () => this.#metrics.render() });
   }

@@ -17,6 +17,12 @@ export class InjectorMetrics {
     help: 'Requests to the webhook that were no review of the creation of a pod.',
     registers: [this.#registry],
   });
+  readonly refusedConnections = new Counter({
+    name: 'token_broker_connections_refused_total',
+    help: 'Connections that came to nothing, by reason.',
+    labelNames: ['listener', 'reason'] as const,
+    registers: [this.#registry],
+  });
   readonly reloadFailures = new Counter({
     name: 'token_broker_file_reload_failures_total',
     help: 'Changed files (certificate, key) that could not be used; the old ones stay.',

@@ -160,6 +160,13 @@ describe('what is no review', () => {
   });
 });
 
+test('who speaks no TLS to the webhook is told of once, and each of his connections counted', async () => {
+  for (let count = 0; count < 3; count += 1) await sendRaw(injector.address('webhook'), 'GET / HTTP/1.1\r\n\r\n');
+  const metrics = (await request(`${injector.url('probes')}/metrics`)).text();
+  expect(metrics).toContain('token_broker_connections_refused_total{listener="webhook",reason="handshake"} 3\n');
+  expect(injector.log().filter(({ msg }) => msg === 'handshake of a caller failed')).toHaveLength(1);
+});
+
 describe('reviews that are held unfinished', () => {
   test('take 16 MiB of memory at most: the longest is broken off, and no other is held up', async () => {
     const size = 4 * 1024 ** 2;

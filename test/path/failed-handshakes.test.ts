@@ -43,6 +43,23 @@ test('no TLS at all', async () => {
   socket.destroy();
 });
 
+/** Resolves once the broker has closed. */
+const speaksPlain = () =>
+  new Promise((resolve) => {
+    const socket = connectTcp(port(), '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+    socket.on('error', () => undefined).on('close', resolve);
+    socket.resume();
+  });
+
+test('a scanner is told of once, and each of its connections is counted', async () => {
+  await Promise.all(Array.from({ length: 20 }, speaksPlain));
+  const old = connect({ port: port(), host: '127.0.0.1', ca, maxVersion: 'TLSv1.1', minVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
+  await new Promise((resolve) => old.on('error', () => undefined).on('close', resolve));
+  expect(await counted()).toBe('21');
+  const told = scene.log.filter(({ msg }) => msg === 'handshake of a caller failed').map(({ reason }) => reason);
+  expect(told).toEqual(['http_request', 'unsupported_protocol']);
+});
+
 test('nobody is told of who only looks whether somebody is there, or agrees', async () => {
   await new Promise((resolve) => {
     const socket = connectTcp(port(), '127.0.0.1', () => socket.resetAndDestroy()).on('close', resolve);
