@@ -1,5 +1,6 @@
 /** What happens in the broker, told to the log and the metrics. */
 
+import { BREAKER_OPEN } from '../authorization-server/breaker.ts';
 import type { KeysObserver } from '../authorization-server/issuer-keys.ts';
 import type { TokenFault } from '../caller/jwt.ts';
 import type { NegotiateFault, NegotiateObserver } from '../caller/negotiate.ts';
@@ -41,7 +42,7 @@ export function reportTokens(log: Log, metrics: Metrics): TokenObserver {
       log[missingScope.length === 0 ? 'info' : 'warn'](facts, 'token granted');
     },
     attemptFailed(name, failure) {
-      metrics.grants.inc({ token: name, outcome: failure.failureClass });
+      metrics.grants.inc({ token: name, outcome: failure.reason === BREAKER_OPEN ? BREAKER_OPEN : failure.failureClass });
       log.debug({ token: name, err: failure }, 'token attempt failed');
     },
     grantFailed(name, failure, { ms, pauseMs, serving }) {

@@ -6,8 +6,8 @@ import { RequestTally } from './request-tally.ts';
 
 const PREFIX = 'token_broker_';
 
-/** Of a try to obtain a token. */
-export const OUTCOMES = ['granted', 'transient', 'permanent', 'nonsense'] as const;
+/** Of a try to obtain a token; with an open breaker nothing was sent. */
+export const OUTCOMES = ['granted', 'transient', 'permanent', 'nonsense', 'breaker_open'] as const;
 
 /** As many are open as may be; TLS was not agreed on. */
 export const REFUSED = ['full', 'handshake'] as const;

@@ -86,7 +86,7 @@ describe('the alert rules and the dashboard', () => {
       { metric: 'x_total', matchers: [{ label: 'code', operator: '=~', value: 'A_.+|B' }] },
       { metric: 'y', matchers: [] },
     ]);
-    expect([...OUTCOMES()].sort()).toEqual(['granted', 'nonsense', 'permanent', 'transient']);
+    expect([...OUTCOMES()].sort()).toEqual(['breaker_open', 'granted', 'nonsense', 'permanent', 'transient']);
   });
 });
 
