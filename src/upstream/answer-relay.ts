@@ -4,6 +4,7 @@ import { type Derivation, deriveFields } from '../derive.ts';
 import { type BrokerError, toBrokerError } from '../errors.ts';
 import { type CallerRequest, type Fields, fieldValue, type Reply, type ReplySink } from '../message.ts';
 import type { UpstreamAnswer, UpstreamConnections, UpstreamFlow, UpstreamRequest } from './connections.ts';
+import { proxyChallenge } from './failure.ts';
 import { trailerFields } from './fields.ts';
 
 /** How an attempt ended. */
@@ -74,6 +75,7 @@ export class AnswerRelay implements UpstreamAnswer {
     if (this.#parts.request.abandoned) return;
     this.#status = status;
     try {
+      if (status === 407) return this.#refuse(proxyChallenge());
       const remedy = this.#owner.answered(status, fields);
       if (remedy === undefined) this.#start(reason, fields);
       else this.#holdBack(() => this.#start(reason, fields), remedy);
@@ -139,6 +141,13 @@ export class AnswerRelay implements UpstreamAnswer {
     this.#held = [start];
     this.#flow?.pause();
     remedy.then((found) => (found ? this.#drop() : this.#release())).catch((cause: unknown) => this.#fault(cause));
+  }
+
+  /** The caller gets our answer instead. */
+  #refuse(error: BrokerError): void {
+    this.#over = true;
+    this.#flow?.abort();
+    this.#owner.failed(error, false);
   }
 
   /** Nobody foresaw it: this request ends here, and no other. */

@@ -41,6 +41,10 @@ const INVALID: Verdict = {
   proxyError: 'http_protocol_error',
   message: 'the upstream sent an answer that is not valid HTTP',
 };
+const PROXY_CHALLENGE: Verdict = {
+  ...INVALID,
+  message: 'the upstream asks for the credentials of a proxy, which no caller can send there',
+};
 const CONNECT_TIMEOUT: Verdict = {
   code: 'UPSTREAM_TIMEOUT',
   proxyError: 'connection_timeout',
@@ -107,6 +111,10 @@ const TLS_CODE = /^(?:ERR_TLS_|ERR_SSL_|EPROTO|ERR_OSSL)/;
 
 export function connectTimeout(): BrokerError {
   return ofVerdict(CONNECT_TIMEOUT);
+}
+
+export function proxyChallenge(): BrokerError {
+  return ofVerdict(PROXY_CHALLENGE);
 }
 
 export function overloaded(): BrokerError {
