@@ -242,6 +242,32 @@ describe('chart in an app chart', () => {
     expect(volumes[0].configMap.name).toBe(manifests.get('ConfigMap').metadata.name);
   });
 
+  test('gives the pod the time that the sidecar may take to stop, beside its own', () => {
+    const secondsOf = (broker: object) => render(app, { broker }).get('Deployment').spec.template.spec.terminationGracePeriodSeconds;
+    expect(secondsOf({})).toBe(30 + 25 + 5);
+    expect(secondsOf({ config: { shutdown: { delay: '5s', grace: '2m' } } })).toBe(30 + 125 + 5);
+  });
+
+  test('refuses a sidecar that takes longer to stop than the pod gets, with the way out', () => {
+    const bare = join(scratch, 'bare');
+    cpSync(app, bare, { recursive: true });
+    const file = join(bare, 'templates/deployment.yaml');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/^ *terminationGracePeriodSeconds.*\n/m, '').replace(' "podSeconds" $seconds', ''));
+    const broker = (shutdown: object) => ({ broker: { config: { shutdown } } });
+    expect(render(bare, broker({ grace: '25s' })).get('Deployment').spec.template.spec).not.toHaveProperty('terminationGracePeriodSeconds');
+    const refused = template(bare, broker({ grace: '25001ms' }));
+    expect(refused.status).not.toBe(0);
+    expect(refused.output).toContain('config.shutdown of the sidecar takes up to 31s');
+    expect(refused.output).toContain('terminationGracePeriodSeconds');
+  });
+
+  test('says how long it takes to stop where another file of "extends" could say more', () => {
+    const config = { extends: '/etc/fleet.json', shutdown: { delay: '2s' } };
+    const { shutdown } = JSON.parse(render(app, { broker: { config } }).get('ConfigMap').data['sidecar.config.json']);
+    expect(shutdown).toEqual({ delay: '2s', grace: '25s' });
+  });
+
   test('gives the sidecar variables, and the app none', () => {
     const extraEnv = [{ name: 'NODE_EXTRA_CA_CERTS', value: '/etc/acme-ca/ca.crt' }];
     const deployment = render(app, { broker: { extraEnv } }).get('Deployment');

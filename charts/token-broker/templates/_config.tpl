@@ -19,6 +19,8 @@ case, so that no file of "extends" can say more than the pod gets.
 {{- $_ := set $config "listeners" (dict "gateway" $listener) -}}
 {{- end -}}
 {{- $config = merge $config (dict "shutdown" (dict "delay" "5s" "grace" "25s")) -}}
+{{- else if $config.extends -}}
+{{- $config = merge $config (dict "shutdown" (dict "delay" "0s" "grace" "25s")) -}}
 {{- end -}}
 {{- $config | toPrettyJson -}}
 {{- end -}}

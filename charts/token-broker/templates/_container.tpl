@@ -2,8 +2,16 @@
 The container, as an app's native sidecar or as the gateway's only one, and its volumes. Same arguments as in _names.tpl.
 */}}
 
-{{/* For an app's "initContainers": starts before the app's containers and stops after them. */}}
+{{/*
+For an app's "initContainers": starts before the app's containers and stops after them. Besides the usual arguments "podSeconds", the pod's
+terminationGracePeriodSeconds, where that is not 30 as by default: kubelet kills what takes longer.
+*/}}
 {{- define "token-broker.sidecar" -}}
+{{- $needed := include "token-broker.terminationGracePeriodSeconds" . | int -}}
+{{- $given := .podSeconds | default 30 | int -}}
+{{- if gt $needed $given -}}
+{{- fail (printf "config.shutdown of the sidecar takes up to %ds (delay, grace, and 5s), and its pod gets %ds: give the pod terminationGracePeriodSeconds by the template \"token-broker.terminationGracePeriodSeconds\", and the same number to \"token-broker.sidecar\" as \"podSeconds\"" $needed $given) -}}
+{{- end -}}
 - {{- include "token-broker.container" . | nindent 2 }}
   restartPolicy: Always
 {{- end -}}

@@ -37,6 +37,8 @@ injector.sidecars.
 {{- range $name, $sidecar := .values.injector.sidecars -}}
 {{- $values := include "token-broker.injectedValues" (dict "values" $.values "name" $name "sidecar" $sidecar) | fromJson -}}
 {{- $broker := dict "root" $.root "values" $values -}}
+{{- /* How long the pods have nobody knows before they are there. */ -}}
+{{- $_ := set $broker "podSeconds" (include "token-broker.terminationGracePeriodSeconds" $broker) -}}
 {{- $entry := dict "namespaces" ($sidecar.namespaces | default list) "env" ($sidecar.env | default dict) -}}
 {{- $_ := set $entry "container" (include "token-broker.sidecar" $broker | fromYamlArray | first) -}}
 {{- $_ := set $entry "volumes" (include "token-broker.volumes" $broker | fromYamlArray) -}}
