@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { sharedAuthority } from './certificates.ts';
 import { confide } from './eavesdropper.ts';
 import { openRaw } from './raw-client.ts';
-import { type Redis, type RedisOptions, startRedis } from './redis.ts';
+import { freePort, type Redis, type RedisOptions, startRedis } from './redis.ts';
 import { openStore, STORE_KEY } from './shared-store.ts';
 
 const running: Redis[] = [];
@@ -17,6 +18,12 @@ afterEach(async () => {
   for (const redis of running.splice(0)) await redis.close();
 });
 
+/** What the system takes ports from where none is named: of Linux, or as macOS has it. */
+async function ephemeralPorts(): Promise<[number, number]> {
+  const range = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').catch(() => '49152 65535');
+  return range.trim().split(/\s+/).map(Number) as [number, number];
+}
+
 describe('the Redis of the tests', () => {
   test('is killed and comes back empty on the same port', async () => {
     const redis = await start();
@@ -27,6 +34,16 @@ describe('the Redis of the tests', () => {
     await expect(openRaw(redis)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await redis.restart();
     expect(await redis.command('GET', 'a')).toBe(null);
+  });
+
+  test('keeps its port while it is away: neither the system nor another test gives it to anybody', async () => {
+    const redis = await start();
+    await redis.kill();
+    const [first, last] = await ephemeralPorts();
+    expect(redis.port < first || redis.port > last).toBe(true);
+    const others = await Promise.all(Array.from({ length: 50 }, () => freePort()));
+    expect(new Set([...others, redis.port]).size).toBe(51);
+    await redis.restart();
   });
 
   test('is frozen with its connections open, and thaws', async () => {

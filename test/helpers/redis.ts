@@ -1,6 +1,8 @@
 /** A real Redis for tests, on a port of its own, that can be killed, frozen and brought back. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -46,7 +48,11 @@ export interface Redis {
   close(): Promise<void>;
 }
 
-const PORT_ATTEMPTS = 5;
+/** Below those that Linux and macOS give to whoever names none. */
+const FIRST_PORT = 20_000;
+const PORTS = 5_000;
+let nextPort = randomInt(PORTS);
+
 export const BROKER = { username: 'broker', password: { unsafeInline: 'few-rights' } };
 const OPERATIONS = new URL('../../docs/operations.md', import.meta.url);
 
@@ -90,12 +96,11 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   ];
   const run = (port: number) =>
     runRedis([...(options.tls === undefined ? ['--port'] : ['--port', '0', '--tls-port']), String(port), ...fixed], said);
-  const started = await onFreePort(options.port, run).catch(async (error: unknown) => {
+  const port = options.port ?? (await freePort());
+  let process = await run(port).catch(async (error: unknown) => {
     await rm(directory, { recursive: true });
     throw error;
   });
-  const { port } = started;
-  let process = started.process;
   const ear = options.unheard ? undefined : eavesdrop({ port, password: options.password, tls: tlsOf(options) });
   await ear?.listening();
   const kill = async () => {
@@ -132,27 +137,35 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   };
 }
 
-/** Two processes may be given the same free port between asking for it and binding it: then another is tried. */
-async function onFreePort(wanted: number | undefined, run: (port: number) => Promise<ChildProcess>) {
-  for (let attempt = 1; ; attempt++) {
-    const port = wanted ?? (await freePort());
-    try {
-      return { port, process: await run(port) };
-    } catch (error) {
-      if (wanted !== undefined || attempt === PORT_ATTEMPTS) throw error;
-    }
+/**
+ * A TCP port of the loopback address that nothing listens on just now, and that stays free for whoever asked: the system gives it to nobody who names
+ * none, and this function to nobody else while this process lives.
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORTS; tries += 1) {
+    nextPort = (nextPort + 1) % PORTS;
+    const port = FIRST_PORT + nextPort;
+    const claim = createSocket('udp4').unref();
+    // Its UDP neighbour is the sign for other processes.
+    const isOurs = await once(claim.bind({ port: port + PORTS, address: '127.0.0.1', exclusive: true }), 'listening').then(
+      () => isFree(port),
+      () => false,
+    );
+    if (isOurs) return port;
+    claim.close();
   }
+  throw new Error('no port is free');
 }
 
-/** A TCP port of the loopback address that nothing listens on just now. */
-export async function freePort(): Promise<number> {
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+  } catch {
+    return false;
+  }
+  await once(server.close(), 'close');
+  return true;
 }
 
 function runRedis(args: readonly string[], said: string[]): Promise<ChildProcess> {
