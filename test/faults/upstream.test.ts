@@ -79,7 +79,12 @@ describe('an upstream that cannot be reached', () => {
     const port = (onlyHttp2.address() as AddressInfo).port;
     await expectRefusal({ route: { ...route, upstream: `https://127.0.0.1:${port}` } }, 502, 'UPSTREAM_UNREACHABLE', 'tls_alert_received');
     await scene.close();
-    const plain = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1');
+    const plain = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    ).listen(0, '127.0.0.1');
     await once(plain, 'listening');
     const notTls = `https://127.0.0.1:${(plain.address() as AddressInfo).port}`;
     await expectRefusal({ route: { ...route, upstream: notTls } }, 502, 'UPSTREAM_UNREACHABLE', 'tls_protocol_error');
