@@ -106,6 +106,8 @@ export class HttpListener implements ConnectionHost, Taker {
     if (this.#handshakes === undefined) this.#guardedTake(socket);
     else {
       this.#handshaking += 1;
+      // What TLS takes over. Half a connection that ends in the middle of its handshake would be kept until that takes too long.
+      socket.allowHalfOpen = false;
       this.#handshakes.emit('connection', socket);
     }
   }
@@ -184,8 +186,11 @@ export class HttpListener implements ConnectionHost, Taker {
     const { tls } = this.#parts.config;
     if (tls === undefined) return undefined;
     const listener = { ...this.#parts.config, tls };
-    const options = { ...tlsOptions(listener), allowHalfOpen: true, handshakeTimeout: this.limits.headTimeout };
-    const server = createTlsServer(options, (socket) => this.#handshakeOver(() => this.#guardedTake(socket)));
+    const options = { ...tlsOptions(listener), handshakeTimeout: this.limits.headTimeout };
+    const server = createTlsServer(options, (socket) => {
+      socket.allowHalfOpen = true;
+      this.#handshakeOver(() => this.#guardedTake(socket));
+    });
     // A handshake that fails or takes too long ends nothing by itself.
     server.on('tlsClientError', (_error, socket) => this.#handshakeOver(() => socket.destroy()));
     this.#unfollow = followTlsFiles(server, listener, this.#parts);

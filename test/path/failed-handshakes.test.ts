@@ -14,7 +14,9 @@ beforeEach(async () => {
   ca = authority.certificate;
   const { cert, key } = await authority.issueServer();
   const tls = { cert: { unsafeInline: cert }, key: { unsafeInline: key } };
-  scene = await startScene({ config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'], tls } } } });
+  scene = await startScene({
+    config: { listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'], tls, limits: { headTimeout: '1m' } } } },
+  });
 });
 afterEach(() => scene.close());
 
@@ -58,6 +60,14 @@ test('a scanner is told of once, and each of its connections is counted', async 
   expect(await counted()).toBe('21');
   const told = scene.log.filter(({ msg }) => msg === 'handshake of a caller failed').map(({ reason }) => reason);
   expect(told).toEqual(['http_request', 'unsupported_protocol']);
+});
+
+test('who leaves in the middle of it is gone at once, and is not waited for', async () => {
+  await new Promise((resolve) => {
+    const socket = connectTcp({ port: port(), host: '127.0.0.1', allowHalfOpen: true }, () => socket.end());
+    socket.on('close', resolve).resume();
+  });
+  expect(await counted()).toBe('0');
 });
 
 test('nobody is told of who only looks whether somebody is there, or agrees', async () => {
