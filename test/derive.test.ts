@@ -1,10 +1,9 @@
 /** What is worked out of a field section once. */
 
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { derive, deriveFields, markRepeated } from '../src/derive.ts';
 import { FieldSections } from '../src/wire/field-lines.ts';
+import { collectGarbage } from './helpers/garbage.ts';
 
 describe('derive', () => {
   test('asks once for what repeats, and each time for what does not', () => {
@@ -44,14 +43,10 @@ describe('derive', () => {
   });
 
   test('keeps nothing that nobody can ask for any more, however long the fields live', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
     const fields = ['a', '1'];
     markRepeated(fields);
     const derived = new WeakRef(derive(fields, (section) => ({ section })));
-    // What has been looked at in a turn of the event loop stays until its end.
-    await new Promise(setImmediate);
-    collect();
+    await collectGarbage();
     expect([derived.deref(), [...fields]]).toEqual([undefined, ['a', '1']]);
   });
 });

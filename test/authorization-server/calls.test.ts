@@ -7,6 +7,7 @@ import { toAuthorizationServerError } from '../../src/authorization-server/failu
 import { proxy as proxySchema } from '../../src/config/schema/proxy.ts';
 import type { Secret } from '../../src/config/secret.ts';
 import { createAuthority } from '../helpers/certificates.ts';
+import { collectGarbage } from '../helpers/garbage.ts';
 import { startHttpProxy } from '../helpers/http-proxy.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
 import { answerWith, cutShort, hang, hangUp, inTurn, reset, trickle } from '../helpers/scripted-answers.ts';
@@ -120,6 +121,17 @@ describe('an answer of an authorization server', () => {
     const server = await serverThat(answer);
     expect(await failureOf(ask(callsTo({ timeoutMs: 200 }), server.url))).toEqual(['transient', 'timeout']);
     await server.until(({ openConnections }) => openConnections() === 0);
+  });
+
+  test("is nobody's any more once it has been given: a broker that runs for years keeps none", async () => {
+    const calls = callsTo();
+    const server = await serverThat(() => answerWith(200, [], 'ok'));
+    const answered = async () => new WeakRef(await ask(calls, server.url));
+    const answer = await answered();
+    // On the connection that is kept the one before is not the last.
+    await answered();
+    await collectGarbage();
+    expect(answer.deref()).toBeUndefined();
   });
 
   test('has 64 KiB at most; with more, nothing of it is taken and the connection is dropped', async () => {
