@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Clock } from '../../src/clock.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import type { WatchOptions } from '../../src/config/watch.ts';
-import { bent, clientSecret, load, PASSWORD_HASH, useDirectory } from './fixture.ts';
+import { bent, clientSecret, load, PASSWORD_HASH, useDirectory, validConfig } from './fixture.ts';
 
 const directory = useDirectory();
 let count = 0;
@@ -231,5 +231,22 @@ describe('watching the config', () => {
     expect(await changesAfter(async () => {})).toBe(1);
     expect(await changesAfter(() => rm(file))).toBe(1);
     expect(await changesAfter(() => writeFile(file, '{ }'))).toBe(2);
+  });
+
+  test('tells of a change in one file, though the one that it extends is gone at the same moment', async () => {
+    const [file, base] = [fresh('own.json'), fresh('base.json')];
+    await writeFile(base, JSON.stringify(validConfig()));
+    const { watch } = await load(file, { extends: base });
+    const clock = new LookClock();
+    let changes = 0;
+    watch({
+      clock,
+      onConfigChange: () => {
+        changes += 1;
+      },
+    });
+    await Promise.all([rm(base), writeFile(file, '{}')]);
+    await clock.begin();
+    expect(changes).toBe(1);
   });
 });

@@ -7,7 +7,7 @@ import { ORDERS_TOKEN, type Scene, type SceneOptions, startScene } from '../help
 import { sharedAuthority } from '../helpers/certificates.ts';
 import { closedAfterEach } from '../helpers/closing.ts';
 import { request } from '../helpers/http-client.ts';
-import { answerWith, jsonAnswer, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
+import { answerWith, inTurn, jsonAnswer, metadataAnswer, oauthError, tokenAnswer } from '../helpers/scripted-answers.ts';
 import { type Script, startScriptedServer } from '../helpers/scripted-server.ts';
 
 const closed = closedAfterEach();
@@ -43,8 +43,9 @@ async function revokingScene(options: SceneOptions & { readonly revoked?: () => 
   return { ...started, as, revocations };
 }
 
-const purge = (scene: Scene) =>
-  request(`${scene.url('admin')}/tokens/orders/purge`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+const act = (scene: Scene, action: string) =>
+  request(`${scene.url('admin')}/tokens/orders/${action}`, { method: 'POST', fields: { 'Token-Broker-Admin': '1' } });
+const purge = (scene: Scene) => act(scene, 'purge');
 const formOf = ({ body }: { readonly body: Uint8Array }) => Object.fromEntries(new URLSearchParams(Buffer.from(body).toString()));
 
 const PASSWORD = { grant: 'password', resourceOwner: { username: 'u', password: { unsafeInline: 'p' } } };
@@ -76,6 +77,26 @@ describe('revocation', () => {
     );
     await request(`${started.url()}/api/x`);
     expect(formOf(started.as.requests.at(-1) as never)['grant_type']).toBe('password');
+  });
+
+  test('sends a refresh token once, also where it is being used, and forgets it', async () => {
+    const renewed = Promise.withResolvers<string>();
+    const token = inTurn(tokenAnswer({ refresh_token: 'one' }), () => renewed.promise, tokenAnswer());
+    const as = closed(await startScriptedServer({ answer: (...asked) => (asked[0].target === '/revoke' ? TAKEN_BACK : token(...asked)) }));
+    const started = await scene({
+      tokenConfig: { ...PASSWORD, renew: { eager: false, minInterval: '1ms' } },
+      serverConfig: { tokenEndpoint: `${as.url}/token`, revocationEndpoint: `${as.url}/revoke` },
+    });
+    await request(`${started.url()}/api/x`);
+    const renewal = act(started, 'renew');
+    await as.untilRequests(2);
+    await act(started, 'purge');
+    renewed.resolve(tokenAnswer({ access_token: 'too-late' }));
+    expect((await renewal).status).toBe(200);
+    await as.until(({ requests }) => requests.some((sent) => formOf(sent)['token'] === 'too-late'));
+    const forms = as.requests.map(formOf);
+    expect(forms.filter(({ token_type_hint: hint }) => hint === 'refresh_token')).toMatchObject([{ token: 'one' }]);
+    expect(forms.flatMap(({ grant_type: grant }) => grant ?? [])).toEqual(['password', 'refresh_token', 'password']);
   });
 
   test('with a signed assertion the second token has an assertion of its own', async () => {

@@ -92,6 +92,26 @@ describe('a list of secrets', () => {
     expect(tried().at(-1)).toBe('new');
   });
 
+  test('T05 a refusal that comes late puts no secret first that another grant has seen refused', async () => {
+    accepted = ['c'];
+    const granted = await start(['a', 'b', 'c']);
+    const held = [Promise.withResolvers<string>(), Promise.withResolvers<string>()] as const;
+    const { answer } = server;
+    server.answer = (asked, connection) => {
+      if (asked.count === 1) return held[0].promise;
+      return asked.count === 5 ? held[1].promise : answer(asked, connection);
+    };
+    const slow = granted.get();
+    await server.untilRequests(1);
+    await granted.get();
+    held[0].resolve(REFUSED);
+    await server.untilRequests(5);
+    await granted.get();
+    held[1].resolve(REFUSED);
+    await slow;
+    expect(tried()).toEqual(['a', 'a', 'b', 'c', 'b', 'c', 'c']);
+  });
+
   test('T05 tells nothing while the first secret works', async () => {
     accepted = ['old', 'new'];
     const granted = await start(['old', 'new']);

@@ -212,6 +212,32 @@ describe('a store in trouble', () => {
     ).toHaveProperty('giveUp');
   });
 
+  test('C15 has it taken out once: the next time that it is back it is asked for nothing of that', async () => {
+    const reading = { works: true };
+    const { open, clock, turn, within, redis } = readableRig(reading);
+    const store = open();
+    (await turn(store)).share(storedToken('token-1'), 60_000);
+    await clock.advance(10);
+    const costOfTrouble = async (lose: () => Promise<unknown>) => {
+      reading.works = false;
+      await lose();
+      reading.works = true;
+      const before = redis.count;
+      await clock.advance(10_000);
+      return redis.count - before;
+    };
+    const probe = 1;
+    expect(await costOfTrouble(() => store.remove('identity'))).toBeGreaterThan(probe);
+    expect(
+      await costOfTrouble(() =>
+        within(
+          10,
+          store.obtain('identity', () => true),
+        ),
+      ),
+    ).toBe(probe);
+  });
+
   test.each([
     ['back', -3_600_000],
     ['on', 3_600_000],

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { KeptFile } from '../../../src/config/kept-file.ts';
+import { KeptFile } from '../../../src/config/kept-file.ts';
 import { store as storeSchema } from '../../../src/config/schema/store.ts';
 import { Snapshot } from '../../../src/token/store/snapshot.ts';
 import { isTurn, noStore } from '../../../src/token/store/store.ts';
@@ -20,6 +20,20 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 
 const file = () => join(directory, 'tokens');
 const open = () => openStore(undefined, { snapshot: file() });
+
+/** A slow disk: it writes nothing before it is opened. */
+class HeldFile extends KeptFile {
+  writing = 0;
+  readonly #gate = Promise.withResolvers<void>();
+  readonly open = this.#gate.resolve;
+
+  override async write(text: string): Promise<void> {
+    this.writing += 1;
+    await this.#gate.promise;
+    await super.write(text);
+    this.writing -= 1;
+  }
+}
 
 describe('a snapshot', () => {
   test('of two hundred tokens of 8 KiB serves all of them after a restart', async () => {
@@ -132,6 +146,26 @@ describe('a snapshot', () => {
     await after.remove('purged');
     await clock.advance(1_000);
     await Promise.all([before.close(), after.close()]);
+    expect(JSON.parse(await readFile(file(), 'utf8')).entries).toEqual({});
+  });
+
+  test('C15 that the config before is still writing is written again once that is done, and not beside it', async () => {
+    const clock = new FakeClock();
+    const held = new HeldFile(file());
+    const { encryption } = storeSchema.parse({ encryption: { keys: [STORE_KEY] }, snapshot: file() });
+    const observer = { notKept: () => undefined, unreadable: () => undefined };
+    const parts = { file: held, keys: encryption?.keys ?? [], behind: noStore, observer, clock };
+    const before = new Snapshot(parts);
+    const turn = await before.obtain('purged', () => true);
+    if (isTurn(turn)) turn.share({ ...storedToken('token-1'), requestedAt: clock.now() }, 60_000);
+    await clock.advance(1_000);
+    const after = new Snapshot(parts);
+    after.follow(before);
+    const removed = after.remove('purged');
+    await new Promise(setImmediate);
+    expect(held.writing).toBe(1);
+    held.open();
+    await Promise.all([removed, before.close(), after.close()]);
     expect(JSON.parse(await readFile(file(), 'utf8')).entries).toEqual({});
   });
 
