@@ -174,10 +174,16 @@ describe('reviews that are held unfinished', () => {
     const connections = await Promise.all(
       [1, 2, 3, 4, 5].map(() => openRaw(injector.address('webhook'), { tls: { ca: authority.certificate } })),
     );
-    const brokenOff = Promise.race(connections.map((connection) => connection.closed));
-    for (const connection of connections) connection.write(head + ' '.repeat(size - 1));
-    await brokenOff;
+    let ended = 0;
+    const endings = connections.map(({ closed }) =>
+      closed.then(() => {
+        ended += 1;
+      }),
+    );
+    for (const connection of connections) connection.write(head + ' '.repeat(size - 10_000));
+    await Promise.race(endings);
     for (let count = 0; count < 5; count += 1) expect((await ask(reviewOf(podAsking()))).status).toBe(200);
+    expect(ended).toBe(1);
     for (const connection of connections) connection.socket.destroy();
   });
 });
@@ -196,6 +202,10 @@ describe('the certificate of the injector', () => {
     expect(await outcomeOf({ maxVersion: 'TLSv1.2' })).toBe('TLSv1.2');
     expect(await outcomeOf({})).toBe('TLSv1.3');
     expect(await outcomeOf({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' })).toMatch(/^E/);
+    await injector.logged(
+      'handshake of a caller failed',
+      ({ listener, reason }) => listener === 'webhook' && reason === 'unsupported_protocol',
+    );
     expect(await outcomeOf({ ca: (await createAuthority('Another')).certificate })).toMatch(/UNABLE_TO|SELF_SIGNED|DEPTH/);
   });
 
@@ -221,6 +231,8 @@ describe('the certificate of the injector', () => {
       await own.logged('a changed file cannot be used: the old content stays');
       expect((await ask(reviewOf(podAsking()), {}, own)).status).toBe(200);
       await own.replace('tls.key', key);
+      await own.logged('changed TLS files cannot be used: the old ones stay', ({ listener }) => listener === 'webhook');
+      expect((await request(`${own.url('probes')}/metrics`)).text()).toMatch(/^token_broker_file_reload_failures_total 2$/m);
       await own.replace('tls.crt', cert);
       await own.logged('certificate taken over');
       expect((await ask(reviewOf(podAsking()), { tls: { ca: next.certificate } }, own)).status).toBe(200);

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import { Outlet } from '../../src/wire/outlet.ts';
 import { WriteMemory } from '../../src/wire/write-memory.ts';
@@ -93,6 +94,18 @@ test('S02 what is written while the rest is on its way, and then the end, goes o
   expect([received().length, errors]).toEqual([3 * large, []]);
 });
 
+test.each(['text', 'bytes'] as const)('tells of room where all that was written is short %s', async (kind) => {
+  const { near, far } = await pair();
+  const room = Promise.withResolvers<void>();
+  const outlet = new Outlet(near, room.resolve, new WriteMemory());
+  far.pause();
+  const piece = 'x'.repeat(1_000);
+  while (!outlet.full) kind === 'text' ? outlet.text(piece) : outlet.bytes(Buffer.from(piece));
+  far.resume();
+  await room.promise;
+  expect([outlet.full, near.writableLength]).toEqual([false, 0]);
+});
+
 test('tells of room each time that it was full, whatever the pieces were', async () => {
   const { near, far, received } = await pair();
   let wake = () => {};
@@ -115,6 +128,33 @@ test('tells of room each time that it was full, whatever the pieces were', async
   near.end();
   await once(far, 'end');
   expect(received().length).toBe(sent);
+});
+
+test.each([
+  ['TLS, where none is taken at once', true],
+  ['a plain socket', false],
+])('what belongs together is one write over %s, long bytes with what stands before them', async (_what, encrypted) => {
+  const writes: string[] = [];
+  const take = (chunks: readonly { readonly chunk: Buffer }[], done: () => void) => {
+    writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk)).toString());
+    if (encrypted) setImmediate(done);
+    else done();
+  };
+  const socket = new Writable({
+    write: (chunk: Buffer, _encoding, done) => take([{ chunk }], done),
+    writev: take,
+  });
+  const outlet = new Outlet(Object.assign(socket, encrypted && { encrypted }) as unknown as Socket, () => {}, new WriteMemory());
+  const written = async (write: () => void) => {
+    write();
+    while (socket.writableLength > 0) await new Promise(setImmediate);
+    return writes.splice(0);
+  };
+  expect(await written(() => outlet.text('text'))).toEqual(['text']);
+  expect(await written(() => outlet.bytes(Buffer.from('small'), '<', '>'))).toEqual(['<small>']);
+  const long = Buffer.alloc(10_000, 'a');
+  expect(await written(() => outlet.bytes(long, '<'))).toEqual([`<${long}`]);
+  expect(await written(() => outlet.bytes(long, '', '>'))).toEqual([`${long}>`]);
 });
 
 test('S02 thousands of short writes that wait share memory, and none is written over', () => {
