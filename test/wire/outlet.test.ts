@@ -100,7 +100,8 @@ test.each(['text', 'bytes'] as const)('tells of room where all that was written 
   const outlet = new Outlet(near, room.resolve, new WriteMemory());
   far.pause();
   const piece = 'x'.repeat(1_000);
-  while (!outlet.full) kind === 'text' ? outlet.text(piece) : outlet.bytes(Buffer.from(piece));
+  const write = { text: () => outlet.text(piece), bytes: () => outlet.bytes(Buffer.from(piece)) }[kind];
+  while (!outlet.full) write();
   far.resume();
   await room.promise;
   expect([outlet.full, near.writableLength]).toEqual([false, 0]);
