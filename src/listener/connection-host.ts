@@ -47,8 +47,6 @@ export interface Connection extends Timed {
   readonly inFlight: number;
   /** Another request may come. */
   readonly idle: boolean;
-  /** The listener has begun to drain: for callers that can be told before their next answer. */
-  announceClose?(): void;
   /** Closes it once what was written is out, if nothing is owed. */
   end(): void;
   /** Tears it down: there is no more time for what is in flight. */

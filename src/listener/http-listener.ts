@@ -116,10 +116,9 @@ export class HttpListener implements ConnectionHost, Taker {
     this.#parts.onFull();
   }
 
-  /** From now on each answer closes its connection; new connections are still taken. */
+  /** From now on each answer of HTTP/1.1 closes its connection; new connections are still taken. */
   announceClose(): void {
     this.#draining = true;
-    for (const connection of this.#connections) connection.announceClose?.();
   }
 
   /** Finishes what is in flight, once nothing comes in any more; resolves to the number of requests cut after `graceMs`. */

@@ -18,10 +18,11 @@ export interface TestListener {
 export async function startListener(
   handle: (request: CallerRequest, reply: Reply) => void,
   limits: Record<string, unknown> = {},
+  protocols: readonly string[] = ['http/1.1'],
 ): Promise<TestListener> {
   const answer: HttpListenerParts['refuse'] = (error, request, reply) =>
     refuse(request, reply, error, createRecord({ ...request, listener: 'test' }, 0));
-  const config = listenerSchema.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'], limits });
+  const config = listenerSchema.parse({ address: '127.0.0.1:0', authenticate: ['anonymous'], limits, protocols });
   const listener = new HttpListener({
     name: 'test',
     config,

@@ -11,9 +11,6 @@ import { CallerStream } from './caller-stream.ts';
 /** How long a connection that has been told to close may stay open for the other side. */
 const LINGER_MS = 5_000;
 
-/** As large as a stream identifier can be: what has been sent already is still served. */
-const LAST_STREAM = 2 ** 31 - 1;
-
 /** What one connection may do, at once and each second: a caller that is in its senses stays far below. */
 const MOST_GIVEN_UP = { atOnce: 1_000, perSecond: 100 };
 const MOST_PINGS = { atOnce: 10_000, perSecond: 1_000 };
@@ -37,7 +34,6 @@ export class CallerSession implements Connection {
   #state: State = 'open';
   /** The caller has taken our settings, and with them our limits. */
   #settled = false;
-  #announced = false;
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
@@ -69,14 +65,10 @@ export class CallerSession implements Connection {
     return this.#state === 'open';
   }
 
-  /** RFC 9113 §6.8: whoever has heard it opens no new stream, and what is on its way already is served. */
-  announceClose(): void {
-    if (this.#announced || this.#state !== 'open') return;
-    this.#announced = true;
-    this.#tell(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
-  }
-
-  /** What runs is finished; nothing else is taken. */
+  /**
+   * What runs is finished; nothing else is taken, and the caller is told where that begins (RFC 9113 §6.8). Not a moment earlier: of what comes behind
+   * any GOAWAY, also one that names no last stream, nghttp2 drops all without a word.
+   */
   end(): void {
     if (this.#state !== 'open') return;
     this.#state = 'ending';
@@ -123,7 +115,6 @@ export class CallerSession implements Connection {
   #onStreamClosed(request: CallerStream, givenUp: boolean): void {
     if (!this.#streams.delete(request)) return;
     this.#host.deadlines.delete(request);
-    if (this.#host.draining) this.announceClose();
     if (this.#streams.size === 0) this.#rest();
     if (givenUp) this.#onGivenUp();
     this.#host.rested();
@@ -137,7 +128,7 @@ export class CallerSession implements Connection {
   /** Each costs a request to the upstream (CVE-2023-44487, CVE-2025-8671). Whoever does it for ever is told so, and what else runs is finished. */
   #onGivenUp(): void {
     if (this.#givenUp.take(performance.now()) || this.#state !== 'open') return;
-    this.#tell(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (!this.#session.destroyed) this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     this.end();
   }
 
@@ -152,10 +143,6 @@ export class CallerSession implements Connection {
     this.#session.destroy(new Error('dismissed'), code);
     this.deadlineAt = performance.now() + LINGER_MS;
     this.#state = 'ending';
-  }
-
-  #tell(code: number, lastStream?: number): void {
-    if (!this.#session.destroyed) this.#session.goaway(code, lastStream);
   }
 
   #rest(): void {
