@@ -122,7 +122,7 @@ export class StreamReply implements Reply, ReplySink {
     // Node ends the stream of a HEAD by itself, long before.
     if (stream.writableFinished) setImmediate(sent);
     else if (!this.#waits) stream.once('finish', sent);
-    if (!stream.writableEnded) stream.end(held?.first);
+    stream.end(held?.first);
   }
 
   #flush(): void {
