@@ -41,6 +41,12 @@ describe('the grant refresh_token', () => {
     ]);
   });
 
+  test.each(['of two\nlines', 'caf\xe9'])('takes no refresh token that no server gives: %j', async (unsafeInline) => {
+    expect(await problemsOf({ ...refreshing, refreshToken: { unsafeInline } })).toEqual([
+      expect.stringMatching(/^tokens\.orders\.refreshToken is not a refresh token; remove line breaks/),
+    ]);
+  });
+
   test('refuses a folder that is not there, and a file that two tokens would share', async () => {
     expect(await problemsOf({ ...persisting, persist: 'nowhere/kept' })).toEqual([
       'tokens.orders.persist lies in a folder that does not exist; create it, or correct the path',

@@ -137,6 +137,7 @@ describe('a caller with "negotiate"', () => {
     expect(await principals('ann@E', 'ann@E')).toEqual([
       'callers.c2.negotiate fits the same principals as "callers.c1"; each caller needs its own',
     ]);
+    expect(await principals(['*@E', 'ann@E'], '*@E')).toEqual([expect.stringContaining('fits the same principals as "callers.c1"')]);
     expect(await principals('*@E', 'ann@E')).toEqual([]);
     expect(await principals('ann@E', '*@E')).toEqual([]);
     expect(await principals(['ann@E', 'bob@E'], ['bob@E', 'eve@E'])).toEqual([]);

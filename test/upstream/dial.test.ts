@@ -60,7 +60,9 @@ async function rig(version: SecureVersion = 'TLSv1.3') {
   const wait = (ms: number) => {
     now += ms;
   };
-  return { shown, after, connect, use, wait };
+  /** Begins a connection of which nothing comes. */
+  const abandon = () => void dialer.dial().socket.destroy();
+  return { shown, after, connect, abandon, use, wait };
 }
 
 test.each(['TLSv1.2', 'TLSv1.3'] as const)(
@@ -80,6 +82,16 @@ test('T15 a session that is offered after the certificate has changed, on a conn
   const { shown, after, connect, use } = await rig();
   // With TLS 1.3 the server offers sessions behind the handshake.
   await connect(() => use(after));
+  await connect();
+  expect(shown).toEqual(['new before', 'new after']);
+});
+
+test('T15 nor is it where a connection with the new one has begun meanwhile', async () => {
+  const { shown, after, connect, abandon, use } = await rig();
+  await connect(() => {
+    use(after);
+    abandon();
+  });
   await connect();
   expect(shown).toEqual(['new before', 'new after']);
 });
