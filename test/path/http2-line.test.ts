@@ -80,11 +80,12 @@ test('a connection that nobody uses is closed after its time', async () => {
   expect(started.origin.sessions).toHaveLength(2);
 });
 
-test('an upstream that falls silent on a connection that is kept is 504', async () => {
-  let answers = 1;
-  const started = await start((stream, ...more) => (answers-- > 0 ? ok(stream, ...more) : undefined), { timeouts: { response: '500ms' } });
-  expect((await get(started)).text()).toBe('ok');
-  expect((await get(started)).status).toBe(504);
+test('an upstream that falls silent on a connection that is kept is 504, and the next request goes on another one', async () => {
+  let asked = 0;
+  const second: Handle = (stream, ...more) => (++asked === 2 ? undefined : ok(stream, ...more));
+  const started = await start(second, { timeouts: { response: '500ms' } });
+  const statuses = [await get(started), await get(started), await get(started)].map(({ status }) => status);
+  expect([statuses, started.origin.sessions.length]).toEqual([[200, 504, 200], 2]);
 });
 
 test.each([

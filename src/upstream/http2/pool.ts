@@ -98,7 +98,7 @@ export class Http2Pool implements UpstreamConnections, SessionOwner, StreamOwner
   #sessionFor(fresh: boolean): Http2Session | undefined {
     const oldestAt = performance.now() - this.#route.maxConnectionAge;
     for (const session of this.#sessions) {
-      if (!session.connecting && session.openedAt < oldestAt) session.retire();
+      if (session.openedAt < oldestAt) session.retire();
       else if (session.takesMore && (session.fresh || !fresh)) return session;
     }
     return undefined;

@@ -31,7 +31,8 @@ export interface SessionOwner extends Pick<StreamOwner, 'timeouts' | 'over'> {
 
 export class Http2Session implements StreamOwner, Timed {
   deadlineAt: number;
-  readonly openedAt = performance.now();
+  /** From then on it is used: what it took to connect, however long, is no part of its age. */
+  openedAt = Number.POSITIVE_INFINITY;
   readonly timeouts: RouteConfig['timeouts'];
   readonly #owner: SessionOwner;
   readonly #scheme: 'https' | 'http';
@@ -149,7 +150,10 @@ export class Http2Session implements StreamOwner, Timed {
   /** The first thing a server says, before which nobody knows how much it takes; later it may take more. */
   #onSettings(): void {
     if (this.#state === 'closed') return;
-    if (this.#state === 'connecting') this.deadlineAt = performance.now() + this.#owner.idleMs;
+    if (this.#state === 'connecting') {
+      this.openedAt = performance.now();
+      this.deadlineAt = this.openedAt + this.#owner.idleMs;
+    }
     this.#state = 'open';
     this.#owner.roomIn();
   }
