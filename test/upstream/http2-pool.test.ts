@@ -75,10 +75,12 @@ test('one that took longer to be made than it may be used carries what has waite
   expect(await get(poolTo(origin, { maxConnectionAge: 100 }))).toBe('ok');
 });
 
-test('T15 a request goes on a connection of the certificate of now', async () => {
+/** An upstream that asks for certificates, and what it was shown with each request; `use` changes ours. */
+async function certified() {
   const authority = await sharedAuthority();
   const shown: unknown[] = [];
-  const server = createSecureServer(
+  const connected = Promise.withResolvers<void>();
+  const http2 = createSecureServer(
     { ...(await authority.issueServer()), ca: authority.certificate, requestCert: true },
     (request, response) => {
       const { socket } = request.stream.session as ServerHttp2Session;
@@ -86,13 +88,46 @@ test('T15 a request goes on a connection of the certificate of now', async () =>
       response.end('ok');
     },
   );
-  const [before, after] = await Promise.all(['before', 'after'].map((commonName) => authority.issueClient({ commonName })));
-  const [cert, key] = [new Secret({ unsafeInline: before?.cert }), new Secret({ unsafeInline: before?.key })];
-  const upstreamTls = { ca: new Secret({ unsafeInline: authority.certificate }), cert, key };
-  const pool = poolTo(`https://${await listen(server)}`, { upstreamTls });
+  let hold: Promise<void> | undefined;
+  const server = createServer(async (socket) => {
+    connected.resolve();
+    await hold;
+    http2.emit(
+      'connection',
+      socket.on('error', () => {}),
+    );
+  });
+  const own = await authority.issueClient({ commonName: 'before' });
+  const after = await authority.issueClient({ commonName: 'after' });
+  const [cert, key] = [new Secret({ unsafeInline: own.cert }), new Secret({ unsafeInline: own.key })];
+  const pool = poolTo(`https://${await listen(server)}`, {
+    upstreamTls: { ca: new Secret({ unsafeInline: authority.certificate }), cert, key },
+  });
+  const change = () => {
+    cert.fill(after.cert);
+    key.fill(after.key);
+  };
+  const holdUntil = (promise: Promise<void>) => {
+    hold = promise;
+  };
+  return { pool, shown, change, connected: connected.promise, holdUntil };
+}
+
+test('T15 a request goes on a connection of the certificate of now', async () => {
+  const { pool, shown, change } = await certified();
   for (let count = 0; count < 2; count += 1) expect(await get(pool)).toBe('ok');
-  cert.fill(after?.cert as string);
-  key.fill(after?.key as string);
+  change();
   for (let count = 0; count < 2; count += 1) expect(await get(pool)).toBe('ok');
   expect(shown).toEqual(['before', 'before', 'after', 'after']);
+});
+
+test('T15 nor does it go on a connection of the one before that was being made when it changed', async () => {
+  const { pool, shown, change, connected, holdUntil } = await certified();
+  const changed = Promise.withResolvers<void>();
+  holdUntil(changed.promise);
+  const answer = get(pool);
+  await connected;
+  change();
+  changed.resolve();
+  expect([await answer, shown]).toEqual(['ok', ['after']]);
 });

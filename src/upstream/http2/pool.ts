@@ -118,6 +118,6 @@ export class Http2Pool implements UpstreamConnections, SessionOwner, StreamOwner
   }
 
   #retireAll(): void {
-    for (const session of this.#sessions) if (!session.connecting) session.retire();
+    for (const session of this.#sessions) session.retire();
   }
 }

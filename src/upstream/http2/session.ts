@@ -91,10 +91,10 @@ export class Http2Session implements StreamOwner, Timed {
     );
   }
 
-  /** Takes nothing new, and closes once what runs has ended. */
+  /** Takes nothing new, and closes once what runs has ended; where it is still being made, as soon as it is. */
   retire(): void {
     this.#retired = true;
-    if (this.#flows.size === 0) this.#close(undefined);
+    if (this.idle) this.#close(undefined);
   }
 
   /** Ends it whatever it carries. */
@@ -155,7 +155,8 @@ export class Http2Session implements StreamOwner, Timed {
       this.deadlineAt = this.openedAt + this.#owner.idleMs;
     }
     this.#state = 'open';
-    this.#owner.roomIn();
+    if (this.#retired && this.idle) this.#close(undefined);
+    else this.#owner.roomIn();
   }
 
   #close(cause: unknown): void {
