@@ -59,10 +59,12 @@ test('L08 whoever is in the handshake when another config takes over is let in u
   const scene = await startScene({ config: { listeners: { local: listener } } });
   const late = await connected(scene.address());
   // Connections are taken in their order: the one before has been.
-  const behind = await openRaw(scene.address(), { tls });
-  behind.socket.end();
-  await behind.closed;
+  const idle = await openRaw(scene.address(), { tls });
+  idle.write('GET /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await idle.waitFor(/ok$/);
   const retired = scene.broker.retire();
+  // The idle have been sent away.
+  await idle.closed;
   const caller = connectTls({ socket: late, servername: 'localhost', ...tls });
   caller.write('GET /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n');
   const said: Buffer[] = [];
