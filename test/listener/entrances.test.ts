@@ -46,6 +46,21 @@ const wanted = (by: Taker, access: { mode?: string } = {}, name = 'socket'): Wan
 const modeOf = async (name?: string) => (await stat(path(name))).mode & 0o777;
 const byDefault = 0o777 & ~process.umask();
 
+test('an address takes as many connections as its taker of now', async () => {
+  const held: Socket[] = [];
+  const holding = (maxConnections: number): Taker => {
+    const made = { maxConnections, accept: (socket: Socket) => void held.push(socket.on('error', () => undefined)) };
+    open.push({ close: () => entrances.close(made) }, { close: () => held.splice(0).forEach((socket) => void socket.destroy()) });
+    return made;
+  };
+  await entrances.open([wanted(holding(1))]);
+  await entrances.open([wanted(holding(2))]);
+  const callers = [1, 2].map(() => connect(path()).on('error', () => undefined));
+  const closed = Promise.race(callers.map((caller) => once(caller.resume(), 'close')));
+  while (held.length < 2 && (await Promise.race([closed, new Promise((resolve) => setImmediate(resolve, 'open'))])) === 'open');
+  expect(held).toHaveLength(2);
+});
+
 describe('K01 the access of a socket that one taker leaves to another', () => {
   test.each([
     ['another mode', { mode: '0600' }, { mode: '0666' }, 0o666],
@@ -55,6 +70,11 @@ describe('K01 the access of a socket that one taker leaves to another', () => {
     await entrances.open([wanted(taker(), before)]);
     await entrances.open([wanted(taker(), after)]);
     expect(await modeOf()).toBe(expected);
+  });
+
+  test('goes back to what it was with the third', async () => {
+    for (const mode of ['0600', '0666', '0600']) await entrances.open([wanted(taker(), { mode })]);
+    expect(await modeOf()).toBe(0o600);
   });
 
   test('is left alone where the config says the same, whatever somebody else has made of it', async () => {
