@@ -88,13 +88,14 @@ async function certified() {
       response.end('ok');
     },
   );
-  let hold: Promise<void> | undefined;
-  const server = createServer(async (socket) => {
+  let hold = Promise.resolve();
+  const server = createServer((socket) => {
     connected.resolve();
-    await hold;
-    http2.emit(
-      'connection',
-      socket.on('error', () => {}),
+    void hold.then(() =>
+      http2.emit(
+        'connection',
+        socket.on('error', () => {}),
+      ),
     );
   });
   const own = await authority.issueClient({ commonName: 'before' });
