@@ -63,6 +63,8 @@ const BAD_PATHS = [
   '/api/\xe9',
 ];
 
+const GOAWAY = frame(FRAME.goaway, 0, 0, Buffer.alloc(8));
+
 export function http2Case(random: Random, name: string): Http2Case {
   const kind = random.pick(['well-formed', 'malformed', 'mutated', 'mutated', 'mutated'] as const);
   const pieces: Buffer[] = [];
@@ -72,6 +74,8 @@ export function http2Case(random: Random, name: string): Http2Case {
     pieces.push(...one.frames);
     return one;
   });
+  // Behind a GOAWAY the connection ends with the stream that is refused, in the same turn.
+  if (kind === 'malformed' && random.chance(4)) pieces.unshift(GOAWAY);
   const bytes = kind === 'mutated' ? mutate(random, pieces) : Buffer.concat(pieces);
   return { kind, bytes, requests };
 }
@@ -117,7 +121,7 @@ const EXTRAS: readonly ((random: Random) => Buffer)[] = [
   (random) => frame(FRAME.windowUpdate, 0, random.int(4), code(random.int(2) * 0x7fffffff)),
   (random) => frame(FRAME.settings, random.int(2), random.int(2), Buffer.alloc(random.int(13), random.int(256))),
   (random) => frame(FRAME.ping, random.int(2), random.int(2), Buffer.alloc(random.pick([7, 8, 8]))),
-  () => frame(FRAME.goaway, 0, 0, Buffer.alloc(8)),
+  () => GOAWAY,
   (random) => frame(FRAME.priority, 0, 1 + random.int(6), Buffer.alloc(5)),
   (random) => frame(FRAME.continuation, random.int(8), 1 + random.int(6), Buffer.alloc(random.int(9))),
   (random) => frame(random.int(256), random.int(256), random.int(8), Buffer.alloc(random.int(30), random.int(256))),

@@ -1,5 +1,6 @@
 /** Cases of HTTP/2 through the whole broker over sockets: no crash, no hang, and what is refused never arrives, what is whole always. */
 
+import { type Collecting, startCollecting } from '../helpers/collect.ts';
 import { codeOf, data, type Frame, FrameCaller, plain, request } from '../helpers/http2-client.ts';
 import { FRAME, frame } from '../helpers/http2-frames.ts';
 import { fieldLines } from '../helpers/message-framing.ts';
@@ -10,6 +11,8 @@ import type { Random } from './random.ts';
 import type { Findings } from './run.ts';
 
 const AT_ONCE = 16;
+/** Node has aborted when it collected garbage at the wrong moment (ADR 21). */
+const COLLECTED_EACH = 20;
 /** A busy machine takes its time; what takes longer hangs. */
 const PATIENCE_MS = 10_000;
 /** Behind a mutation a connection may rightly wait for more. */
@@ -24,17 +27,19 @@ export async function fuzzHttp2(count: number, random: Random, broker: Broker, r
   const waiting = [...cases];
   const found = (one: Http2Case | undefined, what: string) =>
     void result.findings.push({ bytes: JSON.stringify(one?.bytes.toString('latin1') ?? ''), found: [`HTTP/2: ${what}`] });
+  const collecting = await startCollecting(COLLECTED_EACH);
   const lane = async () => {
     for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
       onCase();
       try {
-        answers.set(one, await drive(one, broker, random.split(one.bytes)));
+        answers.set(one, await drive(one, broker, random.split(one.bytes), collecting));
       } catch (error) {
         found(one, (error as Error).message);
       }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  await collecting.close();
   await serves(broker).catch((error: Error) => found(undefined, `afterwards: ${error.message}`));
 
   const arrived = byTag(broker.origin.requests.slice(known));
@@ -49,10 +54,11 @@ export async function fuzzHttp2(count: number, random: Random, broker: Broker, r
 }
 
 /** Everything that came back. */
-async function drive(one: Http2Case, { address }: Broker, pieces: readonly Buffer[]): Promise<readonly Frame[]> {
+async function drive(one: Http2Case, { address }: Broker, pieces: readonly Buffer[], collecting: Collecting): Promise<readonly Frame[]> {
   const caller = await FrameCaller.open(address());
   await caller.settle();
   for (const piece of pieces) caller.raw.write(piece);
+  collecting.look();
   const isGone = () => caller.frames.some(({ type }) => type === FRAME.goaway);
   const isOver = (stream: number) => caller.frames.some((each) => each.stream === stream && endsStream(each));
   const over = caller.raw.waitFor(() => isGone() || one.requests.every(({ stream }) => isOver(stream))).catch(() => undefined);

@@ -10,12 +10,11 @@ import { data, FrameCaller, Http2Caller, plain, request } from '../helpers/http2
 import { FRAME, frame, head200, literalFields, startFrameServer } from '../helpers/http2-frames.ts';
 import { startHttp2Origin } from '../helpers/http2-origin.ts';
 
-/** Whoever connects to it and writes has it collect its garbage, in the turn in which it reads what else has come by then. */
+/** In the broker's process. */
 const COLLECTS = `data:text/javascript,${encodeURIComponent(`
-  import { createServer } from 'node:net';
-  const server = createServer((socket) => socket.on('data', () => gc())).listen(0, '127.0.0.1', () => {
-    process.stdout.write(JSON.stringify({ msg: 'collects', port: server.address().port }) + '\\n');
-  }).unref();`)}`;
+  import { serveCollecting } from ${JSON.stringify(new URL('../helpers/collect.ts', import.meta.url))};
+  const { port } = (await serveCollecting()).unref().address();
+  process.stdout.write(JSON.stringify({ msg: 'collects', port }) + '\\n');`)}`;
 const GOAWAY = frame(FRAME.goaway, 0, 0, Buffer.alloc(8));
 const BAD = ['x-long', 'x'.repeat(100), 'X-Upper', 'x'];
 const END_BOTH = 5;
@@ -28,7 +27,7 @@ afterEach(async () => {
 
 async function startCollecting(upstream: string): Promise<{ broker: BrokerProcess; collector: Socket }> {
   const broker = await startBrokerProcess({
-    nodeArgs: ['--expose-gc', '--import', COLLECTS],
+    nodeArgs: ['--import', COLLECTS],
     config: {
       listeners: { local: { address: '127.0.0.1:0', authenticate: ['anonymous'], protocols: ['h2c'] } },
       routes: { api: { path: '/api', callers: ['anonymous'], token: null, upstream, upstreamProtocol: 'h2c' } },
