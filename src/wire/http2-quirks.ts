@@ -11,6 +11,7 @@ export const NO_SESSION_MEMORY_LIMIT = 2 ** 32 - 1;
 /** Of `node:http2`, on either side. */
 interface Session {
   once(event: 'close', listener: () => void): unknown;
+  close(): void;
 }
 
 /** What Node holds of connections that are not closed yet. */
@@ -30,6 +31,18 @@ export function holdUntilClosed(session: Session): void {
 function handleOf(session: Session): object | undefined {
   const key = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'kHandle');
   return key && (session as unknown as Record<symbol, object | undefined>)[key];
+}
+
+/**
+ * Keeps Node from closing a connection because the other side has said GOAWAY: it would finish what runs, but say nothing of an error of the
+ * connection from then on, nor of its end. Whoever holds the connection closes it once nothing runs on it.
+ *
+ * @returns closes it
+ */
+export function keepFromClosing(session: Session): () => void {
+  const close = session.close.bind(session);
+  session.close = () => undefined;
+  return close;
 }
 
 const LOOK_AGAIN_MS = 20;

@@ -3,7 +3,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream, type ServerSessionOptions } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Fields, Peer } from '../../message.ts';
-import { holdUntilClosed, isCongested, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
+import { holdUntilClosed, isCongested, keepFromClosing, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
 import type { Connection, ConnectionHost } from '../connection-host.ts';
 import { Allowance } from './allowance.ts';
 import { CallerStream } from './caller-stream.ts';
@@ -28,12 +28,15 @@ export class CallerSession implements Connection {
   readonly #host: ConnectionHost;
   readonly #peer: Peer;
   readonly #session: ServerHttp2Session;
+  readonly #close: () => void;
   readonly #streams = new Set<CallerStream>();
   readonly #resets: Resets;
   readonly #givenUp = allowance(MOST_GIVEN_UP);
   #state: State = 'open';
   /** The caller has taken our settings, and with them our limits. */
   #settled = false;
+  /** The caller has said GOAWAY. */
+  #asksNoMore = false;
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
@@ -48,8 +51,10 @@ export class CallerSession implements Connection {
       .on('ping', () => this.#expect(pings.take(performance.now())))
       .on('remoteSettings', () => this.#expect(settings.take(performance.now())))
       .on('localSettings', () => this.#onSettled())
+      .on('goaway', () => this.#onGoaway())
       .on('error', () => undefined);
     holdUntilClosed(this.#session);
+    this.#close = keepFromClosing(this.#session);
     // A caller that ends its side counts as gone, as in HTTP/1.1.
     socket
       .on('end', () => this.#breakOff())
@@ -72,7 +77,7 @@ export class CallerSession implements Connection {
   end(): void {
     if (this.#state !== 'open') return;
     this.#state = 'ending';
-    this.#session.close();
+    this.#close();
     this.#rest();
   }
 
@@ -120,6 +125,12 @@ export class CallerSession implements Connection {
     this.#host.rested();
   }
 
+  /** What runs is finished first: nobody would hear of an error of the connection once it is told to close. */
+  #onGoaway(): void {
+    this.#asksNoMore = true;
+    this.#rest();
+  }
+
   #onSettled(): void {
     this.#settled = true;
     if (this.#streams.size > 0) this.deadlineAt = Number.POSITIVE_INFINITY;
@@ -147,6 +158,7 @@ export class CallerSession implements Connection {
 
   #rest(): void {
     if (this.#streams.size > 0) return;
+    if (this.#asksNoMore) this.end();
     this.deadlineAt = performance.now() + (this.#state === 'open' ? this.#host.limits.idleTimeout : LINGER_MS);
   }
 

@@ -6,7 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import type { RouteConfig } from '../../config/schema/routes.ts';
 import type { BrokerError } from '../../errors.ts';
 import type { Timed } from '../../wire/deadlines.ts';
-import { holdUntilClosed, isCongested, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
+import { holdUntilClosed, isCongested, keepFromClosing, NO_SESSION_MEMORY_LIMIT, Resets } from '../../wire/http2-quirks.ts';
 import { WireError } from '../../wire/wire-error.ts';
 import { MAX_HEAD_BYTES } from '../connections.ts';
 import type { Dialer } from '../dial.ts';
@@ -133,6 +133,7 @@ export class Http2Session implements StreamOwner, Timed {
     };
     const session = connect(origin, options);
     holdUntilClosed(session);
+    keepFromClosing(session);
     this.#session = session;
     this.#resets = new Resets(socket, this.timeouts.idle);
     this.#drop = () => {
