@@ -95,11 +95,16 @@ function request(random: Random, tag: string, stream: number, isBad: boolean) {
   return { tag, stream, method, target, body, frames };
 }
 
-/** In one frame or in several, in any of the three kinds of literals. */
-function head(random: Random, stream: number, fields: readonly string[], ended: boolean): Buffer {
+/** In any of the three kinds of literals. */
+export function fieldBlock(random: Random, fields: readonly string[]): Buffer {
   const pairs = fields.flatMap((name, i) => (i % 2 === 0 ? [literalFields([name, fields[i + 1] as string])] : []));
   for (const pair of pairs) pair[0] = random.pick([0x00, 0x10, 0x40]);
-  const block = Buffer.concat(pairs);
+  return Buffer.concat(pairs);
+}
+
+/** In one frame or in several. */
+function head(random: Random, stream: number, fields: readonly string[], ended: boolean): Buffer {
+  const block = fieldBlock(random, fields);
   const cut = random.chance(3) ? random.int(block.length) : block.length;
   const isWhole = cut === block.length;
   const first = frame(FRAME.headers, (ended ? 1 : 0) | (isWhole ? 4 : 0), stream, block.subarray(0, cut));
@@ -138,7 +143,12 @@ function mutate(random: Random, frames: readonly Buffer[]): Buffer {
     else if (how === 2) pieces.push(...pieces.splice(at, 1));
     else pieces.splice(at, 0, random.pick(EXTRAS)(random));
   }
-  let bytes = Buffer.concat(pieces);
+  return mutateBytes(random, Buffer.concat(pieces));
+}
+
+/** Up to three of them changed, lost or added. */
+export function mutateBytes(random: Random, given: Buffer): Buffer {
+  let bytes = Buffer.from(given);
   for (let i = random.int(4); i > 0 && bytes.length > 0; i -= 1) {
     const at = random.int(bytes.length);
     const how = random.int(3);

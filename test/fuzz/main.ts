@@ -1,4 +1,4 @@
-/** `npm run fuzz`: at least 100,000 malformed messages against the engine, and a quarter as many connections of HTTP/2; says what was driven how, and exits 1 on any finding. */
+/** `npm run fuzz`: at least 100,000 malformed messages against the engine, a quarter as many connections of HTTP/2, and a fifth as many answers over it; says what was driven how, and exits 1 on any finding. */
 
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -37,6 +37,7 @@ const amounts = {
   answers: Math.ceil(count * 0.3),
   sockets: Math.ceil(count * 0.03),
   http2: Math.ceil(count * 0.25),
+  http2Answers: Math.ceil(count * 0.2),
 };
 const { counts, findings } = await fuzz(seed, amounts, { address: () => scene.address(), origin: scene.origin }, (index) =>
   Atomics.store(current, 0, index),

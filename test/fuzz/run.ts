@@ -2,6 +2,7 @@
 
 import { answerCase, hostileAnswers } from './answers.ts';
 import { fuzzHttp2 } from './http2.ts';
+import { fuzzHttp2Answers } from './http2-answers.ts';
 import { type Case, curatedCases, requestCase, smugglerCases } from './inputs.ts';
 import { judgeAnswer, judgeRequests, type Verdict } from './judge.ts';
 import { type Broker, overSockets } from './over-sockets.ts';
@@ -22,6 +23,8 @@ export interface Amounts {
   readonly sockets: number;
   /** Connections of HTTP/2 over real sockets, whole, malformed and mutated. */
   readonly http2: number;
+  /** What upstreams of HTTP/2 say to some requests at once, over real sockets, whole, malformed and mutated. */
+  readonly http2Answers: number;
 }
 
 /** @param onCase runs before each case */
@@ -44,9 +47,11 @@ export async function fuzz(seed: number, amounts: Amounts, broker: Broker | unde
   if (broker === undefined) return result;
   for (let i = 0; i < amounts.sockets; i += 1)
     await judge('over sockets', requestCase(random), (one, cuts) => overSockets(one, cuts, broker));
-  await fuzzHttp2(amounts.http2, random, broker, result, () => {
+  const counted = () => {
     index += 1;
     onCase(index);
-  });
+  };
+  await fuzzHttp2(amounts.http2, random, broker, result, counted);
+  await fuzzHttp2Answers(amounts.http2Answers, random, result, counted);
   return result;
 }

@@ -4,14 +4,19 @@ export interface ReadAnswer {
   readonly status: number;
   readonly fields: string;
   readonly body: string;
+  /** The lines behind the last chunk. */
+  readonly trailers: string;
+  /** Statuses of the interim answers before it. */
+  readonly interims: readonly number[];
   /** The end that its framing announces has come. */
   readonly complete: boolean;
 }
 
-/** The answers to requests of these methods, interim ones left out. Throws where the bytes are no answers. */
+/** The answers to requests of these methods. Throws where the bytes are no answers. */
 export function readAnswers(bytes: Buffer, methods: readonly string[]): { answers: ReadAnswer[]; rest: string } {
   const answers: ReadAnswer[] = [];
   let text = bytes.toString('latin1');
+  let interims: number[] = [];
   while (text !== '') {
     const head = /^HTTP\/1\.1 ([1-5]\d\d) [\t -~\x80-\xff]*\r\n((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n/.exec(text);
     if (head === null) throw new Error(`no answer: ${JSON.stringify(text.slice(0, 80))}`);
@@ -21,17 +26,24 @@ export function readAnswers(bytes: Buffer, methods: readonly string[]): { answer
     if (status < 200) {
       if (/^(?:content-length|transfer-encoding):/im.test(fields)) throw new Error('an interim answer has a length');
       text = rest;
+      interims.push(status);
       continue;
     }
     if (answers.length === methods.length) return { answers, rest: text };
-    const { body, after, complete } = readBody(rest, fields, methods[answers.length] as string, status);
-    answers.push({ status, fields, body, complete });
+    const { body, after, trailers = '', complete } = readBody(rest, fields, methods[answers.length] as string, status);
+    answers.push({ status, fields, body, trailers, interims, complete });
+    interims = [];
     text = after;
   }
   return { answers, rest: '' };
 }
 
-function readBody(text: string, fields: string, method: string, status: number): { body: string; after: string; complete: boolean } {
+interface ReadBody extends Pick<ReadAnswer, 'body' | 'complete'> {
+  readonly after: string;
+  readonly trailers?: string;
+}
+
+function readBody(text: string, fields: string, method: string, status: number): ReadBody {
   const lengths = [...fields.matchAll(/^content-length:[\t ]*(.*?)[\t ]*$/gim)].map(([, value]) => value as string);
   const codings = [...fields.matchAll(/^transfer-encoding:[\t ]*(.*?)[\t ]*$/gim)].map(([, value]) => value as string);
   if (lengths.length + codings.length > 1) throw new Error('more than one length');
@@ -46,7 +58,7 @@ function readBody(text: string, fields: string, method: string, status: number):
   return { body: text.slice(0, length), after: text.slice(length), complete: text.length >= length };
 }
 
-function readChunks(text: string): { body: string; after: string; complete: boolean } {
+function readChunks(text: string): ReadBody {
   let body = '';
   let rest = text;
   for (;;) {
@@ -60,12 +72,12 @@ function readChunks(text: string): { body: string; after: string; complete: bool
     if (!rest.startsWith('\r\n')) return cut(body, rest, /^\r?$/);
     rest = rest.slice(2);
   }
-  const trailers = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n/.exec(rest);
+  const trailers = /^((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n/.exec(rest);
   if (trailers === null) return cut(body, rest, /^[\s\S]*$/);
-  return { body, after: rest.slice(trailers[0].length), complete: true };
+  return { body, after: rest.slice(trailers[0].length), trailers: trailers[1] as string, complete: true };
 }
 
-function cut(body: string, rest: string, mayBe: RegExp): { body: string; after: string; complete: boolean } {
+function cut(body: string, rest: string, mayBe: RegExp): ReadBody {
   if (!mayBe.test(rest)) throw new Error(`a broken chunk: ${JSON.stringify(rest.slice(0, 40))}`);
   return { body, after: '', complete: false };
 }

@@ -14,6 +14,8 @@ export interface Http2Answer {
   readonly interims: readonly number[];
   /** Why the stream was reset; 0 where it ended. */
   readonly reset: number;
+  /** The stream was ended, and not reset, were it without an error. */
+  readonly whole: boolean;
   field(name: string): string | undefined;
 }
 
@@ -71,6 +73,13 @@ export function answerOf(stream: ClientHttp2Stream): Promise<Http2Answer> {
   let status = 0;
   let fields: string[] = [];
   let trailers: string[] = [];
+  let whole = false;
+  const push = stream.push.bind(stream);
+  // A stream that was reset without an error ends too, but is closed by then.
+  stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    if (chunk === null && !stream.closed) whole = true;
+    return push(chunk, encoding);
+  };
   return new Promise((resolve) => {
     stream
       .on('headers', (head) => interims.push(Number(head[':status'])))
@@ -92,6 +101,7 @@ export function answerOf(stream: ClientHttp2Stream): Promise<Http2Answer> {
           trailers,
           interims,
           reset: stream.rstCode,
+          whole,
           field: (name) => (has(name) ? field(name) : undefined),
         });
       });

@@ -8,6 +8,7 @@ export const FRAME = {
   priority: 2,
   reset: 3,
   settings: 4,
+  pushPromise: 5,
   ping: 6,
   goaway: 7,
   windowUpdate: 8,
@@ -55,25 +56,44 @@ export function code(value: number): Buffer {
   return bytes;
 }
 
-/** @param answer frames for each request, by its stream */
-export async function startFrameServer(answer: (stream: number) => readonly Buffer[]): Promise<{ url: string; close(): Promise<void> }> {
+/** What has come of a request: its stream, the frame of its head, and the connection. */
+type Answer = (stream: number, head: Buffer, socket: Socket) => readonly Buffer[];
+
+export interface FrameServer {
+  readonly url: string;
+  readonly sockets: ReadonlySet<Socket>;
+  close(): Promise<void>;
+}
+
+/** @param answer frames for each request; @param opening what each connection is told first */
+export async function startFrameServer(
+  answer: Answer,
+  opening: (socket: Socket) => Buffer = () => frame(FRAME.settings, 0, 0),
+): Promise<FrameServer> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     let pending = Buffer.alloc(0);
     let at = PREFACE_BYTES;
-    socket.write(frame(FRAME.settings, 0, 0));
+    const first = opening(socket);
+    socket.write(first);
     socket
       .on('error', () => {})
+      .on('close', () => sockets.delete(socket))
       .on('data', (bytes: Buffer) => {
         pending = Buffer.concat([pending, bytes]);
         while (pending.length >= at + 9) {
           const next = at + 9 + pending.readUIntBE(at, 3);
-          if (pending.length < next) return;
+          if (pending.length < next) break;
           const type = pending.readUInt8(at + 3);
           if (type === FRAME.settings && pending.readUInt8(at + 4) === 0) socket.write(frame(FRAME.settings, 1, 0));
-          if (type === FRAME.headers) socket.write(Buffer.concat(answer(pending.readUInt32BE(at + 5))));
+          const whole = pending.subarray(at, next);
+          if (type === FRAME.headers) socket.write(Buffer.concat(answer(whole.readUInt32BE(5), whole, socket)));
           at = next;
+        }
+        if (pending.length >= at) {
+          pending = pending.subarray(at);
+          at = 0;
         }
       });
   });
@@ -81,6 +101,7 @@ export async function startFrameServer(answer: (stream: number) => readonly Buff
   const { port } = server.address() as { port: number };
   return {
     url: `http://127.0.0.1:${port}`,
+    sockets,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

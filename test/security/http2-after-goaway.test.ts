@@ -41,7 +41,7 @@ test.each([
   await scene.origin.untilRequests(1);
   caller.write(...frames);
   caller.raw.end();
-  await scene.origin.connections[0]?.closed;
+  expect(await scene.origin.connections[0]?.closed).toBeDefined();
 });
 
 test('a caller that has said GOAWAY still gets what it asked for before', async () => {
@@ -61,6 +61,7 @@ test('a caller that has said GOAWAY still gets what it asked for before', async 
   caller.write(GOAWAY, frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
   await caller.waitFor(({ type }) => type === FRAME.ping);
   answer('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-  await caller.waitFor(({ type, stream, flags }) => type === FRAME.data && stream === 1 && (flags & 1) === 1);
+  const got = await caller.waitFor(({ type, stream, flags }) => type === FRAME.data && stream === 1 && (flags & 1) === 1);
+  expect(got.payload.toString()).toBe('ok');
   await caller.raw.closed;
 });
