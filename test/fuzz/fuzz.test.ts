@@ -20,7 +20,7 @@ test(
       answers: scaled(1_500, 30_000),
       sockets: scaled(300, 3_000),
       http2: scaled(600, 20_000),
-      http2Answers: scaled(500, 20_000),
+      http2Answers: scaled(400, 20_000),
     };
     const { counts, findings } = await fuzz(seed, amounts, { address: () => scene.address(), origin: scene.origin }, () => {});
     expect({ seed, findings: findings.slice(0, 5) }).toEqual({ seed, findings: [] });
@@ -29,5 +29,5 @@ test(
     // Not all refused, or nothing would be proven.
     expect([...counts.keys()].filter((key) => /forwarded$|passed on$/.test(key)).length).toBeGreaterThan(3);
   },
-  scaled(60_000, 600_000),
+  scaled(120_000, 900_000),
 );
