@@ -56,7 +56,7 @@ export class AnsweringUpstream {
 
   /** What was said to it, each time. */
   told(tag: string): Told[] {
-    return (this.#deliveries.get(tag) ?? []).map(({ stream, said }) => toldOf(parseFrames(Buffer.concat(said)), stream));
+    return (this.#deliveries.get(tag) ?? []).map(({ stream, said }) => toldOf(framesOf(Buffer.concat(said)), stream));
   }
 
   /** All that was said on connections that carried requests of this case. */
@@ -96,15 +96,15 @@ export class AnsweringUpstream {
     const before = this.#deliveries.get(tag) ?? [];
     this.#deliveries.set(tag, [...before, { stream, said: this.#said.get(socket) ?? [] }]);
     // Sent once more: what is said is the same.
-    if (before.length > 0) return this.#say(socket, new Map([[at, stream]]));
+    if (before.length > 0) return this.#say(socket, new Map([[at, stream]]), false);
     const here = this.#arrived.get(socket) ?? new Map<number, number>();
     this.#arrived.set(socket, here.set(at, stream));
     if (this.#deliveries.size < (this.#case?.asked.length ?? 0)) return;
-    for (const [each, streams] of this.#arrived) this.#say(each, streams);
+    for (const [each, streams] of this.#arrived) this.#say(each, streams, this.#case?.isCut === true);
   }
 
-  #say(socket: Socket, streams: ReadonlyMap<number, number>): void {
-    const { units, mutate, isCut } = this.#case as AnswerCase;
+  #say(socket: Socket, streams: ReadonlyMap<number, number>, isCut: boolean): void {
+    const { units, mutate } = this.#case as AnswerCase;
     const bytes = mutate(render(units, streams));
     const half = isCut ? bytes.length >> 1 : bytes.length;
     if (!socket.writable) return;
@@ -115,6 +115,20 @@ export class AnsweringUpstream {
 }
 
 const [END_STREAM, PADDED] = [1, 8];
+const HEAD_BYTES = 9;
+
+/** With the last, of which the end may never have been said: what is there of its body counts. */
+function framesOf(said: Buffer): Frame[] {
+  const frames = parseFrames(said);
+  const rest = said.subarray(frames.reduce((at, { payload }) => at + HEAD_BYTES + payload.length, 0));
+  if (rest.length <= HEAD_BYTES) return frames;
+  const missing = HEAD_BYTES + rest.readUIntBE(0, 3) - rest.length;
+  const flags = rest.readUInt8(4);
+  const padding = (flags & PADDED) === 0 ? 0 : rest.readUInt8(HEAD_BYTES);
+  const end = Math.max(HEAD_BYTES, rest.length - Math.max(0, padding - missing));
+  const payload = rest.subarray(HEAD_BYTES + ((flags & PADDED) === 0 ? 0 : 1), end);
+  return [...frames, { type: rest.readUInt8(3), flags: 0, stream: rest.readUInt32BE(5), payload }];
+}
 
 function toldOf(frames: readonly Frame[], stream: number): Told {
   let body = '';
