@@ -1,7 +1,7 @@
 /** An upstream of HTTP/2 that says to some requests at once what a case has for them, and keeps what it said. */
 
 import type { Socket } from 'node:net';
-import type { Collecting } from '../helpers/collect.ts';
+import type { Collecting } from '../helpers/garbage.ts';
 import { type Frame, parseFrames } from '../helpers/http2-client.ts';
 import { FRAME, type FrameServer, startFrameServer } from '../helpers/http2-frames.ts';
 import { type AnswerCase, OPENING, TAG } from './http2-answer-cases.ts';

@@ -4,7 +4,7 @@
  */
 
 import { startBroker } from '../helpers/broker.ts';
-import { startCollecting } from '../helpers/collect.ts';
+import { startCollecting } from '../helpers/garbage.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
 import { openRaw } from '../helpers/raw-client.ts';
 import { type AnswerCase, type Asked, answerCase, goodCase } from './http2-answer-cases.ts';

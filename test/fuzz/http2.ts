@@ -1,6 +1,6 @@
 /** Cases of HTTP/2 through the whole broker over sockets: no crash, no hang, and what is refused never arrives, what is whole always. */
 
-import { type Collecting, startCollecting } from '../helpers/collect.ts';
+import { type Collecting, startCollecting } from '../helpers/garbage.ts';
 import { codeOf, data, type Frame, FrameCaller, plain, request } from '../helpers/http2-client.ts';
 import { FRAME, frame } from '../helpers/http2-frames.ts';
 import { fieldLines } from '../helpers/message-framing.ts';

@@ -12,7 +12,7 @@ import { startHttp2Origin } from '../helpers/http2-origin.ts';
 
 /** In the broker's process. */
 const COLLECTS = `data:text/javascript,${encodeURIComponent(`
-  import { serveCollecting } from ${JSON.stringify(new URL('../helpers/collect.ts', import.meta.url))};
+  import { serveCollecting } from ${JSON.stringify(new URL('../helpers/garbage.ts', import.meta.url))};
   const { port } = (await serveCollecting()).unref().address();
   process.stdout.write(JSON.stringify({ msg: 'collects', port }) + '\\n');`)}`;
 const GOAWAY = frame(FRAME.goaway, 0, 0, Buffer.alloc(8));
