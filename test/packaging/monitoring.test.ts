@@ -1,4 +1,4 @@
-/** The alert rules and the dashboard ask for what a broker really shows, and are explained in docs/operations.md. */
+/** The alert rules and the dashboard ask for what a broker really shows, and are explained in docs/monitoring.md. */
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const METRIC = /^\| `(?:token_broker_)?(\w+)` \| (?:counter|gauge|histogram) \| 
 
 /** In the pages' tables of metrics: the labels by name. */
 const documented = new Map(
-  [...`${read('docs/kubernetes.md')}${read('docs/operations.md')}`.matchAll(METRIC)].map(([, name, cell = '']) => [
+  [...`${read('docs/kubernetes.md')}${read('docs/monitoring.md')}`.matchAll(METRIC)].map(([, name, cell = '']) => [
     `token_broker_${name}`,
     [...cell.matchAll(/`(\w+)`/g)].map(([, label]) => label as string),
   ]),
@@ -91,13 +91,13 @@ describe('the alert rules and the dashboard', () => {
 });
 
 describe('each alert', () => {
-  const section = /^## Alerts\n([\s\S]*?)^## /m.exec(read('docs/operations.md'))?.[1] ?? '';
+  const section = /^## Alerts\n([\s\S]*?)^## /m.exec(read('docs/monitoring.md'))?.[1] ?? '';
   const explained = section
     .split(/^### /m)
     .slice(1)
     .map((text) => /^(\w+)\n\n(Critical|Warning)\b/.exec(text)?.slice(1));
 
-  test('is explained in docs/operations.md, with its severity, and no other is', () => {
+  test('is explained in docs/monitoring.md, with its severity, and no other is', () => {
     expect(explained).toEqual(alerts.map(({ alert, labels }) => [alert, labels.severity.replace(/^./, (first) => first.toUpperCase())]));
   });
 
@@ -125,7 +125,7 @@ describe('each alert', () => {
         lines.split(/"(?: and | or )?"?/).filter((line) => line !== ''),
       ),
     );
-    const messages = [...read('docs/operations.md').matchAll(/^\| `([^`]+)` \| (?:info|warn|error|debug)/gm)].map(
+    const messages = [...read('docs/monitoring.md').matchAll(/^\| `([^`]+)` \| (?:info|warn|error|debug)/gm)].map(
       ([, message]) => message as string,
     );
     expect(named.length).toBeGreaterThan(5);

@@ -1,4 +1,4 @@
-/** docs/operations.md lists the metrics, log lines and log fields that there are. */
+/** docs/monitoring.md lists the metrics, log lines and log fields that there are. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -6,7 +6,7 @@ import { type Scene, startScene } from '../helpers/broker.ts';
 import { request } from '../helpers/http-client.ts';
 import { answerWith, tokenAnswer } from '../helpers/scripted-answers.ts';
 
-const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../../docs/monitoring.md', import.meta.url), 'utf8');
 const source = new URL('../../src/', import.meta.url);
 
 /** The cells of the table whose first column has that heading. */
@@ -34,7 +34,7 @@ function messagesInSource(): string[] {
   });
 }
 
-describe('docs/operations.md', () => {
+describe('docs/monitoring.md', () => {
   let scene: Scene;
   beforeAll(async () => {
     let refuse = false;
@@ -70,7 +70,7 @@ describe('docs/operations.md', () => {
   });
 });
 
-describe('the metrics of docs/operations.md', () => {
+describe('the metrics of docs/monitoring.md', () => {
   let text = '';
   beforeAll(async () => {
     const scene = await startScene();
