@@ -103,13 +103,11 @@ export class HttpListener implements ConnectionHost, Taker {
   }
 
   accept(socket: Socket): void {
-    if (this.#handshakes === undefined) this.#guardedTake(socket);
-    else {
-      this.#handshaking += 1;
-      // What TLS takes over. Half a connection that ends in the middle of its handshake would be kept until that takes too long.
-      socket.allowHalfOpen = false;
-      this.#handshakes.emit('connection', socket);
-    }
+    if (this.#handshakes === undefined) return this.#guardedTake(socket);
+    this.#handshaking += 1;
+    // What TLS takes over. Half a connection that ends in the middle of its handshake would be kept until that takes too long.
+    socket.allowHalfOpen = false;
+    this.#handshakes.emit('connection', socket);
   }
 
   refused(): void {
@@ -185,8 +183,7 @@ export class HttpListener implements ConnectionHost, Taker {
     const { tls } = this.#parts.config;
     if (tls === undefined) return undefined;
     const listener = { ...this.#parts.config, tls };
-    const options = { ...tlsOptions(listener), handshakeTimeout: this.limits.headTimeout };
-    const server = createTlsServer(options, (socket) => {
+    const server = createTlsServer({ ...tlsOptions(listener), handshakeTimeout: this.limits.headTimeout }, (socket) => {
       socket.allowHalfOpen = true;
       this.#handshakeOver(() => this.#guardedTake(socket));
     });

@@ -1,6 +1,7 @@
 /** A broker that hands out tokens, in front of a scripted authorization server. */
 
 import { ORDERS_TOKEN, secretHash, startBroker, type TestBroker } from './broker.ts';
+import { sharedAuthority } from './certificates.ts';
 import { type Answer, type RequestOptions, request } from './http-client.ts';
 import { tokenAnswer } from './scripted-answers.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
@@ -49,6 +50,16 @@ export async function startTokenEndpoint(options: TokenEndpointOptions = {}): Pr
       await authorizationServer.close();
     },
   };
+}
+
+/** Over TLS, HTTP/1.1 and HTTP/2. */
+export async function secureListener(
+  authenticate: readonly string[],
+): Promise<{ readonly listener: Record<string, unknown>; readonly ca: string }> {
+  const authority = await sharedAuthority();
+  const { cert, key } = await authority.issueServer();
+  const tls = { cert, key: { unsafeInline: key }, clientCa: authority.certificate };
+  return { ca: authority.certificate, listener: { authenticate, tls, protocols: ['http/1.1', 'h2'] } };
 }
 
 export const GRANT = { grant_type: 'client_credentials' };

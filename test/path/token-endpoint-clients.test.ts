@@ -16,6 +16,7 @@ import {
   askForToken,
   GRANT,
   GRANTED,
+  secureListener,
   startTokenEndpoint,
   type TokenEndpointOptions,
   type TokenEndpointScene,
@@ -59,13 +60,6 @@ function clientOf({ endpoint, id = 'billing', authentication = oauth.ClientSecre
 
 const orders = (scene: TokenEndpointScene, listener?: string) => `${scene.url(listener)}/tokens/orders`;
 
-async function secure(authenticate: readonly string[]): Promise<{ readonly listener: Record<string, unknown>; readonly ca: string }> {
-  const authority = await sharedAuthority();
-  const { cert, key } = await authority.issueServer();
-  const tls = { cert, key: { unsafeInline: key }, clientCa: authority.certificate };
-  return { ca: authority.certificate, listener: { authenticate, tls, protocols: ['http/1.1', 'h2'] } };
-}
-
 describe('an OAuth client library', () => {
   test.each([
     ['client_secret_basic', oauth.ClientSecretBasic('secret')],
@@ -78,13 +72,13 @@ describe('an OAuth client library', () => {
   });
 
   test('gets one over TLS', async () => {
-    const { ca, listener } = await secure(['basic']);
+    const { ca, listener } = await secureListener(['basic']);
     const client = clientOf({ endpoint: orders(await start({ listener })), ca });
     expect(await oauth.clientCredentialsGrant(client)).toMatchObject({ access_token: 'scripted-access-token' });
   });
 
   test('gets one by its certificate, under the name that the caller has here and no other (RFC 8705 §2)', async () => {
-    const { ca, listener } = await secure(['mtls', 'basic']);
+    const { ca, listener } = await secureListener(['mtls', 'basic']);
     const identity = await (await sharedAuthority()).issueClient({ uri: ['spiffe://acme.example/reports'] });
     const scene = await start({
       listener,
@@ -157,7 +151,7 @@ test('a plain HTTP client gets a token on a Unix socket, where it needs no crede
 });
 
 test('a client that speaks HTTP/2 gets a token', async () => {
-  const { ca, listener } = await secure(['basic']);
+  const { ca, listener } = await secureListener(['basic']);
   const scene = await start({ listener });
   const caller = new Http2Caller(scene.url(), { ca });
   closers.push(() => caller.close());

@@ -2,11 +2,10 @@
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 import * as oauth from 'openid-client';
-import { sharedAuthority } from '../helpers/certificates.ts';
 import { request } from '../helpers/http-client.ts';
 import { Http2Caller } from '../helpers/http2-client.ts';
 import { sendRaw } from '../helpers/raw-client.ts';
-import { startTokenEndpoint, type TokenEndpointOptions, type TokenEndpointScene } from '../helpers/token-endpoint.ts';
+import { secureListener, startTokenEndpoint, type TokenEndpointOptions, type TokenEndpointScene } from '../helpers/token-endpoint.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -20,13 +19,6 @@ async function start(options?: TokenEndpointOptions): Promise<TokenEndpointScene
 }
 
 const WELL_KNOWN = '/.well-known/oauth-authorization-server';
-
-async function secure(authenticate: readonly string[]): Promise<{ readonly listener: Record<string, unknown>; readonly ca: string }> {
-  const authority = await sharedAuthority();
-  const { cert, key } = await authority.issueServer();
-  const tls = { cert, key: { unsafeInline: key }, clientCa: authority.certificate };
-  return { ca: authority.certificate, listener: { authenticate, tls, protocols: ['http/1.1', 'h2'] } };
-}
 
 test('a client library gets a token with the issuer alone', async () => {
   const issuer = new URL(`${(await start()).url()}/tokens/orders`);
@@ -54,7 +46,7 @@ describe('the metadata', () => {
   });
 
   test('name the scheme and the ways of the listener, over HTTP/1.1 and HTTP/2', async () => {
-    const { ca, listener } = await secure(['mtls', 'basic']);
+    const { ca, listener } = await secureListener(['mtls', 'basic']);
     const scene = await start({ listener });
     const one = await request(`${scene.url()}${WELL_KNOWN}/tokens/orders`, { tls: { ca } });
     const caller = new Http2Caller(scene.url(), { ca });
