@@ -130,12 +130,13 @@ function whyNot(candidates: readonly Candidate[], request: RoutedRequest, caller
     });
   }
   const allowed = new Set(open.flatMap(({ methods }) => [...(methods ?? [])]));
-  return new BrokerError(
-    'ROUTE_METHOD_NOT_ALLOWED',
-    'the method, or one that a field puts in its place, is not among "methods" of a route that fits: use one of those in "Allow"',
-    {
-      stage: 'route',
-      fields: ['Allow', [...allowed].join(', ')],
-    },
-  );
+  return methodNotAllowed('the method, or one that a field puts in its place, is not among "methods" of a route that fits', [...allowed]);
+}
+
+/** @param words what is wrong; those that are allowed are in `Allow` (RFC 9110 §15.5.6) */
+export function methodNotAllowed(words: string, allowed: readonly string[]): BrokerError {
+  return new BrokerError('ROUTE_METHOD_NOT_ALLOWED', `${words}: use one of those in "Allow"`, {
+    stage: 'route',
+    fields: ['Allow', allowed.join(', ')],
+  });
 }

@@ -8,6 +8,7 @@ import { sharedAuthority } from '../helpers/certificates.ts';
 import { type Answer, type RequestOptions, request } from '../helpers/http-client.ts';
 import { programOf } from '../helpers/proxy-program.ts';
 import { freePort } from '../helpers/redis.ts';
+import { askForToken } from '../helpers/token-endpoint.ts';
 
 export const REALM = 'acme';
 
@@ -17,7 +18,7 @@ export interface Keycloak {
   /** As the administrator; the path goes on behind `/admin/realms`. */
   administer(method: string, path: string, body?: unknown): Promise<Answer>;
   /** A form at an endpoint of the realm. */
-  post(endpoint: string, form: Readonly<Record<string, string>>, options?: RequestOptions): Promise<Answer>;
+  post(endpoint: string, form: Readonly<Record<string, string>>): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -62,8 +63,9 @@ export async function startKeycloak(realm: Readonly<Record<string, unknown>>): P
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk.toString()));
   const tls = { ca: authority.certificate };
   const ask = (path: string, options: RequestOptions = {}) => request(`${url}${path}`, { tls, ...options });
-  const post: Keycloak['post'] = (endpoint, form, options = {}) =>
-    ask(`/realms/${REALM}/protocol/openid-connect/${endpoint}`, asForm(form, options));
+  const postTo = (realm: string, endpoint: string, form: Readonly<Record<string, string>>) =>
+    askForToken(`${url}/realms/${realm}/protocol/openid-connect/${endpoint}`, { form, tls });
+  const post: Keycloak['post'] = (endpoint, form) => postTo(REALM, endpoint, form);
   const close = async () => {
     if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGKILL');
     await exited;
@@ -72,7 +74,7 @@ export async function startKeycloak(realm: Readonly<Record<string, unknown>>): P
   const administer: Keycloak['administer'] = async (method, path, body) => {
     // It lasts a minute: each call has its own.
     const credentials = { grant_type: 'password', client_id: 'admin-cli', ...ADMIN };
-    const { access_token } = (await ask('/realms/master/protocol/openid-connect/token', asForm(credentials))).json() as {
+    const { access_token } = (await postTo('master', 'token', credentials)).json() as {
       access_token: string;
     };
     const fields = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' };
@@ -92,9 +94,4 @@ export async function startKeycloak(realm: Readonly<Record<string, unknown>>): P
     throw error;
   }
   return { issuer: `${url}/realms/${REALM}`, ca: authority.certificate, administer, post, close };
-}
-
-function asForm(form: Readonly<Record<string, string>>, options: RequestOptions = {}): RequestOptions {
-  const fields = { 'content-type': 'application/x-www-form-urlencoded' };
-  return { ...options, method: 'POST', fields, body: new URLSearchParams(form).toString() };
 }

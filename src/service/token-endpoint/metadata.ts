@@ -1,12 +1,13 @@
 /** What a token endpoint says of itself, so that a client library finds it by its issuer (RFC 8414). */
 
 import type { ListenerConfig } from '../../config/schema/listeners.ts';
-import { BrokerError } from '../../errors.ts';
 import { type CallerRequest, fieldValue } from '../../message.ts';
+import { methodNotAllowed } from '../../route/router.ts';
 import { invalid } from './form.ts';
+import { tokenNameAt } from './offer.ts';
 
-/** The issuer is the URL of the endpoint; the well-known part stands before its path (RFC 8414 §3.1). */
-const PATH = /^\/\.well-known\/oauth-authorization-server(\/tokens\/[A-Za-z0-9._-]+)$/;
+/** The issuer is the URL of the endpoint; this stands before its path (RFC 8414 §3.1). */
+const WELL_KNOWN = '/.well-known/oauth-authorization-server';
 
 const METHODS = ['GET', 'HEAD'];
 
@@ -29,14 +30,10 @@ export function askedMetadata(
   request: MetadataRequest,
   ways: ListenerConfig['authenticate'],
 ): Readonly<Record<string, unknown>> | undefined {
-  const path = PATH.exec(request.target)?.[1];
-  if (path === undefined) return undefined;
-  if (!METHODS.includes(request.method)) {
-    throw new BrokerError('ROUTE_METHOD_NOT_ALLOWED', 'metadata are not asked for by this method: use one of those in "Allow"', {
-      stage: 'route',
-      fields: ['Allow', METHODS.join(', ')],
-    });
-  }
+  if (!request.target.startsWith(WELL_KNOWN)) return undefined;
+  const path = request.target.slice(WELL_KNOWN.length);
+  if (tokenNameAt(path) === undefined) return undefined;
+  if (!METHODS.includes(request.method)) throw methodNotAllowed('metadata are not asked for by this method', METHODS);
   const endpoint = `${originOf(request)}${path}`;
   return {
     issuer: endpoint,

@@ -4,7 +4,7 @@ import type { Config } from '../../config/schema/root.ts';
 import type { TokenConfig } from '../../config/schema/tokens.ts';
 import { BrokerError } from '../../errors.ts';
 import type { CallerRequest } from '../../message.ts';
-import { isOpenTo } from '../../route/router.ts';
+import { isOpenTo, methodNotAllowed } from '../../route/router.ts';
 
 /** Nothing but a name as the config writes it: another spelling of it is another path. */
 const PATH = /^\/tokens\/([A-Za-z0-9._-]+)$/;
@@ -13,17 +13,19 @@ const METHODS = ['GET', 'HEAD', 'POST'];
 
 /** The name that a request asks for, whether there is such a token or not. Throws ROUTE_NOT_FOUND or ROUTE_METHOD_NOT_ALLOWED. */
 export function askedToken({ method, target }: Pick<CallerRequest, 'method' | 'target'>): string {
-  const name = PATH.exec(target)?.[1];
+  const name = tokenNameAt(target);
   if (name === undefined) {
     throw new BrokerError('ROUTE_NOT_FOUND', 'there is nothing at this path: ask for a token at "/tokens/NAME", without a query', {
       stage: 'route',
     });
   }
   if (METHODS.includes(method)) return name;
-  throw new BrokerError('ROUTE_METHOD_NOT_ALLOWED', 'a token is not asked for by this method: use one of those in "Allow"', {
-    stage: 'route',
-    fields: ['Allow', METHODS.join(', ')],
-  });
+  throw methodNotAllowed('a token is not asked for by this method', METHODS);
+}
+
+/** `undefined` where no token can be at this path. */
+export function tokenNameAt(path: string): string | undefined {
+  return PATH.exec(path)?.[1];
 }
 
 /** The token of a name for a caller. Throws CALLER_FORBIDDEN. */
